@@ -1,0 +1,40 @@
+"""Rules that a database must enforce itself, in each dialect that we support."""
+
+from collections.abc import Sequence
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+
+class VendorSQL(Operation):
+    """Run the statements written for the database in use; refuse a database without any.
+
+    ``forward`` and ``backward`` map a vendor ("postgresql", "sqlite") to its statements.
+    """
+
+    reversible = True
+
+    def __init__(self, forward: dict[str, Sequence[str]], backward: dict[str, Sequence[str]]) -> None:
+        self.forward = forward
+        self.backward = backward
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        pass
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        self._run(self.forward, schema_editor)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        self._run(self.backward, schema_editor)
+
+    def _run(self, statements: dict[str, Sequence[str]], schema_editor: BaseDatabaseSchemaEditor) -> None:
+        for statement in statements[schema_editor.connection.vendor]:
+            schema_editor.execute(statement, params=None)
+
+    def describe(self) -> str:
+        return "Rules that the database enforces itself"

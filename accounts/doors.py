@@ -1,0 +1,50 @@
+"""How a view says who may come in. Without one of these marks only verified staff may.
+
+``public``      anybody: sign-in pages, the landing page of a link, health
+``for_party``   the bearer of a redeemed link to the visit named in the URL (``pk``)
+``for_staff``   verified staff whose role allows the action
+
+The middleware reads the mark before the view runs, so a forgotten decorator means a closed door.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.http import HttpRequest, HttpResponse
+
+from accounts.policy import Action
+from accounts.principal import Principal
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+MARK = "door"
+PUBLIC = "public"
+PARTY = "party"
+
+
+class PrincipalRequest(HttpRequest):
+    """A request that has passed a door: for type checking of views."""
+
+    principal: Principal
+
+
+def public(view: View) -> View:
+    """Open to anybody, signed in or not."""
+    setattr(view, MARK, PUBLIC)
+    return view
+
+
+def for_party(view: View) -> View:
+    """Open to who redeemed a link to the visit in the URL's ``pk``; sets ``request.principal``."""
+    setattr(view, MARK, PARTY)
+    return view
+
+
+def for_staff(action: Action) -> Callable[[View], View]:
+    """Open to verified staff whose role allows ``action``; sets ``request.principal``."""
+
+    def mark(view: View) -> View:
+        setattr(view, MARK, action)
+        return view
+
+    return mark

@@ -1,0 +1,8 @@
+"""People, clinics, links and the audit trail."""
+
+from accounts.models.audit import AuditEvent
+from accounts.models.clinic import Clinic, Membership, Patient, Practitioner
+from accounts.models.link import AccessLink
+from accounts.models.user import User
+
+__all__ = ["AccessLink", "AuditEvent", "Clinic", "Membership", "Patient", "Practitioner", "User"]

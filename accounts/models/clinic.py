@@ -1,0 +1,111 @@
+"""Clinics and the people who belong to them.
+
+FHIR R4: Clinic is an Organization, Membership a PractitionerRole without the schedule,
+Practitioner and Patient are themselves.
+"""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.user import validate_time_zone
+from accounts.policy import STAFF_ROLES, Role
+
+
+class Clinic(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=120)
+    slug = models.SlugField(_("short name"), unique=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="America/Chicago", validators=[validate_time_zone]
+    )
+    language = models.CharField(
+        _("language"), max_length=8, default="en", choices=[("en", _("English")), ("es", _("Spanish"))]
+    )
+    phone = models.CharField(_("front desk phone"), max_length=32)
+    phone_hours = models.CharField(_("when the phone is answered"), max_length=80, blank=True)
+    emergency_number = models.CharField(_("emergency number"), max_length=16, default="911")
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("clinic")
+        verbose_name_plural = _("clinics")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user's role in one clinic; a user can belong to several clinics."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    clinic = models.ForeignKey(Clinic, models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=16, choices=[(role.value, role.label) for role in STAFF_ROLES])
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        ordering = ["clinic__name", "user__name"]
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "clinic"], name="membership_once_per_clinic"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=[role.value for role in STAFF_ROLES]), name="membership_role_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({Role(self.role).label}, {self.clinic})"
+
+
+class Practitioner(models.Model):
+    """A clinician as patients see them, in one clinic."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="practitioners")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="practitioners")
+    name = models.CharField(_("name shown to patients"), max_length=120)
+    specialty = models.CharField(_("specialty"), max_length=80, blank=True)
+    is_active = models.BooleanField(_("takes visits"), default=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("clinician")
+        verbose_name_plural = _("clinicians")
+        constraints = [models.UniqueConstraint(fields=["clinic", "user"], name="practitioner_once_per_clinic")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Patient(models.Model):
+    """A person in care of one clinic; needs no account."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="patients")
+    given_name = models.CharField(_("first name"), max_length=60)
+    family_name = models.CharField(_("last name"), max_length=60)
+    birth_date = models.DateField(_("birth date"))
+    email = models.EmailField(_("e-mail"), blank=True)
+    phone = models.CharField(_("phone"), max_length=32, blank=True)
+    language = models.CharField(
+        _("language"), max_length=8, default="en", choices=[("en", _("English")), ("es", _("Spanish"))]
+    )
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["family_name", "given_name"]
+        verbose_name = _("patient")
+        verbose_name_plural = _("patients")
+        indexes = [models.Index(fields=["clinic", "family_name", "given_name"], name="patient_by_name")]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}"

@@ -1,0 +1,60 @@
+"""Secret links that let a person without an account into one thing of one clinic.
+
+Only a keyed hash of the token is stored; the token itself exists in the message that carried it.
+"""
+
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.clinic import Clinic, Patient
+
+
+class AccessLink(models.Model):
+    class Kind(models.TextChoices):
+        PATIENT = "patient", _("patient")
+        GUEST = "guest", _("guest")
+
+    MAX_FAILURES = 3
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind)
+    clinic = models.ForeignKey(Clinic, models.CASCADE, related_name="+")
+    patient = models.ForeignKey(Patient, models.CASCADE, related_name="links", null=True, blank=True)
+    # For a guest: how the others see them, and as what they were invited.
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    relationship = models.CharField(_("comes as"), max_length=40, blank=True)
+    # The one thing that this link opens. Accounts does not know what it is.
+    resource_id = models.UUIDField(_("opens"), db_index=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"))
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    first_used_at = models.DateTimeField(_("first used"), null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(_("wrong birth dates"), default=0)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = _("access link")
+        verbose_name_plural = _("access links")
+        constraints = [
+            models.CheckConstraint(
+                name="link_patient_or_named_guest",
+                condition=models.Q(kind="patient", patient__isnull=False)
+                | models.Q(kind="guest", patient__isnull=True) & ~models.Q(name=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
+
+    def is_live(self, now: datetime | None = None) -> bool:
+        """Whether it still opens anything: not revoked, not expired, not locked by wrong birth dates."""
+        return (
+            self.revoked_at is None and self.failures < self.MAX_FAILURES and self.expires_at > (now or timezone.now())
+        )

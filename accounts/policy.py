@@ -1,0 +1,85 @@
+"""Which role may do what. One table, deny by default; every door asks ``allows``."""
+
+from enum import StrEnum
+
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(StrEnum):
+    PATIENT = "patient"
+    GUEST = "guest"
+    CLINICIAN = "clinician"
+    FRONT_DESK = "front_desk"
+    CLINIC_ADMIN = "clinic_admin"
+    AUDITOR = "auditor"
+
+    @property
+    def label(self) -> str:
+        return str(ROLE_LABELS[self])
+
+
+ROLE_LABELS = {
+    Role.PATIENT: _("Patient"),
+    Role.GUEST: _("Guest"),
+    Role.CLINICIAN: _("Clinician"),
+    Role.FRONT_DESK: _("Front desk"),
+    Role.CLINIC_ADMIN: _("Clinic admin"),
+    Role.AUDITOR: _("Auditor"),
+}
+
+STAFF_ROLES = [Role.CLINICIAN, Role.FRONT_DESK, Role.CLINIC_ADMIN, Role.AUDITOR]
+
+
+class Action(StrEnum):
+    """What can be asked of a door, as noun.verb."""
+
+    BOARD_SEE = "board.see"
+    PATIENT_SEARCH = "patient.search"
+    VISIT_BOOK = "visit.book"
+    VISIT_SEE = "visit.see"
+    VISIT_CHANGE = "visit.change"
+    VISIT_INVITE = "visit.invite"
+    VISIT_CHECK_IN = "visit.check-in"
+    VISIT_WAIT = "visit.wait"
+    VISIT_ADMIT = "visit.admit"
+    VISIT_JOIN = "visit.join"
+    VISIT_END = "visit.end"
+    AUDIT_READ = "audit.read"
+    CLINIC_RUN = "clinic.run"
+
+
+PERMISSIONS: dict[Role, frozenset[Action]] = {
+    Role.PATIENT: frozenset({Action.VISIT_SEE, Action.VISIT_CHECK_IN, Action.VISIT_WAIT, Action.VISIT_JOIN}),
+    Role.GUEST: frozenset({Action.VISIT_WAIT, Action.VISIT_JOIN}),
+    Role.CLINICIAN: frozenset(
+        {
+            Action.BOARD_SEE,
+            Action.PATIENT_SEARCH,
+            Action.VISIT_BOOK,
+            Action.VISIT_SEE,
+            Action.VISIT_CHANGE,
+            Action.VISIT_INVITE,
+            Action.VISIT_ADMIT,
+            Action.VISIT_JOIN,
+            Action.VISIT_END,
+        }
+    ),
+    Role.FRONT_DESK: frozenset(
+        {
+            Action.BOARD_SEE,
+            Action.PATIENT_SEARCH,
+            Action.VISIT_BOOK,
+            Action.VISIT_SEE,
+            Action.VISIT_CHANGE,
+            Action.VISIT_INVITE,
+            Action.VISIT_ADMIT,
+        }
+    ),
+    Role.CLINIC_ADMIN: frozenset({Action.BOARD_SEE, Action.VISIT_SEE, Action.AUDIT_READ, Action.CLINIC_RUN}),
+    Role.AUDITOR: frozenset({Action.AUDIT_READ}),
+}
+
+
+def allows(role: Role, action: Action) -> bool:
+    """Whether ``role`` may do ``action`` at all; which objects is the door's own question."""
+    return action in PERMISSIONS[role]

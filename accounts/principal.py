@@ -1,0 +1,80 @@
+"""Who is asking: a verified member of staff, or the bearer of a redeemed link.
+
+A browser may hold both at once (a clinician who opens a patient's link to look at it); which one
+counts is decided by the page's area, never by the person's wish: see ``accounts.doors``.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import AccessLink, Clinic, Membership, User
+from accounts.policy import Action, Role, allows
+
+SESSION_CLINIC = "clinic"
+SESSION_LINKS = "links"  # {resource id: link id}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """One person in one role in one clinic. Exactly one of ``user`` and ``link`` is set."""
+
+    clinic: Clinic
+    role: Role
+    name: str
+    user: User | None = None
+    link: AccessLink | None = None
+
+    @property
+    def role_label(self) -> str:
+        return self.role.label
+
+    @property
+    def is_staff_member(self) -> bool:
+        return self.user is not None
+
+    @property
+    def key(self) -> str:
+        """Stable id of this person within a visit."""
+        return f"user:{self.user.pk}" if self.user else f"link:{self.link.pk}" if self.link else ""
+
+    def may(self, action: Action) -> bool:
+        return allows(self.role, action)
+
+
+def staff_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
+    """The signed-in member of staff, if the second factor was given in this session.
+
+    ``user`` is request.user or scope["user"]; the second factor counts when the session carries a
+    confirmed device of this very user (django-otp's own rule, which its middleware applies to
+    HTTP only).
+    """
+    from django_otp import DEVICE_ID_SESSION_KEY
+    from django_otp.models import Device
+
+    if not user.is_authenticated or not user.is_active:
+        return None
+    device_id = session.get(DEVICE_ID_SESSION_KEY)
+    device = Device.from_persistent_id(device_id) if device_id else None
+    if device is None or device.user_id != user.pk or not device.confirmed:
+        return None
+    memberships = Membership.objects.filter(user_id=user.pk, is_active=True).select_related("clinic")
+    chosen = session.get(SESSION_CLINIC)
+    membership = (memberships.filter(clinic_id=chosen).first() if chosen else None) or memberships.first()
+    if membership is None:
+        return None
+    return Principal(clinic=membership.clinic, role=Role(membership.role), name=user.name, user=user)
+
+
+def link_principal(session: Mapping[str, Any], resource_id: uuid.UUID | str) -> Principal | None:
+    """The bearer of a link to ``resource_id`` redeemed in this session, while the link is live."""
+    link_id = session.get(SESSION_LINKS, {}).get(str(resource_id))
+    if not link_id:
+        return None
+    link = AccessLink.objects.select_related("clinic", "patient").filter(pk=link_id, resource_id=resource_id).first()
+    if link is None or not link.is_live():
+        return None
+    if link.patient is not None:
+        return Principal(clinic=link.clinic, role=Role.PATIENT, name=link.patient.full_name, link=link)
+    return Principal(clinic=link.clinic, role=Role.GUEST, name=link.name, link=link)

@@ -1,0 +1,26 @@
+"""HTTP by Django, sockets by Channels."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telehealth.settings")
+http_application = get_asgi_application()  # loads the apps that the imports below need
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import OriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from visits.room.routing import websocket_urlpatterns as room_sockets  # noqa: E402
+from visits.waiting.routing import websocket_urlpatterns as waiting_sockets  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": http_application,
+        "websocket": OriginValidator(
+            AuthMiddlewareStack(URLRouter([*waiting_sockets, *room_sockets])),
+            settings.SOCKET_ORIGINS,
+        ),
+    }
+)

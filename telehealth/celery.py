@@ -1,0 +1,15 @@
+"""The Celery app and every periodic job. Intervals only: no ETA, no local-time crontab."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telehealth.settings")
+
+app = Celery("telehealth")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    "send due messages": {"task": "visits.reminders.tasks.send_due", "schedule": 5.0, "options": {"expires": 5}},
+    "close silent presences": {"task": "visits.room.tasks.close_silent", "schedule": 15.0, "options": {"expires": 15}},
+}

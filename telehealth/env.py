@@ -1,0 +1,56 @@
+"""Typed access to environment variables; every secret may also come from a file (``NAME_FILE``)."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+WEAK_SECRETS = {"secret", "changeme", "change-me", "password", "insecure"}
+
+
+def env_str(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def env_bool(name: str, default: bool = False) -> bool:
+    """Read yes/no. Raises ImproperlyConfigured for anything that is neither."""
+    value = env_str(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
+
+
+def env_int(name: str, default: int) -> int:
+    value = env_str(name)
+    try:
+        return int(value) if value else default
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [item.strip() for item in env_str(name, default).split(",") if item.strip()]
+
+
+def env_secret(name: str, *, min_length: int = 40) -> str:
+    """Read a secret from ``NAME`` or the file that ``NAME_FILE`` names.
+
+    Raises ImproperlyConfigured when it is missing, shorter than ``min_length`` characters, or
+    plainly weak, so that a server never starts with a guessable key.
+    """
+    path = env_str(f"{name}_FILE")
+    try:
+        value = Path(path).read_text().strip() if path else env_str(name)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from None
+    hint = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {hint}")
+    too_plain = len(set(value)) < 12 or any(word in value.lower() for word in WEAK_SECRETS)
+    if len(value) < min_length or too_plain:
+        raise ImproperlyConfigured(f"{name} is too weak (at least {min_length} random characters). {hint}")
+    return value

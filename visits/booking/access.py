@@ -1,0 +1,27 @@
+"""The one door to a visit."""
+
+import uuid
+
+from django.http import Http404
+
+from accounts.policy import Action
+from accounts.principal import Principal
+from visits.booking.models import Appointment
+
+
+def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *, lock: bool = False) -> Appointment:
+    """Return the visit if ``principal`` may do ``action`` with it.
+
+    ``lock`` takes the row for the rest of the transaction. Raises Http404 alike for a visit that
+    does not exist, of another clinic, of another patient, and for a role that may not: a stranger
+    learns nothing, not even that it exists.
+    """
+    visits = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
+    if lock:
+        visits = visits.select_for_update(of=("self",))
+    visit = visits.filter(pk=pk, clinic_id=principal.clinic.pk).first()
+    if visit is None or not principal.may(action):
+        raise Http404
+    if principal.link is not None and principal.link.resource_id != visit.pk:
+        raise Http404
+    return visit

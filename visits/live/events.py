@@ -1,0 +1,42 @@
+"""What is said to open sockets, and to whom: the only ``group_send`` of the project.
+
+A message on the channel layer is a nudge, never the only copy of anything: it says that something
+changed, and the consumer reads the truth from the database. The layer may drop it; consumers read
+again every few seconds by themselves.
+"""
+
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+
+def board_group(clinic_id: UUID | str) -> str:
+    return f"board.{clinic_id}"
+
+
+def visit_group(appointment_id: UUID | str) -> str:
+    return f"visit.{appointment_id}"
+
+
+def board_changed(clinic_id: UUID, *, arrived: UUID | None = None) -> None:
+    """After the commit: tell every Today board of the clinic to look again.
+
+    ``arrived`` names the visit whose patient has just come.
+    """
+    _send_on_commit(board_group(clinic_id), {"type": "board.changed", "arrived": str(arrived) if arrived else None})
+
+
+def visit_changed(appointment_id: UUID) -> None:
+    """After the commit: tell the waiting page and the room of this visit to look again."""
+    _send_on_commit(visit_group(appointment_id), {"type": "visit.changed"})
+
+
+def seat_taken(appointment_id: UUID, seat_id: UUID, epoch: int) -> None:
+    """After the commit: tell older copies of this participant that a newer one has the seat."""
+    _send_on_commit(visit_group(appointment_id), {"type": "seat.taken", "seat": str(seat_id), "epoch": epoch})
+
+
+def _send_on_commit(group: str, message: dict[str, object]) -> None:
+    transaction.on_commit(lambda: async_to_sync(get_channel_layer().group_send)(group, message), robust=True)

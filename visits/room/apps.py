@@ -1,0 +1,8 @@
+"""The call itself: Encounter, seats, presence, the room socket."""
+
+from django.apps import AppConfig
+
+
+class RoomConfig(AppConfig):
+    name = "visits.room"
+    verbose_name = "Video visits"

@@ -1,0 +1,101 @@
+"""What happened in a visit: Encounter (FHIR R4), who had a seat, who was present from when to when."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import AccessLink
+from visits.booking.models import Appointment
+
+
+class Encounter(models.Model):
+    class Status(models.TextChoices):
+        IN_PROGRESS = "in-progress", _("In visit")
+        FINISHED = "finished", _("Finished")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    appointment = models.OneToOneField(Appointment, models.PROTECT, related_name="encounter")
+    status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.IN_PROGRESS)
+    started_at = models.DateTimeField(_("started"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, blank=True)
+
+    class Meta:
+        ordering = ["-started_at"]
+        verbose_name = _("video visit")
+        verbose_name_plural = _("video visits")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status="finished", ended_at__isnull=False)
+                | models.Q(status="in-progress", ended_at=None),
+                name="encounter_finished_has_end",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M} UTC"
+
+
+class Seat(models.Model):
+    """One person's place in one encounter. The relay knows them by ``id`` only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    encounter = models.ForeignKey(Encounter, models.CASCADE, related_name="seats")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, blank=True)
+    link = models.ForeignKey(AccessLink, models.PROTECT, related_name="+", null=True, blank=True)
+    name = models.CharField(_("name"), max_length=120)
+    role = models.CharField(_("role"), max_length=16)
+    # Grows with each joining: the newest copy of a person evicts the older one.
+    epoch = models.PositiveIntegerField(default=0)
+    audio = models.BooleanField(_("microphone on"), default=False)
+    video = models.BooleanField(_("camera on"), default=False)
+
+    class Meta:
+        verbose_name = _("participant")
+        verbose_name_plural = _("participants")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False, link=None) | models.Q(user=None, link__isnull=False),
+                name="seat_of_user_or_link",
+            ),
+            models.UniqueConstraint(
+                fields=["encounter", "user"], condition=models.Q(user__isnull=False), name="seat_once_per_user"
+            ),
+            models.UniqueConstraint(
+                fields=["encounter", "link"], condition=models.Q(link__isnull=False), name="seat_once_per_link"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Presence(models.Model):
+    """One stretch of time in which a participant's media were connected."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    seat = models.ForeignKey(Seat, models.CASCADE, related_name="presences")
+    epoch = models.PositiveIntegerField()
+    joined_at = models.DateTimeField(_("joined"))
+    seen_at = models.DateTimeField(_("last seen"))
+    left_at = models.DateTimeField(_("left"), null=True, blank=True)
+    left_why = models.CharField(_("how it ended"), max_length=12, blank=True)
+
+    class Meta:
+        ordering = ["joined_at"]
+        verbose_name = _("presence")
+        verbose_name_plural = _("presences")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seat"], condition=models.Q(left_at=None), name="presence_one_open_per_seat"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(left_at=None) | models.Q(left_at__gte=models.F("joined_at")),
+                name="presence_ends_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.joined_at:%H:%M:%S}–{self.left_at:%H:%M:%S}" if self.left_at else f"{self.joined_at:%H:%M:%S}–"

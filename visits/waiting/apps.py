@@ -1,0 +1,8 @@
+"""The live queue: arrivals, the Today board, admission."""
+
+from django.apps import AppConfig
+
+
+class WaitingConfig(AppConfig):
+    name = "visits.waiting"
+    verbose_name = "Waiting room"
