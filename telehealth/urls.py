@@ -12,6 +12,5 @@ urlpatterns = [
     path("", include("visits.checkin.urls")),
     path("", include("visits.waiting.urls")),
     path("", include("visits.room.urls")),
-    path("", include("visits.reminders.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,107 @@
+"""The cast. Every feature has a stranger test: ``stranger`` is a clinician of another clinic."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import Clinic, Patient, Practitioner, User
+from accounts.policy import Role
+from accounts.principal import Principal
+from tests import factories
+from visits.booking.models import Appointment
+from visits.schedule.models import VisitType
+
+
+@pytest.fixture
+def clinic(db: Any) -> Clinic:
+    return factories.make_clinic(name="Riverside Family Clinic", slug="riverside")
+
+
+@pytest.fixture
+def other_clinic(db: Any) -> Clinic:
+    return factories.make_clinic(name="Hilltop Practice", slug="hilltop")
+
+
+@pytest.fixture
+def clinician(clinic: Clinic) -> User:
+    return factories.make_member(clinic, Role.CLINICIAN, name="Amara Okafor", email="amara@example.org")
+
+
+@pytest.fixture
+def front_desk(clinic: Clinic) -> User:
+    return factories.make_member(clinic, Role.FRONT_DESK, name="Lee Park", email="lee@example.org")
+
+
+@pytest.fixture
+def clinic_admin(clinic: Clinic) -> User:
+    return factories.make_member(clinic, Role.CLINIC_ADMIN, name="Ada Admin", email="ada@example.org", is_staff=True)
+
+
+@pytest.fixture
+def auditor(clinic: Clinic) -> User:
+    return factories.make_member(clinic, Role.AUDITOR, name="Otto Auditor", email="otto@example.org", is_staff=True)
+
+
+@pytest.fixture
+def stranger(other_clinic: Clinic) -> User:
+    return factories.make_member(other_clinic, Role.CLINICIAN, name="Sam Stranger", email="sam@example.org")
+
+
+@pytest.fixture
+def practitioner(clinic: Clinic, clinician: User) -> Practitioner:
+    return factories.make_practitioner(clinic, clinician, name="Dr. Amara Okafor", specialty="Family medicine")
+
+
+@pytest.fixture
+def patient(clinic: Clinic) -> Patient:
+    return factories.make_patient(clinic, given_name="Rosa", family_name="Marín", email="rosa@example.org")
+
+
+@pytest.fixture
+def visit_type(clinic: Clinic) -> VisitType:
+    return factories.make_visit_type(clinic, name="Follow-up", minutes=20)
+
+
+@pytest.fixture
+def visit(practitioner: Practitioner, patient: Patient, visit_type: VisitType) -> Appointment:
+    return factories.make_visit(practitioner, patient=patient, visit_type=visit_type)
+
+
+def staff(user: User) -> Principal:
+    """The principal of a member of staff, for calling services."""
+    membership = user.memberships.select_related("clinic").get()
+    return Principal(clinic=membership.clinic, role=Role(membership.role), name=user.name, user=user)
+
+
+def verify(client: Client, user: User) -> Client:
+    """Sign ``user`` in on ``client`` with a second factor, without the pages."""
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    device, _ = TOTPDevice.objects.get_or_create(user=user, name="phone", confirmed=True)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    return client
+
+
+@pytest.fixture
+def verified() -> Callable[[User], Client]:
+    """``verified(user)``: a test client signed in as the user, second factor given."""
+    return lambda user: verify(Client(), user)
+
+
+@pytest.fixture
+def password_only() -> Callable[[User], Client]:
+    """``password_only(user)``: a test client with the password step alone done."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in

@@ -1,0 +1,83 @@
+"""The smallest valid objects, each by one function."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
+from typing import Any
+
+from accounts.models import Clinic, Membership, Patient, Practitioner, User
+from accounts.policy import Role
+from visits.booking.models import Appointment
+from visits.checkin.models import ConsentText
+from visits.schedule.models import Availability, VisitType
+
+PASSWORD = "correct horse battery staple"
+_number = count(1)
+
+
+def make_clinic(**fields: Any) -> Clinic:
+    n = next(_number)
+    defaults = {"name": f"Clinic {n}", "slug": f"clinic-{n}", "time_zone": "America/Chicago", "phone": "(555) 010-0142"}
+    clinic = Clinic.objects.create(**defaults | fields)
+    for language in ("en", "es"):
+        ConsentText.objects.create(clinic=clinic, language=language, version=1, body="I agree to a video visit.")
+    return clinic
+
+
+def make_user(**fields: Any) -> User:
+    n = next(_number)
+    defaults = {"email": f"user{n}@example.org", "name": f"User {n}", "password": PASSWORD}
+    return User.objects.create_user(**defaults | fields)
+
+
+def make_member(clinic: Clinic, role: Role, **fields: Any) -> User:
+    user = make_user(**fields)
+    Membership.objects.create(user=user, clinic=clinic, role=role)
+    return user
+
+
+def make_practitioner(clinic: Clinic, user: User | None = None, **fields: Any) -> Practitioner:
+    user = user or make_member(clinic, Role.CLINICIAN)
+    return Practitioner.objects.create(clinic=clinic, user=user, **{"name": f"Dr. {user.name}"} | fields)
+
+
+def make_patient(clinic: Clinic, **fields: Any) -> Patient:
+    n = next(_number)
+    defaults = {
+        "given_name": "Rosa",
+        "family_name": f"Marín {n}",
+        "birth_date": date(1979, 3, 14),
+        "email": f"rosa{n}@example.org",
+        "phone": "(555) 010-0177",
+    }
+    return Patient.objects.create(clinic=clinic, **defaults | fields)
+
+
+def make_visit_type(clinic: Clinic, **fields: Any) -> VisitType:
+    return VisitType.objects.create(clinic=clinic, **{"name": f"Follow-up {next(_number)}", "minutes": 20} | fields)
+
+
+def make_hours(practitioner: Practitioner, weekday: int, start: str = "09:00", end: str = "17:00") -> Availability:
+    return Availability.objects.create(
+        practitioner=practitioner,
+        weekday=weekday,
+        start_time=time.fromisoformat(start),
+        end_time=time.fromisoformat(end),
+    )
+
+
+def make_visit(practitioner: Practitioner, **fields: Any) -> Appointment:
+    """A booked visit; by default each starts 20 minutes after the one made before, from 2 hours on."""
+    clinic = practitioner.clinic
+    start = fields.pop("start", None) or datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(
+        hours=2, minutes=20 * next(_number)
+    )
+    visit_type = fields.pop("visit_type", None) or make_visit_type(clinic)
+    defaults = {
+        "clinic": clinic,
+        "practitioner": practitioner,
+        "patient": fields.pop("patient", None) or make_patient(clinic),
+        "visit_type": visit_type,
+        "start": start,
+        "end": start + timedelta(minutes=visit_type.minutes),
+    }
+    return Appointment.objects.create(**defaults | fields)

@@ -1,0 +1,92 @@
+"""Settings of one relay node, from the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+MIN_SECRET = 16  # characters
+
+
+class ConfigError(ValueError):
+    """A setting is missing or wrong; the message is one line for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one node. Times in seconds, sizes in bytes."""
+
+    max_rooms: int = 200
+    max_peers: int = 400
+    room_peers: int = 6
+    datagram: int = 2048
+    dtls_queue: int = 32  # datagrams waiting for OpenSSL, per peer
+    packets_per_second: int = 3000  # per peer; 720p with sound needs some 250
+    ssrcs: int = 48  # distinct inbound SSRCs per peer: libsrtp keeps state for each
+    away_after: float = 5.0
+    gone_after: float = 15.0
+    connect_within: float = 15.0
+    heartbeat: float = 2.0
+    node_ttl: float = 7.0  # a node is dead this long after its last heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """What one node needs to know. `secret` signs the join grants."""
+
+    node_id: str
+    redis_url: str
+    secret: str = field(repr=False)
+    bind_host: str = "127.0.0.1"
+    public_ip: str = "127.0.0.1"
+    port: int = 0  # 0: the system chooses
+    limits: Limits = Limits()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> RelayConfig:
+        """Read TELEHEALTH_RELAY_* and TELEHEALTH_REDIS_URL. ConfigError if one is wrong."""
+        secret = environ.get("TELEHEALTH_RELAY_SECRET", "")
+        if len(secret) < MIN_SECRET:
+            raise ConfigError(f"TELEHEALTH_RELAY_SECRET needs at least {MIN_SECRET} characters")
+        port = environ.get("TELEHEALTH_RELAY_PORT", "7000")
+        if not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ConfigError("TELEHEALTH_RELAY_PORT is not a port number")
+        node_id = environ.get("TELEHEALTH_RELAY_NODE") or f"relay-{os.uname().nodename}-{port}"
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", node_id):
+            raise ConfigError("TELEHEALTH_RELAY_NODE may hold letters, digits, dot, dash, _")
+        bind_host = environ.get("TELEHEALTH_RELAY_BIND", "127.0.0.1")
+        return cls(
+            node_id=node_id,
+            redis_url=environ.get("TELEHEALTH_REDIS_URL", "redis://127.0.0.1:6379/0"),
+            secret=secret,
+            bind_host=_ipv4("TELEHEALTH_RELAY_BIND", bind_host),
+            public_ip=_ipv4(
+                "TELEHEALTH_RELAY_PUBLIC_IP",
+                environ.get("TELEHEALTH_RELAY_PUBLIC_IP", "127.0.0.1"),
+            ),
+            port=int(port),
+            limits=_limits(environ.get("TELEHEALTH_RELAY_LIMITS", "")),
+        )
+
+
+def _ipv4(name: str, text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise ConfigError(f"{name} is not an IPv4 address") from None
+
+
+def _limits(text: str) -> Limits:
+    """Limits with overrides, written ``away_after=2,gone_after=4``."""
+    kinds = {f.name: int if isinstance(f.default, int) else float for f in fields(Limits)}
+    overrides: dict[str, float] = {}
+    for item in filter(None, text.split(",")):
+        name, _, value = item.strip().partition("=")
+        try:
+            overrides[name] = kinds[name](value)
+        except (KeyError, ValueError):
+            raise ConfigError(f"TELEHEALTH_RELAY_LIMITS: {name!r}") from None
+    return replace(Limits(), **overrides)  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+"""Join grants: the web side's signed, short-lived word that one peer may enter one room.
+
+The relay trusts nothing else. A grant names room, peer and epoch, so it cannot be used for
+another seat, and because an epoch is accepted only once, it cannot be used twice.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+SALT = "telehealth.relay.grant"
+MAX_AGE = 30  # seconds
+CLOCK_LEEWAY = 5  # seconds that the web machine's clock may run ahead of the relay's
+MAX_LENGTH = 1024
+
+
+class BadGrant(ValueError):
+    """The grant is forged, expired or malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who may enter which room, and in which copy (epoch)."""
+
+    room: str
+    peer: str
+    epoch: int
+
+
+def sign_grant(secret: str, *, room: str, peer: str, epoch: int) -> str:
+    """A token that lets `peer` join `room` as copy `epoch` within MAX_AGE seconds."""
+    return URLSafeTimedSerializer(secret, salt=SALT).dumps([room, peer, epoch])
+
+
+def verify_grant(secret: str, token: str, max_age: int = MAX_AGE) -> Grant:
+    """The grant in `token`. BadGrant unless it is authentic and at most `max_age` seconds old."""
+    if len(token) > MAX_LENGTH:
+        raise BadGrant("grant is too long")
+    try:
+        fields, signed_at = URLSafeTimedSerializer(secret, salt=SALT).loads(
+            token, return_timestamp=True
+        )
+    except BadData as error:
+        raise BadGrant("grant is forged or malformed") from error
+    if not -CLOCK_LEEWAY <= time.time() - signed_at.timestamp() <= max_age:
+        raise BadGrant("grant has expired")
+    match fields:
+        case [str(room), str(peer), int(epoch)]:
+            return Grant(room, peer, epoch)
+    raise BadGrant("grant is malformed")

@@ -1,0 +1,148 @@
+"""One outbound slot: many publishers in turn, one continuous stream to the receiver. No I/O.
+
+The receiver negotiates a slot once and sees one SSRC, one payload type, sequence numbers
+without jumps and timestamps that follow the clock, whoever is behind it.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from visits.relay.rtp import MID, later
+from visits.relay.tracks import CLOCK_RATE, Track
+
+CACHE_PACKETS = 512  # power of two; some two seconds of 720p video
+RESEND_PAUSE = 0.02  # seconds; one lost packet named twice within this time is sent once
+
+
+class Placed(NamedTuple):
+    """Where a publisher's packet goes in the slot's own numbering."""
+
+    sequence: int
+    timestamp: int
+    first: bool  # the first packet after a switch: marks the start of a talk spurt
+
+
+class Slot:
+    """The rewrite state of one stream towards one receiver."""
+
+    def __init__(
+        self,
+        kind: str,
+        mid: str,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        payload_type: int,
+        extensions: dict[str, int],
+    ) -> None:
+        self.kind = kind
+        self.mid = mid
+        self.ssrc = ssrc
+        self.rtx_ssrc = rtx_ssrc
+        self.payload_type = payload_type
+        self.extensions = extensions  # URI to the id that this receiver negotiated
+        self.source: Track | None = None  # whose packets pass now
+        self.pending: Track | None = None  # who takes over with the next keyframe
+        self.waiting = True  # for a packet to start from
+        self.extension_ids: dict[int, int] = {}  # publisher's id to receiver's id
+        self.sequence_offset = 0
+        self.timestamp_offset = 0
+        self.packets = 0
+        self.octets = 0
+        self.rate_octets = 0  # since the last bandwidth estimate
+        self._first_sequence = 0
+        self._last_sequence = random.getrandbits(15)
+        self._last_timestamp = random.getrandbits(31)
+        self._last_at: float | None = None
+        self._cache: list[tuple[int, bytes] | None] = [None] * (
+            CACHE_PACKETS if kind == "video" else 0
+        )
+        self._resent: dict[int, float] = {}
+
+    @property
+    def target(self) -> Track | None:
+        """The track that this slot shows or is about to show."""
+        return self.pending or self.source
+
+    @property
+    def hungry(self) -> bool:
+        """Whether the slot cannot go on without a keyframe of `target`."""
+        return self.kind == "video" and (self.pending is not None or self.waiting)
+
+    def assign(self, track: Track | None) -> None:
+        """Show `track` from its next keyframe on (sound: next packet), or nothing."""
+        if track is self.target:
+            return
+        if self.pending is not None:
+            self.pending.outputs.remove(self)
+            self.pending = None
+        if track is None or track is self.source:
+            if track is None:
+                self._let_go()
+            return
+        self.pending = track
+        track.outputs.append(self)
+
+    def _let_go(self) -> None:
+        if self.source is not None:
+            self.source.outputs.remove(self)
+            self.source.estimates.pop(self.ssrc, None)
+        self.source = None
+        self.waiting = True
+
+    def resume(self) -> None:
+        """Wait for a keyframe before going on (the publisher's numbering started over)."""
+        self.waiting = True
+
+    def place(
+        self, track: Track, sequence: int, timestamp: int, keyframe: bool, now: float
+    ) -> Placed | None:
+        """The slot's numbering for a packet of `track`; None if it must not pass."""
+        ready = keyframe or self.kind == "audio"
+        if track is self.pending and ready:
+            self._let_go()
+            self.source, self.pending = track, None
+        if track is not self.source or (self.waiting and not ready):
+            return None
+        first = self.waiting
+        if first:
+            self._start(track, sequence, timestamp, now)
+        out_sequence = sequence + self.sequence_offset & 0xFFFF
+        out_timestamp = timestamp + self.timestamp_offset & 0xFFFFFFFF
+        if first or later(out_sequence, self._last_sequence):
+            self._last_sequence, self._last_timestamp = out_sequence, out_timestamp
+            self._last_at = now
+        elif later(self._first_sequence, out_sequence):
+            return None  # a late packet from before the switch: its number belongs to others
+        return Placed(out_sequence, out_timestamp, first)
+
+    def _start(self, track: Track, sequence: int, timestamp: int, now: float) -> None:
+        elapsed = 0.0 if self._last_at is None else max(now - self._last_at, 0.001)
+        ticks = int(elapsed * CLOCK_RATE[self.kind])
+        self.sequence_offset = self._last_sequence + 1 - sequence & 0xFFFF
+        self.timestamp_offset = self._last_timestamp + ticks - timestamp & 0xFFFFFFFF
+        self._first_sequence = self._last_sequence + 1 & 0xFFFF
+        self.extension_ids = {
+            number: self.extensions[uri]
+            for uri, number in track.extensions.items()
+            # The publisher's mid would name a wrong m-section; the announced SSRC suffices.
+            if uri in self.extensions and uri != MID
+        }
+        self.waiting = False
+
+    def remember(self, sequence: int, protected: bytes) -> None:
+        """Keep a sent video packet, to answer NACKs with the identical bytes."""
+        if self._cache:
+            self._cache[sequence % CACHE_PACKETS] = (sequence, protected)
+
+    def recall(self, sequence: int, now: float) -> bytes | None:
+        """The sent packet with that sequence number; b"" if it was resent just now."""
+        entry = self._cache[sequence % CACHE_PACKETS] if self._cache else None
+        if entry is None or entry[0] != sequence:
+            return None
+        slot = sequence % CACHE_PACKETS
+        if now - self._resent.get(slot, float("-inf")) < RESEND_PAUSE:
+            return b""
+        self._resent[slot] = now
+        return entry[1]

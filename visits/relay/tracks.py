@@ -1,0 +1,71 @@
+"""One inbound stream: what a peer publishes, and who listens. Pure state, no I/O.
+
+Times are seconds of a monotonic clock, handed in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from visits.relay.rtp import later
+
+if TYPE_CHECKING:
+    from visits.relay.slots import Slot
+
+CLOCK_RATE = {"audio": 48000, "video": 90000}  # RTP ticks per second
+KEYFRAME_INTERVAL = 0.3  # seconds between two keyframe requests to one publisher
+MAX_GAP = 60  # packets; a larger hole is not worth repairing, a keyframe is cheaper
+
+
+class Track:
+    """A microphone, camera or screen of one peer."""
+
+    def __init__(
+        self, peer_id: str, role: str, kind: str, payload_type: int, extensions: dict[str, int]
+    ) -> None:
+        self.peer_id = peer_id
+        self.role = role
+        self.kind = kind
+        self.payload_type = payload_type
+        self.extensions = extensions  # URI to the id that this publisher uses
+        self.ssrc: int | None = None
+        self.rtx_ssrc: int | None = None
+        self.outputs: list[Slot] = []
+        self.packets = 0
+        self.last_packet_at = float("-inf")
+        self.keyframe_wanted = False
+        self._highest: int | None = None
+        self._asked_at = float("-inf")
+        self.estimates: dict[int, tuple[int, float]] = {}  # slot SSRC to (bit/s, when)
+
+    def lost_before(self, sequence: int) -> list[int]:
+        """Note an arrived packet; the sequence numbers that went missing just before it."""
+        highest = self._highest
+        if highest is None:
+            self._highest = sequence
+            return []
+        if not later(sequence, highest):
+            return []
+        self._highest = sequence
+        gap = (sequence - highest) & 0xFFFF
+        if gap > MAX_GAP:
+            return []
+        return [highest + k & 0xFFFF for k in range(1, gap)]
+
+    def restarted(self) -> None:
+        """The publisher sends under a new SSRC: numbering starts over."""
+        self._highest = None
+        for slot in self.outputs:
+            slot.resume()
+
+    def may_ask(self, now: float) -> bool:
+        """Whether a keyframe may be requested now; counts as asked if so.
+
+        The one place that limits keyframe requests. A request that comes too early is
+        remembered in `keyframe_wanted` and repeated by the clock until the keyframe comes.
+        """
+        self.keyframe_wanted = True
+        if now - self._asked_at < KEYFRAME_INTERVAL:
+            return False
+        self._asked_at = now
+        return True
