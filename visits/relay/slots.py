@@ -7,10 +7,13 @@ without jumps and timestamps that follow the clock, whoever is behind it.
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from visits.relay.rtp import MID, later
 from visits.relay.tracks import CLOCK_RATE, Track
+
+if TYPE_CHECKING:
+    from visits.relay.peer import Peer
 
 CACHE_PACKETS = 512  # power of two; some two seconds of 720p video
 RESEND_PAUSE = 0.02  # seconds; one lost packet named twice within this time is sent once
@@ -26,6 +29,8 @@ class Placed(NamedTuple):
 
 class Slot:
     """The rewrite state of one stream towards one receiver."""
+
+    owner: Peer
 
     def __init__(
         self,
@@ -83,6 +88,14 @@ class Slot:
             return
         self.pending = track
         track.outputs.append(self)
+
+    def drop(self, track: Track) -> None:
+        """Forget a track whose publisher is gone."""
+        if track is self.pending:
+            self.pending = None
+            track.outputs.remove(self)
+        elif track is self.source:
+            self._let_go()
 
     def _let_go(self) -> None:
         if self.source is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from visits.relay.rtp import later
 
 if TYPE_CHECKING:
+    from visits.relay.peer import Peer
     from visits.relay.slots import Slot
 
 CLOCK_RATE = {"audio": 48000, "video": 90000}  # RTP ticks per second
@@ -20,10 +21,11 @@ MAX_GAP = 60  # packets; a larger hole is not worth repairing, a keyframe is che
 class Track:
     """A microphone, camera or screen of one peer."""
 
+    owner: Peer
+
     def __init__(
-        self, peer_id: str, role: str, kind: str, payload_type: int, extensions: dict[str, int]
+        self, role: str, kind: str, payload_type: int, extensions: dict[str, int]
     ) -> None:
-        self.peer_id = peer_id
         self.role = role
         self.kind = kind
         self.payload_type = payload_type

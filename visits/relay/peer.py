@@ -1,0 +1,153 @@
+"""One copy (epoch) of one peer: its transport, what it publishes and what it receives."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+
+from visits.relay import rtp, sdp
+from visits.relay.hooks import SecureLink
+from visits.relay.slots import Slot
+from visits.relay.tracks import Track
+
+Address = tuple[str, int]
+REMEMBERED_CHECKS = 256  # transaction ids, to refuse replayed STUN from other addresses
+
+
+class Peer:
+    """State of one peer copy. The engine owns its life, the loop its address."""
+
+    def __init__(self, room: str, peer_id: str, epoch: int, offer: sdp.Offer, now: float) -> None:
+        self.room = room
+        self.peer_id = peer_id
+        self.epoch = epoch
+        self.fingerprints = offer.fingerprints
+        self.ufrag = secrets.token_hex(4)
+        self.password = secrets.token_hex(16)
+        self.address: Address | None = None
+        self.link: SecureLink | None = None
+        self.connected = False
+        self.away = False
+        self.joined_at = now
+        self.connected_at = now
+        self.heard_at = now
+        self.budget = 0.0  # datagrams that may still be taken now
+        self.packets_in: Counter[str] = Counter()
+        self.packets_out: Counter[str] = Counter()
+        self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
+        self._admitted: set[int] = set()
+        self.layout = sdp.lay_out(offer)
+        self.tracks: dict[str, Track] = {}  # by role
+        self.slots: list[tuple[Slot | None, Slot | None]] = []  # (audio, video) by index
+        self.screen_slot: Slot | None = None
+        self.by_ssrc: dict[int, tuple[Track, bool]] = {}  # inbound; True: its RTX
+        self.by_slot_ssrc: dict[int, Slot] = {}
+        self._by_mid: dict[str, tuple[Track, int | None]] = {}  # track, RTX payload type
+        self._mid_extensions: set[int] = set()
+        self._take_layout()
+
+    def _take_layout(self) -> None:
+        for role in ("microphone", "camera", "screen"):
+            media: sdp.Media | None = getattr(self.layout, role)
+            if media is not None:
+                self._publish(role, media)
+        for audio, video in self.layout.slots:
+            self.slots.append((self._receive(audio), self._receive(video)))
+        self.screen_slot = self._receive(self.layout.screen_slot)
+
+    def _publish(self, role: str, media: sdp.Media) -> None:
+        assert media.codec is not None
+        track = Track(role, media.kind, media.codec, media.extensions)
+        track.owner = self
+        self.tracks[role] = track
+        self._by_mid[media.mid] = (track, media.rtx)
+        if rtp.MID in media.extensions:
+            self._mid_extensions.add(media.extensions[rtp.MID])
+        for ssrc in media.ssrcs:
+            if ssrc not in media.rtx_pairs.values():
+                self._bind(track, ssrc, rtx=False)
+                if ssrc in media.rtx_pairs:
+                    self._bind(track, media.rtx_pairs[ssrc], rtx=True)
+                break
+
+    def _bind(self, track: Track, ssrc: int, *, rtx: bool) -> None:
+        if ssrc in self.by_ssrc:
+            return
+        self.by_ssrc[ssrc] = (track, rtx)
+        old = track.rtx_ssrc if rtx else track.ssrc
+        if old is not None:
+            self.by_ssrc.pop(old, None)
+        if rtx:
+            track.rtx_ssrc = ssrc
+            return
+        track.ssrc = ssrc
+        if old is not None:
+            track.restarted()
+
+    def _receive(self, media: sdp.Media | None) -> Slot | None:
+        if media is None or media.codec is None:
+            return None
+        rtx_ssrc = _random_ssrc() if media.rtx is not None else None
+        slot = Slot(
+            media.kind, media.mid, _random_ssrc(), rtx_ssrc, media.codec, media.extensions
+        )
+        slot.owner = self
+        self.by_slot_ssrc[slot.ssrc] = slot
+        return slot
+
+    def answer(self, offer: sdp.Offer, host: str, port: int) -> str:
+        """The SDP answer to the offer that this peer was made from."""
+        assert self.link is not None
+        announced: dict[str, sdp.Announced] = {}
+        for index, pair in enumerate([*self.slots, (None, self.screen_slot)]):
+            name = f"slot{index}" if index < len(self.slots) else "screen"
+            for slot in pair:
+                if slot is not None:
+                    announced[slot.mid] = sdp.Announced(name, slot.ssrc, slot.rtx_ssrc)
+        transport = sdp.Transport(host, port, self.ufrag, self.password, self.link.fingerprint)
+        return sdp.build_answer(offer, {*announced, *self._by_mid}, announced, transport)
+
+    def every_slot(self) -> list[Slot]:
+        """All receive slots of the peer."""
+        return list(self.by_slot_ssrc.values())
+
+    def admits(self, ssrc: int, limit: int) -> bool:
+        """Whether libsrtp may see this SSRC: it keeps state for each one, so they are few."""
+        if ssrc in self._admitted:
+            return True
+        if len(self._admitted) >= limit:
+            return False
+        self._admitted.add(ssrc)
+        return True
+
+    def find(self, packet: bytes, ssrc: int) -> tuple[Track, bool] | None:
+        """The track of a decrypted packet, learned by its MID if need be (RFC 9143 section 9.2)."""
+        known = self.by_ssrc.get(ssrc)
+        if known is not None:
+            return known
+        for number in self._mid_extensions:
+            value = rtp.extension_value(packet, number)
+            found = self._by_mid.get(value.decode("latin-1")) if value else None
+            if found is not None:
+                track, rtx = found
+                is_rtx = packet[1] & 0x7F == rtx
+                self._bind(track, ssrc, rtx=is_rtx)
+                return track, is_rtx
+        return None
+
+    def check_is_replayed(self, transaction: bytes, source: Address) -> bool:
+        """Note a STUN transaction; True if it was seen before from another address.
+
+        STUN has no replay protection of its own, and a check can move the peer.
+        """
+        seen = self._checks.get(transaction)
+        if seen is not None:
+            return seen != source
+        self._checks[transaction] = source
+        if len(self._checks) > REMEMBERED_CHECKS:
+            del self._checks[next(iter(self._checks))]
+        return False
+
+
+def _random_ssrc() -> int:
+    return secrets.randbelow(0xFFFFFFFE) + 1
