@@ -4,8 +4,16 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.policy import Action
+
 
 def who(request: HttpRequest) -> dict[str, Any]:
-    """``principal`` (None outside the doors) and their ``clinic``."""
+    """``principal`` (None outside the doors), their ``clinic``, and which pages their menu shows."""
     principal = getattr(request, "principal", None)
-    return {"principal": principal, "clinic": principal.clinic} if principal else {"principal": None}
+    if principal is None:
+        return {"principal": None}
+    return {
+        "principal": principal,
+        "clinic": principal.clinic,
+        "perms_nav": {"board": principal.may(Action.BOARD_SEE), "book": principal.may(Action.VISIT_BOOK)},
+    }

@@ -52,6 +52,8 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
 ]
+if DEMO:
+    INSTALLED_APPS.append("visits.demo")
 
 MIDDLEWARE = [
     "accounts.middleware.RequestIdMiddleware",
@@ -88,6 +90,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context_processors.who",
             ],
+            "builtins": ["telehealth.ui"],
         },
     }
 ]
@@ -144,6 +147,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:signin"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:signin"
+STAFF_HOME = "waiting:today"
 LINK_DESTINATION = "checkin:start"  # where a redeemed link leads, with pk=<what it opens>
 
 # Wrong passwords lock the pair of account and address, never the account for everybody.

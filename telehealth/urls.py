@@ -1,9 +1,10 @@
 """Where each app's pages live."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts.views import home
+from accounts.views import home, set_language
 
 urlpatterns = [
     path("", home, name="home"),
@@ -12,5 +13,9 @@ urlpatterns = [
     path("", include("visits.checkin.urls")),
     path("", include("visits.waiting.urls")),
     path("", include("visits.room.urls")),
+    path("", include("visits.reminders.urls")),
+    path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
 ]
+if settings.DEMO:
+    urlpatterns.append(path("dev/", include("visits.demo.urls")))

@@ -1,0 +1,67 @@
+"""Template tags of every page: icons, form fields, error summaries. Built in, no ``{% load %}``."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.forms import BaseForm, BoundField, CheckboxInput
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+
+def _read_icons(path: Path) -> dict[str, str]:
+    symbols = re.findall(r'<symbol id="([\w-]+)"[^>]*>(.*?)</symbol>', path.read_text(), re.DOTALL)
+    return dict(symbols)
+
+
+ICONS = _read_icons(settings.BASE_DIR / "static" / "img" / "icons.svg")
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """The line icon ``name`` of static/img/icons.svg, inline and hidden from readers: a word stands beside it.
+
+    Raises KeyError for an unknown name. ``classes`` are added to ``i``.
+    """
+    return format_html(
+        '<svg class="i {}" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{}</svg>',
+        classes,
+        mark_safe(ICONS[name]),  # noqa: S308 - our own file
+    )
+
+
+@register.inclusion_tag("_field.html")
+def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
+    """A labelled field with hint and error. Keywords become attributes of the control (``_`` reads as ``-``)."""
+    widget = bound.field.widget
+    names = {name.replace("_", "-"): value for name, value in attrs.items()}
+    is_check = isinstance(widget, CheckboxInput)
+    if not is_check:
+        bad = " input-bad" if bound.errors else ""
+        names["class"] = f"input{bad} {widget.attrs.get('class', '')} {names.get('class', '')}".strip()
+    return {"field": bound, "control": bound.as_widget(attrs=names), "is_check": is_check}
+
+
+@register.inclusion_tag("_errors.html")
+def errors(*forms: BaseForm) -> dict[str, Any]:
+    """The error summary of the forms: nothing when there is none, else a list with links to the fields."""
+    found = [(bound.id_for_label, message) for form in forms for bound in form for message in bound.errors]
+    general = [message for form in forms for message in form.non_field_errors()]
+    return {"found": found, "general": general}
+
+
+@register.filter
+def initials(name: str) -> str:
+    """At most two letters for a person without a picture: "Dr. Amara Okafor" becomes "AO"."""
+    words = [word for word in name.split() if not word.endswith(".")]
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+@register.filter
+def tel(number: str) -> str:
+    """A phone number as a tel: link wants it: digits and a leading plus."""
+    return re.sub(r"(?!^\+)\D", "", number)
