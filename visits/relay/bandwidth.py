@@ -29,9 +29,7 @@ def divide(bitrate: int, slots: Iterable[Slot]) -> list[tuple[Slot, int]]:
     for slot in live:
         slot.rate_octets = 0
     total = sum(weights)
-    return [
-        (slot, bitrate * weight // total) for slot, weight in zip(live, weights, strict=True)
-    ]
+    return [(slot, bitrate * weight // total) for slot, weight in zip(live, weights, strict=True)]
 
 
 def allowed(track: Track, now: float) -> int | None:
@@ -44,4 +42,6 @@ def needs_boot(track: Track, connected_at: float, now: float) -> bool:
     """Whether the relay should vouch for BOOT_BITRATE: at the start, or while nobody reports."""
     if track.kind != "video" or track.ssrc is None:
         return False
+    if track.role == "screen" and not track.outputs:
+        return False  # nobody's screen is up: its share would only inflate the camera's
     return now - connected_at < BOOT_SPAN or allowed(track, now) is None

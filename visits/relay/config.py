@@ -25,17 +25,20 @@ class Limits:
     datagram: int = 2048
     dtls_queue: int = 32  # datagrams waiting for OpenSSL, per peer
     packets_per_second: int = 3000  # per peer; 720p with sound needs some 250
+    strangers_per_second: int = 1000  # datagrams from unknown addresses, for the node
     ssrcs: int = 48  # distinct inbound SSRCs per peer: libsrtp keeps state for each
     away_after: float = 5.0
     gone_after: float = 15.0
     connect_within: float = 15.0
-    heartbeat: float = 2.0
+    heartbeat: float = 2.0  # longest time between two
     node_ttl: float = 7.0  # a node is dead this long after its last heartbeat
 
 
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
-    """What one node needs to know. `secret` signs the join grants."""
+    """What one node needs to know. `secret` signs the join grants; without a `node_id` the
+    node is named after its machine and port.
+    """
 
     node_id: str
     redis_url: str
@@ -44,6 +47,10 @@ class RelayConfig:
     public_ip: str = "127.0.0.1"
     port: int = 0  # 0: the system chooses
     limits: Limits = Limits()
+
+    def bound_to(self, port: int) -> RelayConfig:
+        """The settings once the port is known, with a node id that tells this node from others."""
+        return replace(self, port=port, node_id=self.node_id or f"relay-{os.uname().nodename}-{port}")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> RelayConfig:
@@ -54,8 +61,8 @@ class RelayConfig:
         port = environ.get("TELEHEALTH_RELAY_PORT", "7000")
         if not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise ConfigError("TELEHEALTH_RELAY_PORT is not a port number")
-        node_id = environ.get("TELEHEALTH_RELAY_NODE") or f"relay-{os.uname().nodename}-{port}"
-        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", node_id):
+        node_id = environ.get("TELEHEALTH_RELAY_NODE", "")
+        if node_id and not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", node_id):
             raise ConfigError("TELEHEALTH_RELAY_NODE may hold letters, digits, dot, dash, _")
         bind_host = environ.get("TELEHEALTH_RELAY_BIND", "127.0.0.1")
         return cls(

@@ -25,6 +25,13 @@ class Counters(Counter[str]):
         """Count something ordinary."""
         self[name] += 1
 
+    def fail(self, where: str, error: Exception, who: str = "-") -> None:
+        """Count a mistake of ours that was contained, and log its kind and place, not its words:
+        those may hold input.
+        """
+        self.refuse(f"error_{where}_{type(error).__name__}", who)
+        logger.debug("contained", exc_info=error)
+
     def refuse(self, cause: str, who: str = "-") -> None:
         """Count something refused; `cause` is one of our own words, never input."""
         self[cause] += 1

@@ -55,9 +55,7 @@ class Feedback:
                 )
                 self._forwarder.send_rtcp(slot.owner, rtcp.sender_report(translated))
 
-    def _collect(
-        self, peer: Peer, block: rtcp.ReportBlock, blocks: dict[Track, list[rtcp.ReportBlock]]
-    ) -> None:
+    def _collect(self, peer: Peer, block: rtcp.ReportBlock, blocks: dict[Track, list[rtcp.ReportBlock]]) -> None:
         slot = peer.by_slot_ssrc.get(block.ssrc)
         track = slot.source if slot is not None and not slot.waiting else None
         if slot is None or track is None or track.ssrc is None:

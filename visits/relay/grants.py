@@ -40,9 +40,7 @@ def verify_grant(secret: str, token: str, max_age: int = MAX_AGE) -> Grant:
     if len(token) > MAX_LENGTH:
         raise BadGrant("grant is too long")
     try:
-        fields, signed_at = URLSafeTimedSerializer(secret, salt=SALT).loads(
-            token, return_timestamp=True
-        )
+        fields, signed_at = URLSafeTimedSerializer(secret, salt=SALT).loads(token, return_timestamp=True)
     except BadData as error:
         raise BadGrant("grant is forged or malformed") from error
     if not -CLOCK_LEEWAY <= time.time() - signed_at.timestamp() <= max_age:

@@ -23,8 +23,13 @@ from typing import cast
 
 import pylibsrtp
 from aioice import stun
-from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
-from aiortc.rtcdtlstransport import SRTP_PROFILES
+from aiortc.rtcdtlstransport import (
+    SRTP_PROFILES,
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+)
 from aiortc.rtcicetransport import RTCIceTransport
 
 StunMessage = stun.Message
@@ -103,9 +108,7 @@ class SecureLink:
         self._wire = _Wire(send, queue_limit)
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._wire), [certificate])
         self._dtls._set_role("client")
-        self._dtls._srtp_profiles = sorted(
-            SRTP_PROFILES, key=lambda profile: SRTP_ORDER.index(profile.openssl_profile)
-        )
+        self._dtls._srtp_profiles = sorted(SRTP_PROFILES, key=lambda profile: SRTP_ORDER.index(profile.openssl_profile))
         self._on_closed = on_closed
         self.ready = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import Counter
 
@@ -31,11 +32,13 @@ class Peer:
         self.joined_at = now
         self.connected_at = now
         self.heard_at = now
+        self.vouched_at = float("-inf")  # last REMB that no receiver asked for
+        self.handshake: asyncio.Task[None] | None = None
         self.budget = 0.0  # datagrams that may still be taken now
         self.packets_in: Counter[str] = Counter()
         self.packets_out: Counter[str] = Counter()
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
-        self._admitted: set[int] = set()
+        self.admitted: set[int] = set()  # SSRCs of authentic packets; forged ones do not count
         self.layout = sdp.lay_out(offer)
         self.tracks: dict[str, Track] = {}  # by role
         self.slots: list[tuple[Slot | None, Slot | None]] = []  # (audio, video) by index
@@ -56,7 +59,8 @@ class Peer:
         self.screen_slot = self._receive(self.layout.screen_slot)
 
     def _publish(self, role: str, media: sdp.Media) -> None:
-        assert media.codec is not None
+        if media.codec is None:
+            return
         track = Track(role, media.kind, media.codec, media.extensions)
         track.owner = self
         self.tracks[role] = track
@@ -88,23 +92,20 @@ class Peer:
         if media is None or media.codec is None:
             return None
         rtx_ssrc = _random_ssrc() if media.rtx is not None else None
-        slot = Slot(
-            media.kind, media.mid, _random_ssrc(), rtx_ssrc, media.codec, media.extensions
-        )
+        slot = Slot(media.kind, media.mid, _random_ssrc(), rtx_ssrc, media.codec, media.extensions)
         slot.owner = self
         self.by_slot_ssrc[slot.ssrc] = slot
         return slot
 
-    def answer(self, offer: sdp.Offer, host: str, port: int) -> str:
+    def answer(self, offer: sdp.Offer, host: str, port: int, fingerprint: str) -> str:
         """The SDP answer to the offer that this peer was made from."""
-        assert self.link is not None
         announced: dict[str, sdp.Announced] = {}
         for index, pair in enumerate([*self.slots, (None, self.screen_slot)]):
             name = f"slot{index}" if index < len(self.slots) else "screen"
             for slot in pair:
                 if slot is not None:
                     announced[slot.mid] = sdp.Announced(name, slot.ssrc, slot.rtx_ssrc)
-        transport = sdp.Transport(host, port, self.ufrag, self.password, self.link.fingerprint)
+        transport = sdp.Transport(host, port, self.ufrag, self.password, fingerprint)
         return sdp.build_answer(offer, {*announced, *self._by_mid}, announced, transport)
 
     def every_slot(self) -> list[Slot]:
@@ -113,12 +114,7 @@ class Peer:
 
     def admits(self, ssrc: int, limit: int) -> bool:
         """Whether libsrtp may see this SSRC: it keeps state for each one, so they are few."""
-        if ssrc in self._admitted:
-            return True
-        if len(self._admitted) >= limit:
-            return False
-        self._admitted.add(ssrc)
-        return True
+        return ssrc in self.admitted or len(self.admitted) < limit
 
     def find(self, packet: bytes, ssrc: int) -> tuple[Track, bool] | None:
         """The track of a decrypted packet, learned by its MID if need be (RFC 9143 section 9.2)."""

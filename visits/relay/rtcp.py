@@ -141,9 +141,7 @@ def sender_report(report: SenderReport) -> bytes:
 
 def receiver_report(blocks: Iterable[ReportBlock]) -> bytes:
     """An RR of at most 31 blocks."""
-    packed = [
-        struct.pack(">6I", b.ssrc, b.loss, b.highest, b.jitter, b.last_sr, b.delay) for b in blocks
-    ][:MAX_BLOCKS]
+    packed = [struct.pack(">6I", b.ssrc, b.loss, b.highest, b.jitter, b.last_sr, b.delay) for b in blocks][:MAX_BLOCKS]
     return _packet(RR, len(packed), struct.pack(">I", RELAY_SSRC) + b"".join(packed))
 
 

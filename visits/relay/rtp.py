@@ -136,7 +136,5 @@ def unwrap_rtx(packet: bytes, start: int, ssrc: int, payload_type: int) -> bytes
     original = bytearray(packet[:start] + packet[start + 2 :])
     first, second, _, timestamp, _ = HEADER.unpack_from(packet)
     sequence = int.from_bytes(packet[start : start + 2], "big")
-    HEADER.pack_into(
-        original, 0, first, second & MARKER | payload_type, sequence, timestamp, ssrc
-    )
+    HEADER.pack_into(original, 0, first, second & MARKER | payload_type, sequence, timestamp, ssrc)
     return bytes(original)

@@ -125,30 +125,36 @@ def _parse_media(lines: Sequence[str]) -> Media:
     apt: dict[str, str] = {}  # RTX payload type to the payload type that it repairs
     for line in lines[1:]:
         name, _, value = line.removeprefix("a=").strip().partition(":")
-        if name in ("sendonly", "recvonly", "sendrecv", "inactive"):
-            media.direction = name
-        elif name == "mid":
-            if not TOKEN.fullmatch(value):
-                raise ValueError("mid")
-            media.mid = value
-        elif name == "rtcp-rsize":
-            media.reduced_rtcp = True
-        elif name == "rtpmap":
+        if name == "rtpmap":
             number, _, codec = value.partition(" ")
             names[number] = codec.lower()
         elif name == "fmtp" and " apt=" in value:
             number, _, target = value.partition(" apt=")
             apt[number] = target
-        elif name == "extmap":
+        else:
+            _read_attribute(media, name, value)
+    _choose_codec(media, formats, names, apt)
+    return media
+
+
+def _read_attribute(media: Media, name: str, value: str) -> None:
+    match name:
+        case "sendonly" | "recvonly" | "sendrecv" | "inactive":
+            media.direction = name
+        case "mid":
+            if not TOKEN.fullmatch(value):
+                raise ValueError("mid")
+            media.mid = value
+        case "rtcp-rsize":
+            media.reduced_rtcp = True
+        case "extmap":
             _read_extension(media, value)
-        elif name == "ssrc":
+        case "ssrc":
             _read_ssrc(media, value)
-        elif name == "ssrc-group" and value.startswith("FID "):
+        case "ssrc-group" if value.startswith("FID "):
             pair = [_number(x, 32) for x in value.split()[1:]]
             if len(pair) == 2:
                 media.rtx_pairs[pair[0]] = pair[1]
-    _choose_codec(media, formats, names, apt)
-    return media
 
 
 def _read_extension(media: Media, value: str) -> None:
@@ -164,17 +170,13 @@ def _read_ssrc(media: Media, value: str) -> None:
         media.ssrcs.append(ssrc)
 
 
-def _choose_codec(
-    media: Media, formats: Sequence[str], names: dict[str, str], apt: dict[str, str]
-) -> None:
+def _choose_codec(media: Media, formats: Sequence[str], names: dict[str, str], apt: dict[str, str]) -> None:
     wanted = CODECS.get(media.kind)
     chosen = next((x for x in formats if wanted and names.get(x) == wanted), None)
     if chosen is None:
         return
     media.codec = _number(chosen, 7)
-    repair = next(
-        (x for x in formats if names.get(x) == "rtx/90000" and apt.get(x) == chosen), None
-    )
+    repair = next((x for x in formats if names.get(x) == "rtx/90000" and apt.get(x) == chosen), None)
     media.rtx = _number(repair, 7) if repair is not None else None
 
 
@@ -197,10 +199,7 @@ def lay_out(offer: Offer) -> Layout:
     audio = [m for m in receives if m.kind == "audio"][:MAX_SLOTS]
     video = [m for m in receives if m.kind == "video"]
     people = len(audio) or min(len(video), MAX_SLOTS)
-    pairs = tuple(
-        (audio[i] if i < len(audio) else None, video[i] if i < len(video) else None)
-        for i in range(people)
-    )
+    pairs = tuple((audio[i] if i < len(audio) else None, video[i] if i < len(video) else None) for i in range(people))
     return Layout(
         microphone=microphones[0] if microphones else None,
         camera=cameras[0] if cameras else None,
@@ -210,9 +209,7 @@ def lay_out(offer: Offer) -> Layout:
     )
 
 
-def build_answer(
-    offer: Offer, used: set[str], announced: dict[str, Announced], transport: Transport
-) -> str:
+def build_answer(offer: Offer, used: set[str], announced: dict[str, Announced], transport: Transport) -> str:
     """The answer: `used` names the m-sections that are served, `announced` their slot streams."""
     mids = " ".join(m.mid for m in offer.media if m.mid in used)
     lines = [

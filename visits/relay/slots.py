@@ -60,9 +60,7 @@ class Slot:
         self._last_sequence = random.getrandbits(15)
         self._last_timestamp = random.getrandbits(31)
         self._last_at: float | None = None
-        self._cache: list[tuple[int, bytes] | None] = [None] * (
-            CACHE_PACKETS if kind == "video" else 0
-        )
+        self._cache: list[tuple[int, bytes] | None] = [None] * (CACHE_PACKETS if kind == "video" else 0)
         self._resent: dict[int, float] = {}
 
     @property
@@ -108,9 +106,7 @@ class Slot:
         """Wait for a keyframe before going on (the publisher's numbering started over)."""
         self.waiting = True
 
-    def place(
-        self, track: Track, sequence: int, timestamp: int, keyframe: bool, now: float
-    ) -> Placed | None:
+    def place(self, track: Track, sequence: int, timestamp: int, keyframe: bool, now: float) -> Placed | None:
         """The slot's numbering for a packet of `track`; None if it must not pass."""
         ready = keyframe or self.kind == "audio"
         if track is self.pending and ready:

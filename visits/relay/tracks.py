@@ -23,9 +23,7 @@ class Track:
 
     owner: Peer
 
-    def __init__(
-        self, role: str, kind: str, payload_type: int, extensions: dict[str, int]
-    ) -> None:
+    def __init__(self, role: str, kind: str, payload_type: int, extensions: dict[str, int]) -> None:
         self.role = role
         self.kind = kind
         self.payload_type = payload_type

@@ -1,0 +1,170 @@
+"""One datagram in: whose is it, what is it, may it pass. RFC 7983 (first byte), RFC 8445 (ICE).
+
+Nothing that arrives here can close a transport or stop another peer's packets: whatever is wrong
+with a datagram ends with that datagram, counted by cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from visits.relay import rtp, stun
+from visits.relay.config import Limits
+from visits.relay.counters import Counters
+from visits.relay.feedback import Feedback
+from visits.relay.forward import Forwarder, Send
+from visits.relay.peer import Address, Peer
+from visits.relay.roster import Roster
+
+MIN_RTCP = 8  # bytes: header and the sender's SSRC, in clear also under SRTCP
+
+
+class Ingress:
+    """Sorts datagrams. `heard` is called for each authentic one, `checked` for each ICE check."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        forwarder: Forwarder,
+        feedback: Feedback,
+        counters: Counters,
+        limits: Limits,
+        send: Send,
+        *,
+        heard: Callable[[Peer, float], None],
+        checked: Callable[[Peer], None],
+    ) -> None:
+        self._roster = roster
+        self._forwarder = forwarder
+        self._feedback = feedback
+        self._counters = counters
+        self._limits = limits
+        self._send = send
+        self._heard = heard
+        self._checked = checked
+        self._strangers = float(limits.strangers_per_second)
+
+    def replenish(self, elapsed: float) -> None:
+        """Refill the budget of the unknown addresses."""
+        limit = self._limits.strangers_per_second
+        self._strangers = min(limit, self._strangers + limit * elapsed)
+
+    def datagram(self, data: bytes, source: Address, now: float) -> None:
+        """Handle one datagram. Raises nothing."""
+        peer = self._roster.by_address.get(source)
+        who = peer.peer_id if peer is not None else "-"
+        try:
+            self._sort(peer, data, source, now)
+        except ValueError:
+            self._counters.refuse("malformed", who)
+        except Exception as error:  # a mistake of ours: it must not cost more than this packet
+            self._counters.fail("datagram", error, who)
+
+    def _sort(self, peer: Peer | None, data: bytes, source: Address, now: float) -> None:
+        if not data or len(data) > self._limits.datagram:
+            self._counters.refuse("size")
+        elif not self._afford(peer):
+            self._counters.refuse("over_budget", peer.peer_id if peer else "-")
+        elif data[0] <= 3:
+            self._stun(data, source, now)
+        elif 20 <= data[0] <= 63 and peer is not None:
+            self._dtls(peer, data)
+        elif 128 <= data[0] <= 191:
+            self._media(peer, data, source, now)
+        else:
+            self._counters.refuse("stranger" if peer is None else "unknown_protocol")
+
+    def _afford(self, peer: Peer | None) -> bool:
+        if peer is None:
+            self._strangers -= 1
+            return self._strangers >= 0
+        peer.budget -= 1
+        return peer.budget >= 0
+
+    def _stun(self, data: bytes, source: Address, now: float) -> None:
+        if not stun.looks_like_request(data):
+            self._counters.refuse("stun_malformed")
+            return
+        check = stun.parse_check(data)
+        peer = self._roster.by_ufrag.get(check.ufrag)
+        if peer is None or not check.authentic(peer.password):
+            self._counters.refuse("stun_forged", peer.peer_id if peer else "-")
+            return
+        if peer.check_is_replayed(check.transaction, source):
+            self._counters.refuse("stun_replayed", peer.peer_id)
+            return
+        if self._roster.settle(peer, source, nominated=check.nominates, now=now):
+            self._counters.note("moved")
+        self._send(stun.success(check, source, peer.password), source)
+        self._heard(peer, now)
+        if peer.address is not None:
+            self._checked(peer)
+
+    def _dtls(self, peer: Peer, data: bytes) -> None:
+        if peer.link is None or peer.handshake is None or not peer.link.feed(data):
+            self._counters.refuse("dtls_dropped", peer.peer_id)
+
+    def _media(self, peer: Peer | None, data: bytes, source: Address, now: float) -> None:
+        if peer is None:
+            self._latch(data, source, now)
+        elif peer.link is None or not peer.link.ready:
+            self._counters.note("media_before_keys")
+        elif rtp.is_rtcp(data):
+            self._rtcp(peer, data, now)
+        else:
+            self._rtp(peer, data, now)
+
+    def _rtp(self, peer: Peer, data: bytes, now: float) -> None:
+        packet = self._open(peer, data)
+        if packet is not None:
+            self._heard(peer, now)
+            peer.packets_in["rtp"] += 1
+            self._forwarder.rtp(peer, packet, now)
+
+    def _open(self, peer: Peer, data: bytes) -> bytes | None:
+        """The decrypted RTP packet, or None."""
+        if len(data) < rtp.HEADER.size:
+            raise ValueError("RTP packet is cut off")
+        ssrc = int.from_bytes(data[8:12], "big")
+        if peer.link is None or not peer.admits(ssrc, self._limits.ssrcs):
+            self._counters.refuse("ssrc_limit", peer.peer_id)
+            return None
+        packet = peer.link.unprotect(data)
+        if packet is None:
+            self._counters.refuse("srtp_rejected", peer.peer_id)
+            return None
+        self._roster.admit(peer, ssrc)
+        return packet
+
+    def _rtcp(self, peer: Peer, data: bytes, now: float) -> None:
+        if len(data) < MIN_RTCP:
+            raise ValueError("RTCP packet is cut off")
+        ssrc = int.from_bytes(data[4:8], "big")
+        if peer.link is None or not peer.admits(ssrc, self._limits.ssrcs):
+            self._counters.refuse("ssrc_limit", peer.peer_id)
+            return
+        packet = peer.link.unprotect_rtcp(data)
+        if packet is None:
+            self._counters.refuse("srtcp_rejected", peer.peer_id)
+            return
+        self._roster.admit(peer, ssrc)
+        self._heard(peer, now)
+        peer.packets_in["rtcp"] += 1
+        self._feedback.rtcp(peer, packet, now)
+
+    def _latch(self, data: bytes, source: Address, now: float) -> None:
+        """Follow a peer whose address changed by its first authentic, new RTP packet.
+
+        Its next STUN check may be seconds away. libsrtp refuses forged and replayed packets;
+        how many are tried is bounded by the budget of unknown addresses.
+        """
+        ssrc = int.from_bytes(data[8:12], "big")
+        peer = None if rtp.is_rtcp(data) else self._roster.by_stream.get(ssrc)
+        if peer is None or peer.link is None or not peer.link.ready:
+            self._counters.refuse("stranger")
+            return
+        packet = self._open(peer, data)
+        if packet is not None and self._roster.move(peer, source, now):
+            self._counters.note("latched")
+            self._heard(peer, now)
+            self._forwarder.rtp(peer, packet, now)

@@ -1,0 +1,95 @@
+"""What goes through Redis between web and relay: key names, events and answers as JSON. No I/O.
+
+Keys: ``relay:nodes`` (sorted set, by load) and ``relay:node:<id>`` (expires: the node's pulse),
+``relay:room:<room>`` (the node that has the room), ``relay:commands:<node>`` and
+``relay:reply:<command>`` (lists), ``relay:events:<room>`` (channel).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+NODES = "relay:nodes"
+NODE = "relay:node:"
+REPLY_LIFE = 30  # seconds
+ELSEWHERE = "elsewhere"  # error code: this node does not have the room; ask again
+
+
+def node_key(node: str) -> str:
+    return NODE + node
+
+
+def room_key(room: str) -> str:
+    return f"relay:room:{room}"
+
+
+def commands_key(node: str) -> str:
+    return f"relay:commands:{node}"
+
+
+def reply_key(command: str) -> str:
+    return f"relay:reply:{command}"
+
+
+def events_channel(room: str) -> str:
+    return f"relay:events:{room}"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotMids:
+    """The m-sections of one receive slot; either may be missing."""
+
+    index: int
+    audio_mid: str | None
+    video_mid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The relay's answer to a join: SDP, receive slots, and what the joiner sees now."""
+
+    sdp: str
+    slots: list[SlotMids]
+    screen_mid: str | None
+    view: dict[int, str]  # slot index to peer
+    screen: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Joined:
+        return cls(
+            sdp=data["sdp"],
+            slots=[SlotMids(**slot) for slot in data["slots"]],
+            screen_mid=data["screen_mid"],
+            view={int(index): peer for index, peer in data["view"].items()},
+            screen=data["screen"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEvent:
+    """Something that happened to copy `epoch` of `peer`.
+
+    ``connected``: its media can flow. ``away``: silent for some seconds; ``back``: heard again.
+    ``gone``: left, vanished, or never came through; a copy that a newer one evicts is not
+    announced. ``view``: what it sees from now on, `slots` (index to peer) and `screen`.
+    """
+
+    kind: str
+    peer: str
+    epoch: int
+    slots: dict[int, str] = field(default_factory=dict)
+    screen: str | None = None
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> RoomEvent:
+        data = json.loads(text)
+        slots = {int(index): peer for index, peer in data["slots"].items()}
+        return cls(data["kind"], data["peer"], data["epoch"], slots, data["screen"])
