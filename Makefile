@@ -1,0 +1,48 @@
+# make run             the product with a demo clinic (PORT=8000, DATA=.data)
+# make test            everything that must hold
+# make check           formatter, linter, types, import rules, migrations
+# make format          put the formatting right
+PORT ?= 8000
+DATA ?= .data
+BIN := .venv/bin
+UNIT := $(BIN)/pytest -q -m "not e2e"
+
+.PHONY: run test check format setup unit unit-postgresql e2e
+
+run: setup
+	@exec $(BIN)/python -m telehealth.launcher --port "$(PORT)" --data "$(DATA)"
+
+test: check unit unit-postgresql e2e
+
+setup:
+	@telehealth/setup.sh
+
+# Settings want strong secrets at every start, also of a checker.
+check: export TELEHEALTH_SECRET_KEY := $(shell od -An -N48 -tx1 /dev/urandom | tr -d ' \n')
+check: export TELEHEALTH_RELAY_SECRET := $(shell od -An -N48 -tx1 /dev/urandom | tr -d ' \n')
+check: export TELEHEALTH_DATABASE_URL := sqlite://:memory:
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --fail-level WARNING
+
+unit: setup
+	$(UNIT)
+
+# The same tests again: what a database must refuse, PostgreSQL refuses in its own words.
+unit-postgresql: setup
+	TELEHEALTH_TEST_DATABASE=postgresql $(UNIT)
+
+# By themselves: sync Playwright and asyncio tests do not share a process.
+e2e:
+	@telehealth/setup.sh chromium
+	@if command -v chromium >/dev/null; then $(BIN)/pytest -q -m e2e tests/e2e; \
+	else echo "NOT RUN: the browser tests (tests/e2e), because Chromium is missing and could not be installed."; fi
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --quiet .

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Makes .venv in the checkout: a Python of 3.11 or newer, uv, and the locked dependencies.
+# Takes no time when nothing changed. `setup.sh chromium` also looks for the browser of the tests.
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() { echo "telehealth: $*" >&2; exit 1; }
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+find_python() {
+    for candidate in ${PYTHON:-} python3.13 python3.12 python3.11 python3 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python3; do
+        if new_enough "$candidate"; then command -v "$candidate"; return 0; fi
+    done
+    return 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+apt_install() {
+    command -v apt-get >/dev/null || return 1
+    { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } >/dev/null 2>&1
+}
+
+dependencies() {
+    stamp=.venv/telehealth.lock
+    if [ -x .venv/bin/python ] && cmp -s uv.lock "$stamp"; then return; fi
+    python=$(find_python) || fail "needs Python 3.11 or newer, found none (set PYTHON=/path/to/python3)."
+    echo "Installing the locked dependencies (once) ..."
+    if command -v uv >/dev/null; then
+        uv=uv
+    else
+        uv=.tools/bin/uv
+        if [ ! -x "$uv" ]; then
+            "$python" -m venv .tools >/dev/null 2>&1 || {
+                rm -rf .tools
+                apt_install python3-venv && "$python" -m venv .tools >/dev/null 2>&1
+            } || fail "this Python cannot make virtual environments. On Debian: apt-get install python3-venv"
+            .tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14' ||
+                fail "uv could not be installed; is there a network?"
+        fi
+    fi
+    "$uv" sync --frozen --quiet --python "$python" || fail "the dependencies could not be installed (see above)."
+    cp uv.lock "$stamp"
+}
+
+chromium() {
+    command -v chromium >/dev/null || apt_install chromium fonts-noto-core || true
+}
+
+dependencies
+if [ "${1:-}" = chromium ]; then chromium; fi
