@@ -5,7 +5,7 @@
 PORT ?= 8000
 DATA ?= .data
 BIN := .venv/bin
-UNIT := $(BIN)/pytest -q -m "not e2e"
+PYTEST := $(BIN)/python -m pytest -q
 
 .PHONY: run test check format setup unit unit-postgresql e2e
 
@@ -31,16 +31,16 @@ check: setup
 	$(BIN)/python manage.py check --fail-level WARNING
 
 unit: setup
-	$(UNIT)
+	$(PYTEST) -m "not e2e"
 
 # The same tests again: what a database must refuse, PostgreSQL refuses in its own words.
 unit-postgresql: setup
-	TELEHEALTH_TEST_DATABASE=postgresql $(UNIT)
+	TELEHEALTH_TEST_DATABASE=postgresql $(PYTEST) -m "not e2e"
 
 # By themselves: sync Playwright and asyncio tests do not share a process.
 e2e:
 	@telehealth/setup.sh chromium
-	@if command -v chromium >/dev/null; then $(BIN)/pytest -q -m e2e tests/e2e; \
+	@if command -v chromium >/dev/null; then $(PYTEST) -m e2e tests/e2e; \
 	else echo "NOT RUN: the browser tests (tests/e2e), because Chromium is missing and could not be installed."; fi
 
 format: setup

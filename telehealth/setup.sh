@@ -50,5 +50,14 @@ chromium() {
     command -v chromium >/dev/null || apt_install chromium fonts-noto-core || true
 }
 
+translations() {
+    for po in telehealth/locale/*/LC_MESSAGES/django.po; do
+        if [ -e "$po" ] && [ "$po" -nt "${po%.po}.mo" ]; then
+            .venv/bin/pybabel --quiet compile --input-file "$po" --output-file "${po%.po}.mo" --locale "$(basename "${po%/LC_MESSAGES/django.po}")"
+        fi
+    done
+}
+
 dependencies
+translations
 if [ "${1:-}" = chromium ]; then chromium; fi
