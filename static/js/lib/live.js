@@ -1,0 +1,207 @@
+/**
+ * A socket that stays: visits/live/PROTOCOL.md from the client's side. Knows no page.
+ *
+ *   const live = new Live(socketUrl("/ws/board/"));
+ *   live.addEventListener("state", ({detail}) => show(detail));
+ *   const answer = await live.request("join", {sdp, audio: true, video: true});
+ *
+ * Events: one for each message type of the server ("state", "joined", "error", …; `detail` is the message),
+ * and "up" (welcomed), "down" (lost; trying again), "end" (`detail.code`: closed for good, no more tries),
+ * "outdated" (the server speaks another version: load the page again).
+ */
+
+const VERSION = 1;
+/** Closed for good: over, not allowed, no such visit, a newer copy has the seat. */
+export const FINAL_CODES = new Set([1000, 4401, 4404, 4409]);
+const TOO_MANY_REFUSALS = 4429;
+
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 15_000;
+const PING_EVERY = 15_000;
+const ANSWER_WITHIN = 10_000;
+
+/** The ws(s) address of a path on the page's own host. */
+export function socketUrl(path, base = globalThis.location.href) {
+  const url = new URL(path, base);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/** A request that was not answered as wished; `code` is one of the protocol's, "lost" or "timeout". */
+export class LiveError extends Error {
+  constructor(code, message = code) {
+    super(message);
+    this.name = "LiveError";
+    this.code = code;
+  }
+}
+
+export class Live extends EventTarget {
+  #url;
+  #make;
+  #socket = null;
+  #id = 0;
+  #seq = 0;
+  #heard = 0;
+  #tries = 0;
+  #ended = false;
+  #resyncing = false;
+  #waiting = new Map();
+  #retryTimer = 0;
+  #pingTimer = 0;
+
+  /** Opens at once. `make` creates the WebSocket (for tests). */
+  constructor(url, {make = (address) => new WebSocket(address)} = {}) {
+    super();
+    this.#url = url;
+    this.#make = make;
+    this.#open();
+    // Timers sleep with a phone: look at once when the network is back.
+    globalThis.addEventListener?.("online", this.#onOnline);
+  }
+
+  get isUp() {
+    return this.#seq > 0 && this.#socket?.readyState === 1;
+  }
+
+  /** Sends a message; returns its id, or 0 when the socket is down (nothing is kept for later). */
+  send(type, fields = {}) {
+    if (this.#socket?.readyState !== 1) return 0;
+    this.#id += 1;
+    this.#socket.send(JSON.stringify({...fields, type, id: this.#id}));
+    return this.#id;
+  }
+
+  /** Sends a message and resolves with what answers it (`re`); rejects with a LiveError. */
+  request(type, fields = {}, {within = ANSWER_WITHIN} = {}) {
+    const id = this.send(type, fields);
+    if (!id) return Promise.reject(new LiveError("lost"));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#settle(id, (entry) => entry.reject(new LiveError("timeout"))), within);
+      this.#waiting.set(id, {resolve, reject, timer});
+    });
+  }
+
+  /** Asks for the whole state again. */
+  resync() {
+    if (this.#resyncing) return;
+    this.#resyncing = this.send("resync") > 0;
+  }
+
+  /** The page woke up (visible again): connect now if down, find out now if the line is dead. */
+  wake() {
+    if (this.#ended) return;
+    if (this.#socket?.readyState === 1) {
+      this.request("ping", {}, {within: 3000}).catch((error) => error.code === "timeout" && this.#drop());
+    } else if (this.#socket?.readyState !== 0) {
+      this.#tries = 0;
+      this.#open();
+    }
+  }
+
+  /** Ends it from this side; no events follow. */
+  close() {
+    this.#finish();
+    this.#socket?.close(1000);
+  }
+
+  #onOnline = () => this.wake();
+
+  #open() {
+    clearTimeout(this.#retryTimer);
+    const socket = this.#make(this.#url);
+    this.#socket = socket;
+    this.#id = this.#seq = 0;
+    this.#resyncing = false;
+    this.#heard = Date.now();
+    socket.onmessage = (event) => socket === this.#socket && this.#receive(event.data);
+    socket.onclose = (event) => socket === this.#socket && this.#onClose(event.code);
+    clearInterval(this.#pingTimer);
+    this.#pingTimer = setInterval(() => this.#beat(), PING_EVERY);
+  }
+
+  #beat() {
+    if (Date.now() - this.#heard > PING_EVERY + ANSWER_WITHIN) this.#drop();
+    else this.send("ping");
+  }
+
+  /** The line is dead though nobody said so: closing it properly could take minutes. */
+  #drop() {
+    const socket = this.#socket;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+    this.#onClose(1006);
+  }
+
+  #receive(data) {
+    const message = JSON.parse(data);
+    this.#heard = Date.now();
+    if (message.seq <= this.#seq) return;
+    const gap = message.seq !== this.#seq + 1;
+    this.#seq = message.seq;
+    if (message.type === "state") this.#resyncing = false;
+    else if (gap) this.resync();
+    if (message.type === "welcome") this.#onWelcome(message);
+    this.#answer(message);
+    this.#tell(message.type, message);
+  }
+
+  #onWelcome(message) {
+    this.#tries = 0;
+    this.#tell(message.version === VERSION ? "up" : "outdated", message);
+  }
+
+  #answer(message) {
+    if (typeof message.re !== "number") return;
+    this.#settle(message.re, (entry) =>
+      message.type === "error" ? entry.reject(new LiveError(message.code, message.message)) : entry.resolve(message),
+    );
+  }
+
+  #settle(id, how) {
+    const entry = this.#waiting.get(id);
+    if (!entry) return;
+    this.#waiting.delete(id);
+    clearTimeout(entry.timer);
+    how(entry);
+  }
+
+  #onClose(code) {
+    const wasUp = this.#seq > 0;
+    this.#socket = null;
+    this.#seq = 0;
+    clearInterval(this.#pingTimer);
+    this.#abandon();
+    if (FINAL_CODES.has(code)) {
+      this.#finish();
+      this.#tell("end", {code});
+      return;
+    }
+    if (wasUp || this.#tries === 0) this.#tell("down", {code});
+    this.#retryTimer = setTimeout(() => this.#open(), this.#nextWait(code));
+  }
+
+  #abandon() {
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, (entry) => entry.reject(new LiveError("lost")));
+  }
+
+  /** Doubling, with jitter, so that a restarted server is not met by everybody at once. */
+  #nextWait(code) {
+    const most = code === TOO_MANY_REFUSALS ? LONGEST_WAIT : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#tries);
+    this.#tries += 1;
+    return most / 2 + (Math.random() * most) / 2;
+  }
+
+  #finish() {
+    this.#ended = true;
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#pingTimer);
+    globalThis.removeEventListener?.("online", this.#onOnline);
+    this.#abandon();
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, {detail}));
+  }
+}

@@ -1,0 +1,220 @@
+"""The base of every socket: the rules of PROTOCOL.md that hold on all of them."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+from django.http import Http404
+
+from accounts.principal import Principal
+from visits.live.messages import VERSION, Inbox, Message, Refused, Schema, is_too_large
+
+logger = logging.getLogger(__name__)
+
+NORMAL, TOO_LARGE, BROKEN = 1000, 1009, 1011  # RFC 6455 section 7.4.1
+NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, TOO_MANY_REFUSALS = 4401, 4404, 4409, 4429
+
+LOOK_AGAIN_SECONDS = 5  # the channel layer may lose a nudge: read the state again by ourselves
+CHECK_RIGHT_SECONDS = 15
+
+Handler = Callable[[Message], Awaitable[None]]
+
+
+class Closed(Exception):  # noqa: N818 - says what happens, as Refused does
+    """Raised anywhere under ``LiveConsumer``: close this socket with ``code``."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no types
+    """One socket of one person.
+
+    A subclass says who may come (``principal``), which visit or board it is about (``opened``,
+    ``groups``), what is true now (``state``), and what a client may say (``messages``,
+    ``handlers``). Whatever it raises decides: ``Refused`` answers the one message with an error,
+    ``Closed`` and ``Http404`` (4404) close this socket; nobody else notices either.
+    """
+
+    messages: ClassVar[Schema] = {}
+    # Fields of the state that change by themselves and are no reason to send it again.
+    volatile: ClassVar[frozenset[str]] = frozenset()
+
+    who: Principal
+
+    # --- what a subclass says ---------------------------------------------------------------
+
+    async def principal(self) -> Principal | None:
+        """Who this is, read anew from the database; None when they may not (or no longer) be here."""
+        raise NotImplementedError
+
+    async def opened(self) -> None:
+        """Called once, when ``who`` is known and before anything is sent."""
+
+    def groups(self) -> list[str]:
+        """The groups of ``visits.live.events`` whose nudges concern this socket."""
+        return []
+
+    async def state(self) -> dict[str, Any]:
+        """The whole truth for this person, read from the database now."""
+        raise NotImplementedError
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done with each type of ``messages``."""
+        return {}
+
+    async def tick(self) -> None:
+        """Called every ``LOOK_AGAIN_SECONDS`` while the socket is open."""
+
+    async def closed(self) -> None:
+        """Called once when an opened socket has ended, whoever ended it."""
+
+    # --- what a subclass may use ------------------------------------------------------------
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        """Send one numbered message; silently nothing once the socket is closed."""
+        async with self._sending:
+            if not self._open:
+                return
+            self._seq += 1
+            await self.send({"type": "websocket.send", "text": json.dumps({"type": kind, "seq": self._seq, **fields})})
+
+    async def send_state(self, *, only_news: bool = False) -> None:
+        """Send the state; with ``only_news`` not when it is what the client was told last."""
+        async with self._stating:
+            state = await self.state()
+            told = {name: value for name, value in state.items() if name not in self.volatile}
+            if only_news and told == self._told:
+                return
+            self._told = told
+            await self.say("state", **state)
+
+    async def close(self, code: int = NORMAL) -> None:
+        """Close the socket; harmless when it is closed."""
+        async with self._sending:
+            if self._open:
+                self._open = False
+                await self.send({"type": "websocket.close", "code": code})
+
+    # --- the life of a socket ---------------------------------------------------------------
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._open = self._was_opened = False
+        self._told: dict[str, Any] = {}
+        # The clock and the dispatcher both send: numbers, and what is read for a state, stay in order.
+        self._sending, self._stating = asyncio.Lock(), asyncio.Lock()
+        self._joined: list[str] = []
+        self._inbox = Inbox({"ping": {}, "resync": {}, **self.messages})
+        self._clock: asyncio.Task[None] | None = None
+
+    async def websocket_connect(self, event: dict[str, Any]) -> None:
+        # Accept first: only then does a browser learn the close code of a refusal.
+        await self.send({"type": "websocket.accept"})
+        self._open = True
+        await self._guarded(self._begin)
+
+    async def websocket_receive(self, event: dict[str, Any]) -> None:
+        if self._open:
+            await self._guarded(lambda: self._take(event))
+
+    async def websocket_disconnect(self, event: dict[str, Any]) -> None:
+        self._open = False
+        if self._clock:
+            self._clock.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._clock
+        if self._was_opened:
+            for group in self._joined:
+                await self.channel_layer.group_discard(group, self.channel_name)
+            await self.closed()
+        raise StopConsumer
+
+    async def board_changed(self, event: dict[str, Any]) -> None:
+        """A nudge of ``visits.live.events``."""
+        await self._guarded(lambda: self.send_state(only_news=True))
+
+    async def visit_changed(self, event: dict[str, Any]) -> None:
+        """A nudge of ``visits.live.events``."""
+        await self._guarded(lambda: self.send_state(only_news=True))
+
+    async def seat_taken(self, event: dict[str, Any]) -> None:
+        """A nudge of ``visits.live.events``; only the room has seats."""
+
+    async def _begin(self) -> None:
+        who = await self.principal()
+        if who is None:
+            raise Closed(NOT_ALLOWED)
+        self.who = who
+        await self.opened()
+        self._was_opened = True
+        for group in self.groups():
+            await self.channel_layer.group_add(group, self.channel_name)
+            self._joined.append(group)
+        await self.say("welcome", version=VERSION)
+        await self.send_state()
+        self._clock = asyncio.create_task(self._keep_looking())
+
+    async def _take(self, event: dict[str, Any]) -> None:
+        frame = event.get("text")
+        if is_too_large(event.get("bytes") or b"" if frame is None else frame):
+            raise Closed(TOO_LARGE)
+        try:
+            if frame is None:
+                raise Refused("malformed")
+            message = self._inbox.take(frame)
+            try:
+                await self._handle(message)
+            except Refused as refusal:
+                refusal.re = message.id
+                raise
+        except Refused as refusal:
+            await self.say("error", re=refusal.re, code=refusal.code, message=refusal.message)
+            if not self._inbox.forgive():
+                raise Closed(TOO_MANY_REFUSALS) from None
+
+    async def _handle(self, message: Message) -> None:
+        if message.type == "ping":
+            await self.say("pong", re=message.id)
+        elif message.type == "resync":
+            await self.send_state()
+        else:
+            await self.handlers()[message.type](message)
+
+    async def _keep_looking(self) -> None:
+        try:
+            await self._guarded(self._look_again)
+        except Exception:
+            logger.exception("A socket's clock broke")
+            await self.close(BROKEN)
+
+    async def _look_again(self) -> None:
+        since_check = 0
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            since_check += LOOK_AGAIN_SECONDS
+            if since_check >= CHECK_RIGHT_SECONDS:
+                since_check = 0
+                await self._check_right()
+            await self.tick()
+            await self.send_state(only_news=True)
+
+    async def _check_right(self) -> None:
+        now = await self.principal()
+        if now is None or (now.key, now.role, now.clinic.pk) != (self.who.key, self.who.role, self.who.clinic.pk):
+            raise Closed(NOT_ALLOWED)
+        self.who = now
+
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except Closed as end:
+            await self.close(end.code)
+        except Http404:
+            await self.close(NOT_FOUND)
