@@ -1,0 +1,217 @@
+"""The admin of a thing that belongs to a clinic: rights by role, rows by clinic, every change audited.
+
+Other apps reuse it:
+
+    @admin.register(Appointment)
+    class AppointmentAdmin(ClinicScopedAdmin):
+        clinic_path = "clinic"
+        patient_path = "patient"
+        list_filter = ("status", "practitioner")   # related filters show the own clinic's rows only
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models, transaction
+from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from accounts.audit import services as audit
+from accounts.models import AuditEvent, Clinic, Patient
+from accounts.policy import Action
+from accounts.principal import Principal
+
+if TYPE_CHECKING:
+    _Base = BaseModelAdmin[Any]
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _TabularInline = admin.TabularInline[Any, Any]
+else:
+    _Base, _ModelAdmin, _TabularInline = object, admin.ModelAdmin, admin.TabularInline
+
+
+class ClinicScope(_Base):
+    """What admins and their inlines share: who may, and which rows exist for them."""
+
+    # Lookup from a row to its clinic: "clinic", "appointment__clinic"; "pk" for the clinic itself.
+    clinic_path = "clinic"
+    # Attribute path from a row to its patient: opening such a row is audited. Empty: no patient's data.
+    patient_path = ""
+    # What the role must allow (accounts.policy).
+    policy_action = Action.CLINIC_RUN
+    # Nothing can be added, changed or deleted.
+    read_only = False
+    # Rows that others refer to are better ended than deleted.
+    deletable = True
+
+    def may(self, request: HttpRequest) -> bool:
+        """Whether this person's role opens this part of the admin. The doors have checked the rest."""
+        principal = principal_of(request)
+        return bool(getattr(request.user, "is_superuser", False) or (principal and principal.may(self.policy_action)))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not self.read_only and self.may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not self.read_only and self.may(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not self.read_only and self.deletable and self.may(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.may(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows of the clinic that the person is in; of every clinic for a superuser."""
+        return self.in_scope(request, super().get_queryset(request))
+
+    def in_scope(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        if getattr(request.user, "is_superuser", False):
+            return rows
+        principal = principal_of(request)
+        if principal is None:
+            return rows.none()
+        rows = rows.filter(**{self.clinic_path: principal.clinic.pk})
+        return rows.distinct() if _is_to_many(self.model, self.clinic_path) else rows
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        self._limit_choices(db_field, request, kwargs)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        self._limit_choices(db_field, request, kwargs)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def _limit_choices(self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if "queryset" not in kwargs and isinstance(related, ClinicScope):
+            kwargs["queryset"] = related.get_queryset(request)
+
+
+class ScopedRelatedFilter(admin.RelatedFieldListFilter):
+    """Offers only the rows that the person may see in that row's own admin."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[Any]:
+        related = model_admin.admin_site._registry.get(field.remote_field.model)
+        if not isinstance(related, ClinicScope):
+            return []
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        seen = {"pk__in": related.get_queryset(request).order_by().values("pk")}
+        return list(field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=seen))
+
+
+class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
+    """A ModelAdmin under ``ClinicScope`` that records each add, change and delete, and each look at a patient's row."""
+
+    show_facets = admin.ShowFacets.NEVER
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [
+            (path, ScopedRelatedFilter) if isinstance(path, str) and _is_relation(self.model, path) else path
+            for path in super().get_list_filter(request)
+        ]
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        """Django runs actions without a transaction; ours record what they do in the same one."""
+        with transaction.atomic():
+            return super().response_action(request, *args, **kwargs)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.audit(request, "admin.add", AuditEvent.Action.CREATE, obj)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.audit(request, "admin.change", AuditEvent.Action.UPDATE, obj, fields=changed_fields(message))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self.audit(request, "admin.delete", AuditEvent.Action.DELETE, obj)
+        return super().log_deletions(request, queryset)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None and request.method == "GET" and self.patient_of(obj):
+            self.audit(request, "admin.view", AuditEvent.Action.READ, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def audit(self, request: HttpRequest, subtype: str, action: AuditEvent.Action, obj: Model, **detail: Any) -> None:
+        """Record what was done to ``obj`` here; call it in the transaction that does it."""
+        principal = principal_of(request)
+        audit.record(
+            subtype,
+            action,
+            principal=principal,
+            user=None if principal else request.user,  # type: ignore[arg-type]
+            clinic=self.clinic_of(obj),
+            entity=obj,
+            patient=self.patient_of(obj),
+            request=request,
+            detail={name: value for name, value in detail.items() if value},
+        )
+
+    def clinic_of(self, obj: Model) -> Clinic | None:
+        if isinstance(obj, Clinic):
+            return obj
+        return None if _is_to_many(self.model, self.clinic_path) else walk(obj, self.clinic_path)
+
+    def patient_of(self, obj: Model) -> Patient | None:
+        if isinstance(obj, Patient):
+            return obj
+        return walk(obj, self.patient_path) if self.patient_path else None
+
+
+class ClinicScopedInline(ClinicScope, _TabularInline):
+    """Rows of the same clinic under another row."""
+
+    extra = 0
+
+
+def principal_of(request: HttpRequest) -> Principal | None:
+    """Who the doors let in; None for a superuser who belongs to no clinic."""
+    return getattr(request, "principal", None)
+
+
+def walk(obj: Any, path: str) -> Any:
+    """Follow a lookup path such as ``appointment__clinic`` over attributes; None where one is empty."""
+    for name in path.split("__"):
+        obj = getattr(obj, name, None)
+        if obj is None:
+            return None
+    return obj
+
+
+def changed_fields(message: Any) -> list[str]:
+    """The names of fields in an admin change message; no values."""
+    parts = message if isinstance(message, list) else []
+    names: Iterable[Any] = (part.get("changed", {}).get("fields", []) for part in parts if isinstance(part, dict))
+    return [str(name) for group in names for name in group]
+
+
+def _is_relation(model: type[Model], path: str) -> bool:
+    try:
+        return bool(get_fields_from_path(model, path)[-1].is_relation)
+    except FieldDoesNotExist:
+        return False
+
+
+def _is_to_many(model: type[Model], path: str) -> bool:
+    if path == "pk":
+        return False
+    return any(
+        isinstance(field, models.ManyToManyField) or getattr(field, "one_to_many", False)
+        for field in get_fields_from_path(model, path)
+    )
