@@ -10,7 +10,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.servers import start_postgres, start_valkey, stop
+from telehealth.embedded import start_valkey, stop
+from tests.servers import start_postgres
 
 # Short, since a Unix socket's path may have 107 bytes at most.
 FOLDER = Path(tempfile.mkdtemp(prefix="th-"))

