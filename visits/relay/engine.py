@@ -46,9 +46,11 @@ class Hall:
 class Engine:
     """Rooms and peers. All methods belong to one event loop."""
 
-    def __init__(self, limits: Limits, send: Send, announce: Callable[[str, RoomEvent], None]) -> None:
+    def __init__(
+        self, limits: Limits, send: Send, announce: Callable[[str, RoomEvent], None], counters: Counters
+    ) -> None:
         self.halls: dict[str, Hall] = {}
-        self.counters = Counters()
+        self.counters = counters
         self.roster = Roster()
         self._limits = limits
         self._announce = announce

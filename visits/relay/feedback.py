@@ -19,7 +19,7 @@ class Feedback:
         self._forwarder = forwarder
         self._counters = counters
 
-    def rtcp(self, peer: Peer, packet: bytes, now: float) -> None:
+    def receive(self, peer: Peer, packet: bytes, now: float) -> None:
         """Act on one decrypted compound packet of `peer`. ValueError if it is malformed."""
         blocks: dict[Track, list[rtcp.ReportBlock]] = {}
         for message in rtcp.parse(packet):

@@ -1,6 +1,6 @@
 """RTP from publishers to slots, and keyframe requests back. The portable path, packet by packet.
 
-A batched path can replace this class: it needs `rtp`, `send_rtcp` and `ask_keyframe`.
+A batched path can replace this class: it needs `forward`, `send_rtcp` and `ask_keyframe`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Forwarder:
         self._send = send
         self._counters = counters
 
-    def rtp(self, peer: Peer, packet: bytes, now: float) -> None:
+    def forward(self, peer: Peer, packet: bytes, now: float) -> None:
         """Forward one decrypted RTP packet of `peer`. ValueError if it is malformed."""
         start = rtp.payload_start(packet)
         first, second, sequence, timestamp, ssrc = rtp.HEADER.unpack_from(packet)

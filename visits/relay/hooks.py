@@ -151,28 +151,28 @@ class SecureLink:
     def protect(self, packet: bytes) -> bytes | None:
         """SRTP of an RTP packet, or None if libsrtp refuses it."""
         try:
-            return cast(bytes, self._dtls._tx_srtp.protect(packet))
+            return self._dtls._tx_srtp.protect(packet)
         except (pylibsrtp.Error, ValueError):
             return None
 
     def unprotect(self, packet: bytes) -> bytes | None:
         """The RTP packet, or None if it is forged, replayed or malformed."""
         try:
-            return cast(bytes, self._dtls._rx_srtp.unprotect(packet))
+            return self._dtls._rx_srtp.unprotect(packet)
         except (pylibsrtp.Error, ValueError):
             return None
 
     def protect_rtcp(self, packet: bytes) -> bytes | None:
         """SRTCP of an RTCP packet, or None if libsrtp refuses it."""
         try:
-            return cast(bytes, self._dtls._tx_srtp.protect_rtcp(packet))
+            return self._dtls._tx_srtp.protect_rtcp(packet)
         except (pylibsrtp.Error, ValueError):
             return None
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
         """The RTCP packet, or None if it is forged, replayed or malformed."""
         try:
-            return cast(bytes, self._dtls._rx_srtp.unprotect_rtcp(packet))
+            return self._dtls._rx_srtp.unprotect_rtcp(packet)
         except (pylibsrtp.Error, ValueError):
             return None
 

@@ -119,7 +119,7 @@ class Ingress:
         if packet is not None:
             self._heard(peer, now)
             peer.packets_in["rtp"] += 1
-            self._forwarder.rtp(peer, packet, now)
+            self._forwarder.forward(peer, packet, now)
 
     def _open(self, peer: Peer, data: bytes) -> bytes | None:
         """The decrypted RTP packet, or None."""
@@ -150,7 +150,7 @@ class Ingress:
         self._roster.admit(peer, ssrc)
         self._heard(peer, now)
         peer.packets_in["rtcp"] += 1
-        self._feedback.rtcp(peer, packet, now)
+        self._feedback.receive(peer, packet, now)
 
     def _latch(self, data: bytes, source: Address, now: float) -> None:
         """Follow a peer whose address changed by its first authentic, new RTP packet.
@@ -167,4 +167,4 @@ class Ingress:
         if packet is not None and self._roster.move(peer, source, now):
             self._counters.note("latched")
             self._heard(peer, now)
-            self._forwarder.rtp(peer, packet, now)
+            self._forwarder.forward(peer, packet, now)

@@ -44,7 +44,7 @@ def payload_start(packet: bytes) -> int:
     return start
 
 
-def extensions(packet: bytes) -> Iterator[tuple[int, int, int]]:
+def extensions(packet: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
     """(id, offset of the element, data length) of each one-byte element (RFC 8285 section 4.2).
 
     Expects a packet that `payload_start` accepted. An element that would reach beyond the

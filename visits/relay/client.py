@@ -1,0 +1,200 @@
+"""The web side's door to the relay: commands through Redis lists, events through pub/sub.
+
+A command carries its own id. A node acts on an id once and repeats its answer, so a command may be
+sent again when no answer came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from visits.relay import wire
+from visits.relay.grants import sign_grant
+from visits.relay.registry import assign, live_nodes
+from visits.relay.wire import Joined, RoomEvent, SlotMids
+
+__all__ = ["Joined", "RelayClient", "RelayRefused", "RelayUnavailable", "RoomEvent", "RoomEvents", "SlotMids"]
+
+PATIENCE = 2.0  # seconds that a command waits for its answer before it is sent again
+PAUSE = 0.2  # seconds before looking for a node again
+LISTEN = 1.0  # seconds of one read of a subscription; below the socket timeout
+
+
+class RelayUnavailable(Exception):
+    """No relay node answered in time, or Redis did not. Trying again later may help."""
+
+
+class RelayRefused(Exception):
+    """The relay does not carry the command out.
+
+    `code`: ``bad-grant``, ``bad-sdp``, ``stale-epoch``, ``room-full``, ``node-full``, ``no-peer``
+    or ``malformed``.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class RelayClient:
+    """Talks to whichever relay node has, or gets, a room. Belongs to one event loop."""
+
+    def __init__(self, redis_url: str, secret: str, *, timeout: float = 5.0) -> None:
+        self._secret = secret
+        self._timeout = timeout
+        self._redis = Redis.from_url(redis_url, decode_responses=True, socket_connect_timeout=timeout)
+
+    async def join(self, *, room: str, peer: str, epoch: int, sdp: str) -> Joined:
+        """Enter `room` as copy `epoch` of `peer`; an older copy is evicted at once.
+
+        `sdp` is the browser's offer. An epoch can be used once: the web side counts them up.
+        Raises RelayUnavailable, RelayRefused.
+        """
+        grant = sign_grant(self._secret, room=room, peer=peer, epoch=epoch)
+        answer = await self._command("join", room, place=True, grant=grant, sdp=sdp)
+        return Joined.from_json(answer)
+
+    async def leave(self, *, room: str, peer: str, epoch: int) -> None:
+        """Take the copy out of the room. Nothing happens if it is not there, or a newer one is.
+
+        Raises RelayUnavailable.
+        """
+        await self._command("leave", room, peer=peer, epoch=epoch)
+
+    async def share(self, *, room: str, peer: str | None) -> None:
+        """Show everybody else the screen of `peer`, or of nobody.
+
+        Raises RelayUnavailable, and RelayRefused ``no-peer`` if the peer is not in the room.
+        """
+        answer = await self._command("share", room, peer=peer)
+        if answer is None and peer is not None:
+            raise RelayRefused("no-peer")
+
+    async def close_room(self, *, room: str) -> None:
+        """Let everybody in the room go. Nothing happens if there is no such room.
+
+        Raises RelayUnavailable.
+        """
+        await self._command("close_room", room)
+
+    def events(self, room: str) -> RoomEvents:
+        """What happens in the room from now on, over all nodes.
+
+        ``async with client.events(room) as events`` is subscribed when its body begins;
+        ``async for`` alone subscribes with the first step. A lost connection to Redis is taken up
+        again by itself; the node then tells the room's state once more.
+        """
+        return RoomEvents(self._redis, room)
+
+    async def aclose(self) -> None:
+        """Close the connections to Redis."""
+        await self._redis.aclose()
+
+    async def _command(self, name: str, room: str, *, place: bool = False, **fields: Any) -> Any:
+        """The node's answer; None if no node has the room and `place` does not give it one."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._deliver(room, place, {"command": name, "room": room, **fields})
+        except (TimeoutError, RedisError, OSError) as error:
+            raise RelayUnavailable(type(error).__name__) from error
+
+    async def _deliver(self, room: str, place: bool, command: dict[str, Any]) -> Any:
+        identifier = secrets.token_hex(16)
+        text = json.dumps({"id": identifier, **command})
+        deadline = time.monotonic() + self._timeout
+        while True:
+            node = await self._node(room) if place else await self._node_of(room)
+            if node is None and not place:
+                return None
+            reply = await self._send(node, identifier, text, deadline) if node else None
+            if reply is None or reply.get("error") == wire.ELSEWHERE:
+                await asyncio.sleep(PAUSE)
+                continue
+            if "error" in reply:
+                raise RelayRefused(reply["error"])
+            return reply["result"]
+
+    async def _node_of(self, room: str) -> str | None:
+        node = cast("str | None", await self._redis.get(wire.room_key(room)))
+        if node is None or not await self._redis.exists(wire.node_key(node)):
+            return None
+        return node
+
+    async def _node(self, room: str) -> str | None:
+        nodes = await live_nodes(self._redis)
+        return await assign(self._redis, room, nodes[0]) if nodes else None
+
+    async def _send(self, node: str, identifier: str, text: str, deadline: float) -> dict[str, Any] | None:
+        commands, reply = wire.commands_key(node), wire.reply_key(identifier)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.rpush(commands, text)
+            pipe.expire(commands, wire.REPLY_LIFE)
+            await pipe.execute()
+        wait = max(0.05, min(PATIENCE, deadline - time.monotonic()))
+        popped = await cast(Any, self._redis).blpop([reply], timeout=wait)
+        if popped is None:
+            await cast(Any, self._redis).lrem(commands, 0, text)
+            return None
+        return cast("dict[str, Any]", json.loads(popped[1]))
+
+
+class RoomEvents(AsyncIterator[RoomEvent]):
+    """A subscription to one room's events: an async context manager and iterator."""
+
+    def __init__(self, redis: Redis, room: str) -> None:
+        self._redis = redis
+        self._channel = wire.events_channel(room)
+        self._pubsub: PubSub | None = None
+
+    async def _subscribe(self) -> PubSub:
+        if self._pubsub is None:
+            pubsub = self._redis.pubsub(ignore_subscribe_messages=False)
+            await pubsub.subscribe(self._channel)
+            confirmed = None
+            while confirmed is None or confirmed["type"] != "subscribe":
+                confirmed = await pubsub.get_message(timeout=LISTEN)
+            self._pubsub = pubsub
+        return self._pubsub
+
+    async def __aenter__(self) -> Self:
+        """Subscribe. Raises RelayUnavailable if Redis cannot be reached."""
+        try:
+            await self._subscribe()
+        except (RedisError, OSError) as error:
+            raise RelayUnavailable(type(error).__name__) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RoomEvent:
+        while True:
+            try:
+                message = await (await self._subscribe()).get_message(timeout=LISTEN)
+            except (RedisError, OSError):
+                await self.aclose()
+                await asyncio.sleep(PAUSE)
+                continue
+            if message is not None and message["type"] == "message":
+                return RoomEvent.from_text(message["data"])
+
+    async def aclose(self) -> None:
+        """End the subscription."""
+        pubsub, self._pubsub = self._pubsub, None
+        if pubsub is not None:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]

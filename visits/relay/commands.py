@@ -1,0 +1,104 @@
+"""Commands from the web side: checked, carried out once, answered."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from visits.relay import wire
+from visits.relay.engine import Engine, Refused
+from visits.relay.grants import BadGrant, verify_grant
+from visits.relay.registry import Registry
+
+REMEMBERED = 2000  # answers kept for commands that come again
+MAX_ID = 64
+
+
+class Commands:
+    """Carries commands out on the engine. An id that came before gets its old answer again."""
+
+    def __init__(self, engine: Engine, registry: Registry, redis: Redis, secret: str, address: tuple[str, int]) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._redis = redis
+        self._secret = secret
+        self._address = address
+        self._answers: OrderedDict[str, str] = OrderedDict()
+
+    async def take(self, text: str) -> None:
+        """Handle one command. Raises redis.RedisError or OSError; a command without an id is dropped."""
+        try:
+            command = json.loads(text)
+            identifier = command["id"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            identifier = None
+        if not isinstance(identifier, str) or not 0 < len(identifier) <= MAX_ID:
+            self._engine.counters.refuse("command_malformed")
+            return
+        answer = self._answers.get(identifier)
+        if answer is None:
+            result = await self._answer(command)
+            answer = json.dumps(result)
+            if result.get("error") != wire.ELSEWHERE:  # which may change
+                self._remember(identifier, answer)
+        await self._send(identifier, answer)
+
+    def _remember(self, identifier: str, answer: str) -> None:
+        self._answers[identifier] = answer
+        if len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+
+    async def refuse(self, text: str) -> None:
+        """Answer that this node takes nothing more, so that the sender looks elsewhere."""
+        try:
+            identifier = json.loads(text)["id"]
+        except (ValueError, TypeError, KeyError):
+            return
+        await self._send(str(identifier)[:MAX_ID], json.dumps({"error": wire.ELSEWHERE}))
+
+    async def _send(self, identifier: str, answer: str) -> None:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.rpush(wire.reply_key(identifier), answer)
+            pipe.expire(wire.reply_key(identifier), wire.REPLY_LIFE)
+            await pipe.execute()
+
+    async def _answer(self, command: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"result": await self._carry_out(command)}
+        except Refused as refusal:
+            self._engine.counters.refuse(f"command_{refusal.code}")
+            return {"error": refusal.code}
+        except BadGrant:
+            self._engine.counters.refuse("command_bad-grant")
+            return {"error": "bad-grant"}
+        except (RedisError, OSError):
+            raise  # the command is taken up again
+        except Exception as error:  # a mistake of ours must not stop the commands of others
+            self._engine.counters.fail("command", error)
+            return {"error": "failed"}
+
+    async def _carry_out(self, command: dict[str, Any]) -> Any:
+        match command:
+            case {"command": "join", "room": str(room), "grant": str(token), "sdp": str(offer)}:
+                return await self._join(room, token, offer)
+            case {"command": "leave", "room": str(room), "peer": str(peer), "epoch": int(epoch)}:
+                self._engine.leave(room, peer, epoch)
+            case {"command": "share", "room": str(room), "peer": str() | None as peer}:
+                self._engine.share(room, peer)
+            case {"command": "close_room", "room": str(room)}:
+                self._engine.close_room(room)
+            case _:
+                raise Refused("malformed")
+        return "done"
+
+    async def _join(self, room: str, token: str, offer: str) -> dict[str, Any]:
+        grant = verify_grant(self._secret, token)
+        if grant.room != room:
+            raise Refused("bad-grant")
+        if not await self._registry.claim(room):
+            raise Refused(wire.ELSEWHERE)
+        return self._engine.join(room, grant.peer, grant.epoch, offer, self._address).to_json()

@@ -1,0 +1,155 @@
+"""One relay node: the engine between its UDP port and Redis. It lives through a Redis restart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from visits.relay import wire
+from visits.relay.announcer import Announcer
+from visits.relay.commands import Commands
+from visits.relay.config import RelayConfig
+from visits.relay.engine import Engine
+from visits.relay.registry import Registry
+from visits.relay.udp import UdpPort
+
+TICK = 0.1  # seconds
+COMMAND_WAIT = 1.0  # seconds that one blocking read of the command list takes at most
+RETRY = 0.5  # seconds between two tries to reach Redis
+FLUSH = 2.0  # seconds for the last events
+
+T = TypeVar("T")
+
+logger = logging.getLogger("visits.relay")
+
+
+class Node:
+    """Runs from `start` to `stop`. `config` has its port and node id."""
+
+    def __init__(self, config: RelayConfig, port: UdpPort, engine: Engine, announcer: Announcer, redis: Redis) -> None:
+        self._config = config
+        self._port = port
+        self._engine = engine
+        self._announcer = announcer
+        self._redis = redis
+        self._registry = Registry(redis, config.node_id, config.limits.node_ttl)
+        address = (config.public_ip, config.port)
+        self._commands = Commands(engine, self._registry, redis, config.secret, address)
+        self._loops: list[asyncio.Task[None]] = []
+        self._rooms: set[str] = set()  # that Redis says are ours
+        self._cut_off = False
+        self._spent = time.process_time(), time.monotonic()
+
+    async def start(self) -> None:
+        """Enter the registry and begin. Raises RedisError if Redis cannot be reached."""
+        await self._registry.clear_commands()
+        await self._beat()
+        self._port.open(self._engine.ingress.datagram)
+        for loop in (self._take_commands, self._keep_beating, self._publish, self._tick):
+            self._loops.append(asyncio.create_task(loop()))
+
+    async def stop(self) -> None:
+        """Take no more rooms, say goodbye to everybody, leave nothing in the registry."""
+        await self._cancel(*self._loops[:2])
+        rooms = self._rooms | set(self._engine.halls)
+        with contextlib.suppress(RedisError, OSError):
+            await self._registry.withdraw()
+        await self._engine.close()
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await self._registry.release(rooms)
+            await self._send_elsewhere()
+            await asyncio.wait_for(self._announcer.flush(), FLUSH)
+        await self._cancel(*self._loops)
+        self._port.close()
+
+    @staticmethod
+    async def _cancel(*tasks: asyncio.Task[None]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _send_elsewhere(self) -> None:
+        key = wire.commands_key(self._config.node_id)
+        while (text := await cast(Any, self._redis).lpop(key)) is not None:
+            await self._commands.refuse(text)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._engine.tick(time.monotonic())
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.limits.heartbeat)
+            await self._survive(self._beat)
+
+    async def _publish(self) -> None:
+        while True:
+            await self._survive(self._announcer.publish_next)
+
+    async def _take_commands(self) -> None:
+        while True:
+            text = await self._survive(self._next_command)
+            if text is not None:
+                await self._survive(partial(self._commands.take, text))
+
+    async def _next_command(self) -> str | None:
+        key = wire.commands_key(self._config.node_id)
+        popped = await cast(Any, self._redis).blpop([key], timeout=COMMAND_WAIT)
+        return popped[1] if popped else None
+
+    async def _survive(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a step that needs Redis until it succeeds. Meanwhile the media goes on."""
+        while True:
+            try:
+                result = await step()
+            except (RedisError, OSError) as error:
+                if not self._cut_off:
+                    logger.warning("Redis is away (%s), going on without it", type(error).__name__)
+                self._cut_off = self._announcer.missed = True
+                await asyncio.sleep(RETRY)
+            else:
+                return result
+
+    async def _beat(self) -> None:
+        await self._registry.beat(len(self._engine.roster), self._facts())
+        await self._keep_rooms()
+        if self._cut_off:
+            logger.warning("Redis is back")
+            self._cut_off = False
+        elif self._announcer.missed:
+            # One beat later, when the listeners have reconnected too.
+            self._announcer.missed = False
+            for room in self._engine.halls:
+                for event in self._engine.news(room):
+                    self._announcer.announce(room, event)
+
+    async def _keep_rooms(self) -> None:
+        current = set(self._engine.halls)
+        await self._registry.release(self._rooms - current)
+        self._rooms = current
+        for room in current:
+            if not await self._registry.claim(room):
+                # Another node took it over while this one seemed dead; two would split the room.
+                self._engine.counters.refuse("room_taken_over")
+                self._engine.close_room(room)
+
+    def _facts(self) -> dict[str, Any]:
+        spent, at = time.process_time(), time.monotonic()
+        before, then = self._spent
+        self._spent = spent, at
+        return {
+            "address": f"{self._config.public_ip}:{self._config.port}",
+            "rooms": len(self._engine.halls),
+            "peers": len(self._engine.roster),
+            "cpu": round((spent - before) / max(at - then, 0.001), 3),
+            "forwarded": self._engine.counters["forwarded"],
+        }

@@ -1,0 +1,92 @@
+"""The relay process: reads its settings, binds its port, runs a node until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from visits.relay.announcer import Announcer
+from visits.relay.config import ConfigError, RelayConfig
+from visits.relay.counters import Counters
+from visits.relay.engine import Engine
+from visits.relay.node import Node
+from visits.relay.udp import UdpPort, bind
+
+try:
+    import uvloop
+except ImportError:  # optional: some 10 % cheaper per packet
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+else:
+    new_loop = uvloop.new_event_loop
+
+REDIS_PATIENCE = 5.0  # seconds; longer than any blocking read of ours
+
+
+def run(environ: Mapping[str, str]) -> int:
+    """Run until SIGTERM or SIGINT; the exit status. 1, with one line on stderr, if it cannot start."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        config = RelayConfig.from_env(environ)
+        sock = bind(config.bind_host, config.port)
+    except ConfigError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"cannot use UDP {config.bind_host}:{config.port}: {error.strerror}")
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(_serve(config.bound_to(sock.getsockname()[1]), sock))
+
+
+def _fail(reason: str) -> int:
+    print(f"relay: {reason}", file=sys.stderr)  # noqa: T201 - the operator's one line
+    return 1
+
+
+async def _serve(config: RelayConfig, sock: socket.socket) -> int:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        redis = _connect(config.redis_url)
+    except ValueError:
+        return _fail("TELEHEALTH_REDIS_URL is not a Redis URL")
+    node = _make_node(config, sock, redis)
+    try:
+        await node.start()
+    except (RedisError, OSError) as error:
+        return _fail(f"cannot reach Redis ({type(error).__name__})")
+    else:
+        gc.freeze()  # what lives as long as the process need not be walked again
+        print(f"relay {config.node_id} on {config.public_ip}:{config.port}", flush=True)  # noqa: T201
+        await stopped.wait()
+        await node.stop()
+        return 0
+    finally:
+        with contextlib.suppress(RedisError, OSError):
+            await redis.aclose()
+
+
+def _connect(url: str) -> Redis:
+    # The node repeats what fails by itself, and at the start it shall fail at once.
+    never = Retry(NoBackoff(), 0)
+    return Redis.from_url(
+        url, decode_responses=True, retry=never, socket_timeout=REDIS_PATIENCE, socket_connect_timeout=REDIS_PATIENCE
+    )
+
+
+def _make_node(config: RelayConfig, sock: socket.socket, redis: Redis) -> Node:
+    counters = Counters()
+    port = UdpPort(sock, config.limits.datagram, counters)
+    announcer = Announcer(redis)
+    engine = Engine(config.limits, port.send, announcer.announce, counters)
+    return Node(config, port, engine, announcer, redis)

@@ -1,0 +1,67 @@
+"""The node's one UDP socket: read in batches on every wake-up, written without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+
+from visits.relay.counters import Counters
+from visits.relay.peer import Address
+
+BATCH = 64  # datagrams read before other work of the loop gets its turn
+BUFFER = 4 * 1024 * 1024  # bytes asked of the kernel, each way; it may grant fewer
+
+Take = Callable[[bytes, Address, float], None]
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A non-blocking UDP socket on `host` and `port`. OSError if the port is taken."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class UdpPort:
+    """Hands each datagram to `take`. A datagram that cannot be sent now is lost, as in any network."""
+
+    def __init__(self, sock: socket.socket, longest: int, counters: Counters) -> None:
+        self._sock = sock
+        self._size = longest + 1  # so that a datagram that is too long shows
+        self._counters = counters
+
+    def open(self, take: Take) -> None:
+        """Start reading."""
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._read, take)
+
+    def close(self) -> None:
+        """Stop reading and free the port."""
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._sock.close()
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send a datagram. Raises nothing."""
+        try:
+            self._sock.sendto(data, address)
+        except OSError:  # full buffer, unreachable network, or an ICMP answer to an earlier one
+            self._counters.note("send_failed")
+
+    def _read(self, take: Take) -> None:
+        now = time.monotonic()
+        for _ in range(BATCH):
+            try:
+                data, source = self._sock.recvfrom(self._size)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP error that an earlier datagram of ours caused
+                self._counters.note("receive_failed")
+                continue
+            take(data, source, now)
