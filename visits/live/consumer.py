@@ -25,7 +25,7 @@ CHECK_RIGHT_SECONDS = 15
 Handler = Callable[[Message], Awaitable[None]]
 
 
-class Closed(Exception):  # noqa: N818 - says what happens, as Refused does
+class Closed(Exception):
     """Raised anywhere under ``LiveConsumer``: close this socket with ``code``."""
 
     def __init__(self, code: int) -> None:

@@ -30,7 +30,7 @@ WORDS = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - the word of the protocol
+class Refused(Exception):
     """A message is not acted on; the client is told ``code`` (one of ``WORDS``) and ``message``."""
 
     def __init__(self, code: str, message: str = "", *, re: int | None = None) -> None:

@@ -101,8 +101,10 @@ export class Live extends EventTarget {
 
   /** Ends it from this side; no events follow. */
   close() {
+    const socket = this.#socket;
+    this.#socket = null;
     this.#finish();
-    this.#socket?.close(1000);
+    socket?.close(1000);
   }
 
   #onOnline = () => this.wake();
