@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from types import ModuleType
+
+
+class _AudioFrame:
+    """Stands in an annotation of ``aiortc.rtp``, where the relay never calls anything."""
 
 
 def leave_codecs_out() -> None:
-    """Let ``aiortc.rtcdtlstransport`` be imported without ``aiortc/__init__``, which loads PyAV.
+    """Let ``aiortc.rtcdtlstransport`` be imported without PyAV: no FFmpeg, no libvpx, no Opus.
 
-    The relay decodes nothing, so FFmpeg, libvpx and Opus would be some 60 MB of native code that
-    faces the network for no use. The package is registered as it was found but not executed; its
-    submodules import as usual. Only for the process of ``python -m visits.relay``, and before
-    anything there imports aiortc.
+    The relay decodes nothing, so they would be tens of megabytes of native parsers in a process
+    that faces the network, for no use. ``aiortc`` is registered as found but not executed (its
+    ``__init__`` imports all codecs), and ``av`` by the one name that its ``rtp`` module wants. For
+    the process of ``python -m visits.relay`` alone, before anything there imports aiortc;
+    tests/relay/test_process.py looks at the libraries that are mapped.
     """
-    if "aiortc" in sys.modules:
-        return
+    if "aiortc" in sys.modules or "av" in sys.modules:
+        raise RuntimeError("aiortc is imported already")
     spec = importlib.util.find_spec("aiortc")
     if spec is None:
         raise ModuleNotFoundError("aiortc")
     sys.modules["aiortc"] = importlib.util.module_from_spec(spec)
+    no_codecs = ModuleType("av")
+    no_codecs.AudioFrame = _AudioFrame  # type: ignore[attr-defined]
+    sys.modules["av"] = no_codecs

@@ -56,7 +56,7 @@ class Slot:
         self.packets = 0
         self.octets = 0
         self.rate_octets = 0  # since the last bandwidth estimate
-        self._first_sequence = 0
+        self._span = 0  # sequence numbers since the last switch
         self._last_sequence = random.getrandbits(15)
         self._last_timestamp = random.getrandbits(31)
         self._last_at: float | None = None
@@ -120,9 +120,10 @@ class Slot:
         out_sequence = sequence + self.sequence_offset & 0xFFFF
         out_timestamp = timestamp + self.timestamp_offset & 0xFFFFFFFF
         if first or later(out_sequence, self._last_sequence):
+            self._span += out_sequence - self._last_sequence & 0xFFFF
             self._last_sequence, self._last_timestamp = out_sequence, out_timestamp
             self._last_at = now
-        elif later(self._first_sequence, out_sequence):
+        elif (self._last_sequence - out_sequence & 0xFFFF) >= self._span:
             return None  # a late packet from before the switch: its number belongs to others
         return Placed(out_sequence, out_timestamp, first)
 
@@ -131,7 +132,7 @@ class Slot:
         ticks = int(elapsed * CLOCK_RATE[self.kind])
         self.sequence_offset = self._last_sequence + 1 - sequence & 0xFFFF
         self.timestamp_offset = self._last_timestamp + ticks - timestamp & 0xFFFFFFFF
-        self._first_sequence = self._last_sequence + 1 & 0xFFFF
+        self._span = 0
         self.extension_ids = {
             number: self.extensions[uri]
             for uri, number in track.extensions.items()
