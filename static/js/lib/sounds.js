@@ -25,12 +25,18 @@ export function turn(on) {
   localStorage.setItem(KEY, on ? "on" : "off");
 }
 
+/** Call it in the first press or key of the person on the page: later sounds need no gesture then. */
+export function unlock() {
+  context ??= new AudioContext();
+  context.resume().catch(() => {});
+}
+
 /** Plays "callIn", "arrival", "joined" or "test"; resolves with whether it could be heard. */
 export async function play(name, {speaker = ""} = {}) {
   if (name !== "test" && !isOn()) return false;
   if (!canPlay()) return false;
-  context ??= new AudioContext();
-  await context.resume();
+  unlock();
+  await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 300))]);
   if (context.setSinkId) await context.setSinkId(speaker).catch(() => {});
   for (const [pitch, after] of NOTES[name]) note(pitch, context.currentTime + after);
   return context.state === "running";

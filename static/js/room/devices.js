@@ -83,7 +83,7 @@ async function separately({video, audio}) {
 /** Whether asking each alone would only ask the person again what they have just refused. */
 async function wasAsked() {
   const states = await Promise.all(["camera", "microphone"].map(permission));
-  return states.every((state) => state === states[0]);
+  return states[0] !== "granted" && states.every((state) => state === states[0]);
 }
 
 async function permission(name) {
