@@ -3,6 +3,7 @@
 ``public``      anybody: sign-in pages, the landing page of a link, health
 ``for_party``   the bearer of a redeemed link to the visit named in the URL (``pk``)
 ``for_staff``   verified staff whose role allows the action
+``for_verified`` anybody signed in with a second factor, in a clinic or not
 
 The middleware reads the mark before the view runs, so a forgotten decorator means a closed door.
 """
@@ -20,6 +21,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 MARK = "door"
 PUBLIC = "public"
 PARTY = "party"
+VERIFIED = "verified"
 
 
 class PrincipalRequest(HttpRequest):
@@ -37,6 +39,12 @@ def public(view: View) -> View:
 def for_party(view: View) -> View:
     """Open to who redeemed a link to the visit in the URL's ``pk``; sets ``request.principal``."""
     setattr(view, MARK, PARTY)
+    return view
+
+
+def for_verified(view: View) -> View:
+    """Open to who signed in with a second factor; ``request.principal`` is None outside of clinics."""
+    setattr(view, MARK, VERIFIED)
     return view
 
 

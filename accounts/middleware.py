@@ -13,8 +13,9 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from accounts import doors
+from accounts.models import User
 from accounts.policy import Action, allows
-from accounts.principal import link_principal, staff_principal
+from accounts.principal import Principal, link_principal, staff_principal, verified_user
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -33,14 +34,22 @@ class RequestIdMiddleware:
 
 
 class AccessMiddleware:
-    """Closed unless the view's mark opens it (see ``accounts.doors``); staff need a second factor."""
+    """Closed unless the view's mark opens it (see ``accounts.doors``); staff need a second factor.
+
+    The rights are read from the database at each request, so who is disabled, whose membership
+    ended or whose link was revoked is out at the next one.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.principal = None  # type: ignore[attr-defined]
-        return self.get_response(request)
+        try:
+            return self.get_response(request)
+        finally:
+            # The thread serves somebody else next.
+            timezone.deactivate()
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: dict[str, Any]
@@ -50,17 +59,32 @@ class AccessMiddleware:
             return None
         if mark == doors.PARTY:
             principal = link_principal(request.session, kwargs["pk"])
-            if principal is None:
-                return redirect("accounts:link-needed")
-        else:
-            principal = staff_principal(request.user, request.session)
-            if principal is None:
-                return _to_sign_in(request)
-            if isinstance(mark, Action) and not allows(principal.role, mark):
-                raise PermissionDenied
-        request.principal = principal  # type: ignore[attr-defined]
-        _speak_to(request)
-        return None
+            return _enter(request, principal) if principal else redirect("accounts:link-needed")
+        user = verified_user(request.user, request.session)
+        if user is None:
+            return _to_sign_in(request)
+        return _staff_door(request, user, staff_principal(user, request.session), mark)
+
+
+def _staff_door(request: HttpRequest, user: User, principal: Principal | None, mark: Any) -> HttpResponse | None:
+    in_admin = request.resolver_match is not None and "admin" in request.resolver_match.app_names
+    if in_admin and not user.is_staff:
+        raise PermissionDenied
+    if principal is None:
+        if mark == doors.VERIFIED or (in_admin and user.is_superuser):
+            return None
+        return redirect("accounts:no-clinic")
+    if isinstance(mark, Action) and not allows(principal.role, mark):
+        raise PermissionDenied
+    return _enter(request, principal)
+
+
+def _enter(request: HttpRequest, principal: Principal) -> None:
+    """Let them in, in their own time zone (else the clinic's)."""
+    request.principal = principal  # type: ignore[attr-defined]
+    patient = principal.link.patient if principal.link else None
+    own = principal.user.time_zone if principal.user else patient.time_zone if patient else ""
+    timezone.activate(own or principal.clinic.time_zone)
 
 
 def _is_static(request: HttpRequest) -> bool:
@@ -75,10 +99,3 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     if request.method not in {"GET", "HEAD"}:
         raise PermissionDenied
     return redirect(f"{reverse('accounts:signin')}?{urlencode({'next': request.get_full_path()})}")
-
-
-def _speak_to(request: HttpRequest) -> None:
-    """Use the clinic's (or the person's own) time zone for this request."""
-    principal = request.principal  # type: ignore[attr-defined]
-    zone = (principal.user.time_zone if principal.user else "") or principal.clinic.time_zone
-    timezone.activate(zone)

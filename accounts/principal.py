@@ -7,7 +7,7 @@ counts is decided by the page's area, never by the person's wish: see ``accounts
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from accounts.models import AccessLink, Clinic, Membership, User
 from accounts.policy import Action, Role, allows
@@ -43,8 +43,8 @@ class Principal:
         return allows(self.role, action)
 
 
-def staff_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
-    """The signed-in member of staff, if the second factor was given in this session.
+def verified_user(user: Any, session: Mapping[str, Any]) -> User | None:
+    """The signed-in user, if the second factor was given in this session.
 
     ``user`` is request.user or scope["user"]; the second factor counts when the session carries a
     confirmed device of this very user (django-otp's own rule, which its middleware applies to
@@ -59,12 +59,20 @@ def staff_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
     device = Device.from_persistent_id(device_id) if device_id else None
     if device is None or device.user_id != user.pk or not device.confirmed:
         return None
-    memberships = Membership.objects.filter(user_id=user.pk, is_active=True).select_related("clinic")
+    return cast(User, user)
+
+
+def staff_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
+    """The verified user (see ``verified_user``) as a member of the clinic chosen in this session, or of the first."""
+    verified = verified_user(user, session)
+    if verified is None:
+        return None
+    memberships = Membership.objects.filter(user_id=verified.pk, is_active=True).select_related("clinic")
     chosen = session.get(SESSION_CLINIC)
     membership = (memberships.filter(clinic_id=chosen).first() if chosen else None) or memberships.first()
     if membership is None:
         return None
-    return Principal(clinic=membership.clinic, role=Role(membership.role), name=user.name, user=user)
+    return Principal(clinic=membership.clinic, role=Role(membership.role), name=verified.name, user=verified)
 
 
 def link_principal(session: Mapping[str, Any], resource_id: uuid.UUID | str) -> Principal | None:

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import home, set_language
+from telehealth.health import health
 
 urlpatterns = [
     path("", home, name="home"),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("", include("visits.reminders.urls")),
     path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
+    path("healthz/", health),
 ]
 if settings.DEMO:
     urlpatterns.append(path("dev/", include("visits.demo.urls")))
