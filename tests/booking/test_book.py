@@ -1,0 +1,285 @@
+"""Booking: one slot, one patient, once."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import Http404
+from freezegun import freeze_time
+
+from accounts.models import AuditEvent, Patient
+from tests import factories
+from tests.conftest import staff
+from visits.booking import services
+from visits.booking.models import Appointment
+from visits.booking.patients import Details
+from visits.booking.signals import appointment_changed
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)  # Monday, 8:00 am in Chicago
+TUESDAY_10 = datetime(2026, 11, 24, 16, 0, tzinfo=UTC)
+Status = Appointment.Status
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    with freeze_time(NOW):
+        yield
+
+
+@pytest.fixture
+def hours(practitioner):
+    for weekday in range(5):
+        factories.make_hours(practitioner, weekday, "09:00", "12:00")
+
+
+@pytest.fixture
+def heard():
+    changes = []
+
+    def listen(*, appointment, change, principal, **_):
+        changes.append((appointment.pk, change, principal))
+
+    appointment_changed.connect(listen)
+    yield changes
+    appointment_changed.disconnect(listen)
+
+
+@pytest.fixture
+def book(front_desk, practitioner, patient, visit_type, hours):
+    def call(**changes):
+        return services.book(
+            **{
+                "principal": staff(front_desk),
+                "practitioner": practitioner,
+                "patient": patient,
+                "visit_type": visit_type,
+                "start": TUESDAY_10,
+            }
+            | changes
+        )
+
+    return call
+
+
+def test_a_slot_is_booked_recorded_and_announced(book, heard, front_desk, patient):
+    visit = book()
+
+    assert (visit.start, visit.end) == (TUESDAY_10, TUESDAY_10 + timedelta(minutes=20))
+    assert (visit.status, visit.created_by) == (Status.BOOKED, front_desk)
+    event = AuditEvent.objects.get(subtype="appointment.book")
+    assert (event.entity_id, event.patient, event.user) == (str(visit.pk), patient, front_desk)
+    assert heard == [(visit.pk, "booked", staff(front_desk))]
+
+
+def test_a_clinician_may_book_too(book, clinician):
+    assert book(principal=staff(clinician)).created_by == clinician
+
+
+@pytest.mark.parametrize("role", ["clinic_admin", "auditor"])
+def test_other_roles_may_not_book(book, role, request):
+    with pytest.raises(PermissionDenied):
+        book(principal=staff(request.getfixturevalue(role)))
+
+
+def test_a_stranger_cannot_book_with_our_clinician(book, stranger):
+    with pytest.raises(Http404):
+        book(principal=staff(stranger))
+
+
+def test_nobody_can_book_with_what_belongs_to_another_clinic(book, other_clinic):
+    for theirs in (
+        {"practitioner": factories.make_practitioner(other_clinic)},
+        {"patient": factories.make_patient(other_clinic)},
+        {"visit_type": factories.make_visit_type(other_clinic)},
+    ):
+        with pytest.raises(Http404):
+            book(**theirs)
+    assert not Appointment.objects.exists()
+
+
+def test_a_taken_slot_names_the_nearest_free_ones_before_and_after(book, clinic):
+    book()
+
+    with pytest.raises(services.SlotTaken) as refusal:
+        book(patient=factories.make_patient(clinic))
+
+    minutes = [(slot.start - TUESDAY_10) / timedelta(minutes=1) for slot in refusal.value.nearest]
+    assert minutes == [-20, 20, 40]
+
+
+def test_a_patient_who_is_elsewhere_then_is_busy(book, clinic, visit_type):
+    colleague = factories.make_practitioner(clinic)
+    factories.make_hours(colleague, 1)
+    elsewhere = book(practitioner=colleague)
+
+    with pytest.raises(services.PatientBusy) as refusal:
+        book()
+
+    assert refusal.value.visit == elsewhere
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        datetime(2026, 11, 24, 16, 5, tzinfo=UTC),  # between two slots
+        datetime(2026, 11, 24, 18, 0, tzinfo=UTC),  # noon: hours are over
+        datetime(2026, 11, 28, 16, 0, tzinfo=UTC),  # Saturday
+        datetime(2026, 11, 20, 16, 0, tzinfo=UTC),  # last Friday
+    ],
+)
+def test_what_is_no_slot_of_the_clinician_cannot_be_booked(book, start):
+    with pytest.raises(services.NotAvailable):
+        book(start=start)
+    assert not Appointment.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["practitioner", "visit_type"])
+def test_what_is_no_longer_offered_cannot_be_booked(book, what, request):
+    ended = request.getfixturevalue(what)
+    ended.is_active = False
+    ended.save()
+
+    with pytest.raises(services.NotAvailable):
+        book()
+
+
+def test_the_same_booking_sent_twice_is_one_visit(book, heard):
+    assert book() == book()
+
+    assert Appointment.objects.count() == 1
+    assert len(heard) == 1
+
+
+def test_the_same_booking_by_somebody_else_is_taken(book, clinician):
+    book()
+
+    with pytest.raises(services.SlotTaken):
+        book(principal=staff(clinician))
+
+
+def test_when_a_listener_fails_nothing_is_booked(book):
+    def fail(**_):
+        raise RuntimeError
+
+    appointment_changed.connect(fail)
+    try:
+        with pytest.raises(RuntimeError):
+            book()
+    finally:
+        appointment_changed.disconnect(fail)
+
+    assert not Appointment.objects.exists()
+    assert not AuditEvent.objects.filter(subtype="appointment.book").exists()
+
+
+# --- a new patient ----------------------------------------------------------------------------
+
+NEW = Details(given_name="Halima", family_name="Yusuf", birth_date=date(1985, 4, 30), phone="(555) 010-0119")
+
+
+@pytest.fixture
+def book_new(front_desk, practitioner, visit_type, hours):
+    def call(**changes):
+        return services.book_new_patient(
+            **{
+                "principal": staff(front_desk),
+                "practitioner": practitioner,
+                "visit_type": visit_type,
+                "start": TUESDAY_10,
+                "details": NEW,
+            }
+            | changes
+        )
+
+    return call
+
+
+def test_a_new_patient_is_added_with_the_booking(book_new, clinic):
+    visit = book_new()
+
+    assert visit.patient.full_name == "Halima Yusuf"
+    assert visit.patient.clinic == clinic
+    assert AuditEvent.objects.get(subtype="patient.add").patient == visit.patient
+
+
+def test_a_new_patient_sent_twice_is_one_patient_and_one_visit(book_new):
+    assert book_new() == book_new()
+    assert Patient.objects.count() == 1
+
+
+def test_when_the_slot_is_taken_the_new_patient_is_not_added(book, book_new):
+    book()
+
+    with pytest.raises(services.SlotTaken):
+        book_new()
+
+    assert not Patient.objects.filter(given_name="Halima").exists()
+
+
+def test_a_known_patient_is_pointed_out_before_a_second_one_is_made(book_new, clinic):
+    known = factories.make_patient(clinic, given_name="HALIMA", family_name="Yúsuf", birth_date=NEW.birth_date)
+    with pytest.raises(services.AlreadyKnown) as refusal:
+        book_new()
+    assert refusal.value.patients == [known]
+
+    book_new(despite_same=True)
+
+    assert Patient.objects.filter(birth_date=NEW.birth_date).count() == 2
+
+
+def test_a_patient_of_another_clinic_is_not_known_here(book_new, other_clinic):
+    factories.make_patient(other_clinic, given_name="Halima", family_name="Yusuf", birth_date=NEW.birth_date)
+
+    book_new()
+
+
+# --- the database's own refusal -----------------------------------------------------------------
+
+
+@pytest.fixture
+def others(clinic, practitioner, patient):
+    """Whom the second visit shares with the first: the clinician, or the patient."""
+    return {
+        "practitioner": {"practitioner": practitioner},
+        "patient": {"patient": patient, "practitioner": factories.make_practitioner(clinic)},
+    }
+
+
+@pytest.mark.parametrize("shared", ["practitioner", "patient"])
+@pytest.mark.parametrize("minutes", [-19, 0, 10, 19])
+def test_the_database_refuses_a_second_visit_that_overlaps(visit, others, shared, minutes):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        factories.make_visit(**others[shared], start=visit.start + timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize("shared", ["practitioner", "patient"])
+@pytest.mark.parametrize("minutes", [-20, 20])
+def test_visits_may_touch(visit, others, shared, minutes):
+    factories.make_visit(**others[shared], start=visit.start + timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize("shared", ["practitioner", "patient"])
+def test_the_database_refuses_to_move_a_visit_onto_another(visit, others, shared):
+    later = factories.make_visit(**others[shared], start=visit.end)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Appointment.objects.filter(pk=later.pk).update(start=visit.start)
+
+
+@pytest.mark.parametrize("shared", ["practitioner", "patient"])
+def test_the_database_refuses_to_revive_a_visit_whose_time_was_given_away(visit, others, shared):
+    gone = factories.make_visit(**others[shared], start=visit.start, status=Status.NOSHOW)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Appointment.objects.filter(pk=gone.pk).update(status=Status.ARRIVED)
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.NOSHOW])
+def test_a_visit_that_is_off_takes_no_time(visit, practitioner, status):
+    Appointment.objects.filter(pk=visit.pk).update(status=status)
+
+    factories.make_visit(practitioner, start=visit.start)

@@ -1,0 +1,154 @@
+"""Finding the clinic's patients and adding new ones."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Replace
+from django.http import HttpRequest
+
+from accounts.audit.services import Action as Audit
+from accounts.audit.services import record
+from accounts.models import Clinic, Patient
+from accounts.policy import Action
+from accounts.principal import Principal
+from visits.booking.errors import AlreadyKnown
+
+LIMIT = 10
+MIN_LETTERS = 2
+# A letter stands for its accented forms too: "marin" finds Marín.
+ACCENTED = {
+    "a": "aáàâäãåā",
+    "c": "cçć",
+    "e": "eéèêëē",
+    "i": "iíìîïī",
+    "n": "nñń",
+    "o": "oóòôöõøō",
+    "s": "sśš",
+    "u": "uúùûüū",
+    "y": "yýÿ",
+    "z": "zžźż",
+}
+DATE_FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a clinic needs to know of a new patient."""
+
+    given_name: str
+    family_name: str
+    birth_date: date
+    email: str = ""
+    phone: str = ""
+    language: str = "en"
+
+
+def find(clinic: Clinic, text: str) -> list[Patient]:
+    """At most ``LIMIT`` patients of the clinic who match every word of ``text``.
+
+    A word is part of a name, e-mail address or phone number, a year of birth, or a whole birth
+    date. Fewer than two letters or digits find nobody.
+    """
+    words = text.split()[:6]
+    if sum(letter.isalnum() for letter in text) < MIN_LETTERS:
+        return []
+    found: QuerySet[Patient] = Patient.objects.filter(clinic=clinic).annotate(digits=_digits("phone"))
+    for word in words:
+        found = found.filter(_matches(word))
+    return list(found[:LIMIT])
+
+
+def search(*, principal: Principal, text: str, request: HttpRequest | None = None) -> list[Patient]:
+    """``find`` for a person, recorded as a search: how many were found, never what was searched for.
+
+    Raises PermissionDenied for a role that may not search.
+    """
+    if not principal.may(Action.PATIENT_SEARCH):
+        raise PermissionDenied
+    with transaction.atomic():
+        found = find(principal.clinic, text)
+        record("patient.search", Audit.EXECUTE, principal=principal, request=request, detail={"found": len(found)})
+    return found
+
+
+def add(*, principal: Principal, details: Details, despite_same: bool = False) -> Patient:
+    """Add a patient to the clinic.
+
+    Raises AlreadyKnown when one of the same name and birth date exists, unless ``despite_same``;
+    PermissionDenied for a role that may not book.
+    """
+    if not principal.may(Action.VISIT_BOOK):
+        raise PermissionDenied
+    with transaction.atomic():
+        known = same_person(principal.clinic, details)
+        if known and not despite_same:
+            raise AlreadyKnown(known)
+        patient = Patient.objects.create(
+            clinic=principal.clinic,
+            given_name=details.given_name,
+            family_name=details.family_name,
+            birth_date=details.birth_date,
+            email=details.email,
+            phone=details.phone,
+            language=details.language,
+        )
+        record("patient.add", Audit.CREATE, principal=principal, entity=patient, patient=patient)
+        return patient
+
+
+def same_person(clinic: Clinic, details: Details) -> list[Patient]:
+    """The clinic's patients of the same name, whatever case and accents, and birth date."""
+    born_then = Patient.objects.filter(clinic=clinic, birth_date=details.birth_date)
+    name = _plain(f"{details.given_name} {details.family_name}")
+    return [patient for patient in born_then if _plain(patient.full_name) == name]
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name)
+    return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).casefold().split())
+
+
+def _digits(field: str) -> Combinable:
+    """The column without what people write between digits."""
+    bare: Combinable = F(field)
+    for sign in " ()-./+":
+        bare = Replace(bare, Value(sign))
+    return bare
+
+
+def _matches(word: str) -> Q:
+    if "@" in word:
+        return Q(email__icontains=word)
+    pattern = "".join(_letter(letter) for letter in _plain(word))
+    match = Q(given_name__iregex=pattern) | Q(family_name__iregex=pattern) | Q(email__icontains=word)
+    digits = re.sub(r"[\s()\-./+]", "", word)
+    if digits.isdecimal():
+        match |= Q(digits__contains=digits)
+        if len(digits) == 4:
+            match |= Q(birth_date__year=int(digits))
+        for born in _dates(word):
+            match |= Q(birth_date=born)
+    return match
+
+
+def _letter(letter: str) -> str:
+    """A pattern for the letter in every form; both cases, since a C locale knows no case beyond ASCII."""
+    forms = ACCENTED.get(letter)
+    return f"[{forms}{forms.upper()}]" if forms else re.escape(letter)
+
+
+def _dates(word: str) -> set[date]:
+    """Every date that the word can mean: both orders of day and month."""
+    found = set()
+    for form in DATE_FORMATS:
+        try:
+            found.add(datetime.strptime(word, form).date())
+        except ValueError:
+            continue
+    return found
