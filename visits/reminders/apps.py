@@ -6,3 +6,9 @@ from django.apps import AppConfig
 class RemindersConfig(AppConfig):
     name = "visits.reminders"
     verbose_name = "Messages"
+
+    def ready(self) -> None:
+        from visits.booking.signals import appointment_changed
+        from visits.reminders.receivers import plan_messages
+
+        appointment_changed.connect(plan_messages, dispatch_uid="reminders.plan_messages")

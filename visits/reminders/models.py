@@ -36,6 +36,7 @@ class Communication(models.Model):
         OVER = "over", _("The visit has begun or is over")
         REFUSED = "refused", _("The mail server refused it")
         UNREACHABLE = "unreachable", _("The mail server did not answer")
+        INTERRUPTED = "interrupted", _("Sending broke off twice")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     appointment = models.ForeignKey(Appointment, models.CASCADE, related_name="communications")
@@ -49,6 +50,8 @@ class Communication(models.Model):
     reason = models.CharField(_("why not"), max_length=12, choices=Reason, blank=True, default=Reason.NONE)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     claimed_at = models.DateTimeField(_("claimed"), null=True, blank=True)
+    # A worker died over it once, so it may have gone out; a second time is not risked.
+    was_abandoned = models.BooleanField(_("broke off once"), default=False)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     planned_at = models.DateTimeField(_("planned"), default=timezone.now, editable=False)
 

@@ -1,4 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from visits.reminders import views
 
 app_name = "reminders"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("messages/<uuid:pk>/again/", views.again, name="send-again"),
+]
