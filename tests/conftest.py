@@ -13,6 +13,7 @@ from accounts.models import Clinic, Patient, Practitioner, User
 from accounts.policy import Role
 from accounts.principal import Principal
 from tests import factories
+from tests.flush import flush_past_triggers  # noqa: F401
 from visits.booking.models import Appointment
 from visits.schedule.models import VisitType
 

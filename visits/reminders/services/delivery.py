@@ -155,7 +155,7 @@ def _link(message: Communication) -> str:
 
 
 def _try_later(message: Communication, now: datetime, reason: Communication.Reason, *, give_up: bool = False) -> None:
-    due_at = now + min(FIRST_PAUSE * 2 ** (message.attempts - 1), LONGEST_PAUSE)
+    due_at = now + min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 10), LONGEST_PAUSE)
     if give_up or due_at >= planning.deadline(message):
         _finish(message, State.FAILED, reason)
     else:

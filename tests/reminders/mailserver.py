@@ -1,0 +1,71 @@
+"""A small real SMTP server (RFC 5321) on a free port of 127.0.0.1 that keeps what arrives."""
+
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+
+class MailServer(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Talk)
+        self.arrived: list[EmailMessage] = []
+        # Answers other than the usual ones, e.g. {"RCPT": "550 no such person"}; "" breaks the connection off.
+        self.answers: dict[str, str] = {}
+        # Called when a mail is complete, before the server says yes to it.
+        self.on_mail: Callable[[], Any] = lambda: None
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def ids(self) -> list[str]:
+        return [mail["Message-ID"] for mail in self.arrived]
+
+
+class _Talk(socketserver.StreamRequestHandler):
+    server: MailServer
+
+    def handle(self) -> None:
+        self._say("220 ready")
+        while line := self.rfile.readline():
+            command = line[:4].decode().strip().upper()
+            if command in self.server.answers:
+                answer = self.server.answers[command]
+                if not answer:
+                    return
+                self._say(answer)
+            elif command == "DATA":
+                self._say("354 go on")
+                self._take_mail()
+            elif command == "QUIT":
+                self._say("221 bye")
+                return
+            else:
+                self._say("250 ok")
+
+    def _take_mail(self) -> None:
+        lines = []
+        while (line := self.rfile.readline()) not in {b".\r\n", b""}:
+            lines.append(line[1:] if line.startswith(b".") else line)
+        self.server.on_mail()
+        self.server.arrived.append(message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
+        self._say("250 taken")
+
+    def _say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+@contextmanager
+def running() -> Iterator[MailServer]:
+    with MailServer() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server
+        server.shutdown()
