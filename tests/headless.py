@@ -118,7 +118,11 @@ class Participant:
         if kind == "audio":
             lines.append(f"a=rtpmap:{AUDIO_PT} opus/48000/2")
         else:
-            lines += [f"a=rtpmap:{VIDEO_PT} VP8/90000", f"a=rtpmap:{RTX_PT} rtx/90000", f"a=fmtp:{RTX_PT} apt={VIDEO_PT}"]
+            lines += [
+                f"a=rtpmap:{VIDEO_PT} VP8/90000",
+                f"a=rtpmap:{RTX_PT} rtx/90000",
+                f"a=fmtp:{RTX_PT} apt={VIDEO_PT}",
+            ]
         return lines + ([f"a=ssrc:{own.ssrc} cname:{self.name}"] if own else [])
 
     async def join(self, client: RelayClient, room: str, epoch: int = 1, peer: str | None = None) -> Joined:
@@ -153,7 +157,9 @@ class Participant:
         """Go on from another local port, as after a change of network."""
         old = self.transport
         loop = asyncio.get_running_loop()
-        self.transport, _ = await loop.create_datagram_endpoint(lambda: _Port(self._take), remote_addr=self.relay_address)
+        self.transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Port(self._take), remote_addr=self.relay_address
+        )
         old.close()
 
     async def close(self, *, goodbye: bool = True) -> None:
@@ -293,7 +299,9 @@ class Participant:
         """What arrived in a slot, in order of arrival."""
         return self.by_mid[self.slot_mid(index, kind)]
 
-    async def sees(self, sender: str, index: int, kind: str = "video", *, since: float = 0.0, within: float = 5) -> None:
+    async def sees(
+        self, sender: str, index: int, kind: str = "video", *, since: float = 0.0, within: float = 5
+    ) -> None:
         """Wait until a packet of `sender` came into the slot after `since`. AssertionError if none does."""
         await eventually(lambda: any(p.sender == sender and p.at > since for p in self.seen(index, kind)), within)
 

@@ -1,0 +1,190 @@
+"""Three people over the loopback interface: what is sent arrives, decrypted, where it should."""
+
+import asyncio
+import time
+from itertools import pairwise
+
+import pytest
+
+from tests.headless import AUDIO_PT, VIDEO_PT, Participant, eventually
+from visits.relay import rtcp, rtp
+from visits.relay.bandwidth import BOOT_BITRATE
+
+
+@pytest.fixture
+async def trio(relay):
+    people = [Participant(name) for name in ("ann", "ben", "cam")]
+    await relay.enter(*people)
+    for person in people:
+        for index in (0, 1):
+            for kind in ("audio", "video"):
+                await eventually(lambda p=person, i=index, k=kind: p.seen(i, k))
+    return people
+
+
+def numbers_are_continuous(packets) -> bool:
+    return all((b.sequence - a.sequence) & 0xFFFF == 1 for a, b in pairwise(packets))
+
+
+async def test_everybody_receives_everybody_in_the_slot_that_the_view_names(relay, trio):
+    await asyncio.sleep(0.5)
+    for person in trio:
+        view = relay.view(person.name).slots
+        assert sorted(view.values()) == sorted({"ann", "ben", "cam"} - {person.name})
+        for index, sender in view.items():
+            for kind, number in (("audio", AUDIO_PT), ("video", VIDEO_PT)):
+                packets = person.seen(index, kind)
+                assert {p.sender for p in packets} == {sender}
+                assert {p.payload_type for p in packets} == {number}
+                assert numbers_are_continuous(packets)
+        assert not [mid for mid in person.by_mid if mid.startswith("unannounced")]
+        assert person.rtcp["rejected"] == 0
+
+
+async def test_the_first_packet_of_a_slot_is_a_keyframe(trio):
+    for person in trio:
+        for index in (0, 1):
+            packet = person.seen(index)[0]
+            assert rtp.vp8_keyframe(packet.payload, 0)
+            assert not rtp.vp8_keyframe(person.seen(index)[-1].payload, 0) or len(person.seen(index)) == 1
+
+
+async def test_a_late_joiner_makes_the_relay_ask_for_keyframes(relay, trio):
+    asked = [person.rtcp["KeyframeRequest"] for person in trio]
+    late = Participant("dan")
+    await relay.enter(late)
+    for index in range(3):
+        await eventually(lambda i=index: late.seen(i))
+        assert rtp.vp8_keyframe(late.seen(index)[0].payload, 0)
+    assert all(person.rtcp["KeyframeRequest"] > before for person, before in zip(trio, asked, strict=True))
+
+
+async def test_a_receivers_request_reaches_the_publisher_and_is_repeated_until_it_is_met(relay, trio):
+    ann, ben, _ = trio
+    index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
+    ssrc = next(s for s, mid in ben._mid_of.items() if mid == ben.slot_mid(index, "video"))
+    # A camera that does not listen at first.
+    publish = ann.publish
+    ann.publish = lambda stream, **more: (setattr(stream, "keyframe_due", False), publish(stream, **more))[1]
+    await asyncio.sleep(0.4)
+    before = ann.rtcp["KeyframeRequest"]
+    ben.send_rtcp(rtcp.pli(ssrc))
+    await eventually(lambda: ann.rtcp["KeyframeRequest"] >= before + 3)
+    ann.publish = publish
+    ann.camera.keyframe_due = True
+    await asyncio.sleep(0.2)
+    after = ann.rtcp["KeyframeRequest"]
+    await asyncio.sleep(1.0)
+    assert ann.rtcp["KeyframeRequest"] == after
+
+
+async def test_a_hundred_requests_become_a_few(relay, trio):
+    ann, ben, _ = trio
+    index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
+    ssrc = next(s for s, mid in ben._mid_of.items() if mid == ben.slot_mid(index, "video"))
+    before = ann.rtcp["KeyframeRequest"]
+    for _ in range(100):
+        ben.send_rtcp(rtcp.pli(ssrc))
+        await asyncio.sleep(0.005)
+    assert 1 <= ann.rtcp["KeyframeRequest"] - before <= 6
+
+
+async def test_the_screen_goes_to_the_screen_slot_of_the_others(relay, trio):
+    ann, ben, cam = trio
+    ann.sharing = True
+    relay.engine.share("room", "ann")
+    for person in (ben, cam):
+        mid = person.joined.screen_mid
+        await eventually(lambda p=person, m=mid: len(p.by_mid[m]) > 10)
+        assert {p.sender for p in person.by_mid[mid]} == {"ann"}
+        assert rtp.vp8_keyframe(person.by_mid[mid][0].payload, 0)
+        assert relay.view(person.name).screen == "ann"
+    assert not ann.by_mid[ann.joined.screen_mid]
+    relay.engine.share("room", None)
+    await asyncio.sleep(0.1)
+    stopped = len(ben.by_mid[ben.joined.screen_mid])
+    await asyncio.sleep(0.2)
+    assert len(ben.by_mid[ben.joined.screen_mid]) == stopped
+    assert relay.view("ben").screen is None
+
+
+async def test_a_lost_packet_is_asked_for_at_once_and_its_repair_is_delivered(relay, trio):
+    ann, ben, _ = trio
+    index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
+    ann.publish(ann.camera, skip=1)
+    missing = ann.camera.sequence - 1 & 0xFFFF
+    await eventually(lambda: missing in ann.nacked)
+    seen = len(ben.seen(index))
+    sequence, ann.camera.sequence = ann.camera.sequence, missing
+    ann.send_rtp(ann.packet(ann.camera, b"\x00\x01" + b"repaired".rjust(30) + ann.name.encode().ljust(16, b"\0")))
+    ann.camera.sequence = sequence
+    await eventually(lambda: any(b"repaired" in p.payload for p in ben.seen(index)[seen:]))
+    packets = sorted({p.sequence for p in ben.seen(index)[seen - 5 :]})
+    assert all(b - a == 1 for a, b in pairwise(packets)) or 0 in packets
+
+
+async def test_a_receivers_nack_is_answered_from_the_cache(relay, trio):
+    ann, ben, _ = trio
+    index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
+    mid = ben.slot_mid(index, "video")
+    ssrc = next(s for s, m in ben._mid_of.items() if m == mid)
+    wanted = ben.seen(index)[-1].sequence
+    hits = relay.engine.counters["nack_hit"]
+    ben.send_rtcp(rtcp.nack(ssrc, [wanted]))
+    await eventually(lambda: relay.engine.counters["nack_hit"] == hits + 1)
+    # The identical SRTP packet: a receiver that has it already drops it as a replay.
+    await eventually(lambda: ben.rtcp["rejected"] == 1)
+    assert not ann.nacked
+
+
+async def test_reports_of_a_sender_arrive_with_the_slots_own_time(relay, trio):
+    _ann, ben, _ = trio
+    await eventually(lambda: len(ben.sender_reports) >= 2)
+    ssrcs = {report.ssrc for report in ben.sender_reports}
+    assert ssrcs <= set(ben._mid_of)
+    report = ben.sender_reports[-1]
+    packets = ben.by_mid[ben._mid_of[report.ssrc]]
+    nearest = min(abs((p.timestamp - report.timestamp + 2**31) % 2**32 - 2**31) for p in packets)
+    assert nearest <= 90000 * 0.1
+
+
+async def test_the_relay_vouches_for_a_start_and_then_passes_the_slowest_receivers_estimate_on(relay, trio):
+    ann, ben, cam = trio
+    await eventually(lambda: ann.rembs)
+    assert ann.rembs[-1] == pytest.approx(BOOT_BITRATE, rel=0.01)
+    for person in (ben, cam):
+        index = next(i for i, who in relay.view(person.name).slots.items() if who == "ann")
+        person.estimate = next(s for s, m in person._mid_of.items() if m == person.slot_mid(index, "video"))
+    relay.engine.roster.by_address[ann.transport.get_extra_info("sockname")].connected_at -= 10
+    cam.send_rtcp(rtcp.remb(900_000, [cam.estimate]))
+    ben.send_rtcp(rtcp.remb(400_000, [ben.estimate]))
+    await eventually(lambda: ann.rembs[-1] == pytest.approx(400_000, rel=0.01))
+    cam.send_rtcp(rtcp.remb(300_000, [cam.estimate]))
+    await eventually(lambda: ann.rembs[-1] == pytest.approx(300_000, rel=0.01))
+
+
+async def test_streams_without_announced_ssrcs_are_found_by_their_mid(relay):
+    ann, ben = Participant("ann"), Participant("ben")
+    offer = ann.offer
+    ann.offer = lambda: "".join(line + "\r\n" for line in offer().splitlines() if not line.startswith("a=ssrc"))
+    await relay.enter(ann, ben)
+    await ben.sees("ann", 0, "video")
+    await ben.sees("ann", 0, "audio")
+
+
+async def test_rooms_do_not_hear_each_other(relay):
+    ann, ben, eve = Participant("ann"), Participant("ben"), Participant("eve")
+    await relay.enter(ann, ben)
+    await relay.enter(eve, room="elsewhere")
+    await ben.sees("ann", 0)
+    await asyncio.sleep(0.3)
+    assert not any(eve.by_mid.values())
+
+
+async def test_joining_and_the_first_picture_take_no_time_to_speak_of(relay):
+    await relay.enter(Participant("ann"))
+    ben = Participant("ben")
+    began = time.monotonic()
+    await relay.enter(ben)
+    await ben.sees("ann", 0)
+    assert time.monotonic() - began < 1.0
