@@ -6,3 +6,6 @@ from django.apps import AppConfig
 class RoomConfig(AppConfig):
     name = "visits.room"
     verbose_name = "Video visits"
+
+    def ready(self) -> None:
+        from visits.room import receivers  # noqa: F401 - connects itself

@@ -51,6 +51,10 @@ class Seat(models.Model):
     epoch = models.PositiveIntegerField(default=0)
     audio = models.BooleanField(_("microphone on"), default=False)
     video = models.BooleanField(_("camera on"), default=False)
+    screen = models.BooleanField(_("shows the screen"), default=False)
+
+    # Of the copy that this one replaces; set where a seat is taken.
+    was_sharing = False
 
     class Meta:
         verbose_name = _("participant")
@@ -65,6 +69,10 @@ class Seat(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["encounter", "link"], condition=models.Q(link__isnull=False), name="seat_once_per_link"
+            ),
+            # Each message carries a link of its own; the patient is one person all the same.
+            models.UniqueConstraint(
+                fields=["encounter"], condition=models.Q(role="patient"), name="seat_of_one_patient"
             ),
         ]
 

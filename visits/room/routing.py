@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-websocket_urlpatterns: list[URLPattern] = []
+from visits.room.consumers import PartyRoomConsumer, StaffRoomConsumer
+
+websocket_urlpatterns: list[URLPattern] = [
+    path("ws/visits/<uuid:visit>/room/", StaffRoomConsumer.as_asgi()),  # type: ignore[arg-type]
+    path("ws/my/<uuid:visit>/room/", PartyRoomConsumer.as_asgi()),  # type: ignore[arg-type]
+]

@@ -1,0 +1,189 @@
+/** The room, for clinicians, patients and guests alike: what the page's buttons and the call have to do with each other. */
+
+import {Live, socketUrl} from "../lib/live.js";
+import {play as playSound} from "../lib/sounds.js";
+import {connectDevices} from "../room/choices.js";
+import {obstacle} from "../room/devices.js";
+import {fill} from "../room/fill.js";
+import {keysAreOn, listen, toolbar, turnKeys} from "../room/keys.js";
+import {LocalMedia} from "../room/local.js";
+import {Session} from "../room/session.js";
+import {compare, judge, measure, Steady} from "../room/stats.js";
+import {View} from "../room/view.js";
+
+const $ = (selector) => document.querySelector(selector);
+const page = $("#main").dataset;
+const words = JSON.parse($("#words").textContent);
+
+const LOOK_EVERY = 2000;
+const LEVELS_EVERY = 200;
+const ELSEWHERE = 4409;
+
+function start() {
+  const view = new View(words);
+  const local = new LocalMedia();
+  const live = new Live(socketUrl(page.socket));
+  const session = new Session(live);
+  session.setMedia(local.wanted);
+
+  connectCall(session, view);
+  connectMedia(session, local, view);
+  connectButtons(session, local, view);
+  watchLine(session, view);
+  connectDevices(local, words);
+  local.start();
+}
+
+function connectCall(session, view) {
+  let known = null;
+  const showPeople = () => {
+    const people = session.people();
+    view.showPeople(people, session.screen());
+    known = announce(known, people, view);
+  };
+  session.addEventListener("view", showPeople);
+  session.addEventListener("state", ({detail}) => {
+    if (detail.phase === "waiting") return go(page.waiting);
+    view.showTime(detail.started, detail.now);
+  });
+  session.addEventListener("phase", ({detail}) => {
+    view.notice(words.phase[detail] ?? "");
+    view.say(words.phase[detail] || words.joined);
+  });
+  session.addEventListener("end", ({detail}) => {
+    if (detail.code === ELSEWHERE) view.cover("elsewhere");
+    else go(detail.over || !page.staff ? page.over : page.left);
+  });
+  view.addEventListener("blocked-sound", () => view.cover("tap"));
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && session.wake());
+  globalThis.addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+/** Says who came and who went; the first look is no news. */
+function announce(known, people, view) {
+  const now = new Map(people.map((person) => [person.seat, person.name]));
+  if (known) {
+    for (const [seat, name] of now) {
+      if (known.has(seat)) continue;
+      view.say(fill(words.came, {name}));
+      playSound("joined");
+    }
+    for (const [seat, name] of known) if (!now.has(seat)) view.say(fill(words.went, {name}));
+  }
+  return now;
+}
+
+function connectMedia(session, local, view) {
+  let sharing = false;
+  const show = () => {
+    const {tracks, audioOn, videoOn, problems, isSharing} = local;
+    session.setTracks(tracks);
+    session.setMedia({audio: audioOn, video: videoOn});
+    if (sharing !== isSharing) session.share(tracks.screen);
+    sharing = isSharing;
+    view.showSelf({video: tracks.camera, audioOn, videoOn, isSharing});
+    view.speaker = local.speaker;
+    view.trouble(words.trouble[`camera-${problems.camera}`] ?? words.trouble[`microphone-${problems.microphone}`] ?? "");
+  };
+  local.addEventListener("change", show);
+  local.addEventListener("unplugged", ({detail}) => view.say(words.unplugged[detail]));
+  // Somebody else shows their screen now: ours is no longer seen.
+  session.addEventListener("view", () => session.screen() && local.stopSharing());
+}
+
+function connectButtons(session, local, view) {
+  const mute = () => local.setAudio(!local.audioOn);
+  const camera = () => local.setVideo(!local.videoOn);
+  const share = () => (local.isSharing ? local.stopSharing() : local.shareScreen());
+  const full = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
+  const hideSelf = () => view.hideSelf(!view.selfIsHidden);
+  const presses = {
+    mute, camera, share, full, "hide-self": hideSelf, retry: () => local.retry(),
+    more: () => $("#more-dialog").showModal(), invite: () => $("#invite-dialog").showModal(),
+    keys: () => $("#keys-dialog").showModal(), panel: () => document.body.classList.toggle("panel-open"),
+  };
+  if (!navigator.mediaDevices.getDisplayMedia) $("#share")?.remove();
+  if (!document.documentElement.requestFullscreen) $("#full")?.remove();
+  for (const [id, press] of Object.entries(presses)) $(`#${id}`)?.addEventListener("click", press);
+  for (const link of document.querySelectorAll("[data-leave]")) {
+    link.addEventListener("click", (event) => leave(event, session, local, link.href));
+  }
+  $("#leave[data-dialog]")?.addEventListener("click", () => $("#leave-dialog").showModal());
+  for (const button of document.querySelectorAll("dialog [data-close]")) {
+    button.addEventListener("click", () => button.closest("dialog").close());
+  }
+  $("#cover").addEventListener("click", ({target}) => {
+    if (target.closest("[data-play]")) view.play();
+    if (target.closest("[data-reload]")) location.reload();
+    if (target.closest("[data-play]")) view.cover("");
+  });
+  toolbar($("[role=toolbar]"));
+  let wasMuted = false;
+  const talkWhileHeld = (talking) => {
+    if (talking) wasMuted = !local.audioOn;
+    if (wasMuted) local.setAudio(talking);
+  };
+  listen({m: mute, v: camera, f: full, "?": presses.keys}, talkWhileHeld);
+  const letters = $("#letters");
+  letters.checked = keysAreOn();
+  letters.addEventListener("change", () => turnKeys(letters.checked));
+}
+
+function watchLine(session, view) {
+  const steady = new Steady();
+  let before = null;
+  setInterval(async () => {
+    const now = measure(await session.stats());
+    const line = compare(before, now);
+    before = now;
+    const level = line && steady.next(judge(line), performance.now());
+    if (!level) return;
+    view.showLine(level);
+    view.say(words.line[level]);
+  }, LOOK_EVERY);
+  setInterval(() => view.showSpeaking(session.levels()), LEVELS_EVERY);
+}
+
+/** The link works by itself; the call is left first, so that nobody sees us frozen. */
+function leave(event, session, local, href) {
+  event.preventDefault();
+  session.leave();
+  local.close();
+  go(href);
+}
+
+function go(address) {
+  location.replace(address);
+}
+
+/** Whether the person has been asked for camera and microphone before: then opening them is no surprise. */
+async function mayOpen() {
+  try {
+    const states = await Promise.all(["camera", "microphone"].map((name) => navigator.permissions.query({name})));
+    return states.every(({state}) => state !== "prompt");
+  } catch {
+    return false;
+  }
+}
+
+async function begin() {
+  const why = obstacle();
+  const view = $("#cover");
+  if (why) {
+    view.replaceChildren($("#cover-old").content.cloneNode(true));
+    return;
+  }
+  if (await mayOpen()) {
+    view.hidden = true;
+    start();
+    return;
+  }
+  view.replaceChildren($("#cover-ask").content.cloneNode(true));
+  view.querySelector("[data-join]").addEventListener("click", () => {
+    view.replaceChildren();
+    view.hidden = true;
+    start();
+  });
+}
+
+begin();

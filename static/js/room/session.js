@@ -1,0 +1,246 @@
+/**
+ * Being in the call: joins, stays, and comes back by itself. Knows no page.
+ *
+ * Whatever happens - a changed network, a woken phone, a new socket, a dead relay - is met by the same step: a new
+ * connection that joins with the next epoch and takes the seat from the old one.
+ *
+ * Events: "phase" (`detail`: joining, connected, resuming, blocked), "state" (the protocol's), "view" (who is where
+ * changed: ask `people()`, `screen()`), "end" (`detail.code`, `detail.over`).
+ */
+
+import {Peer} from "./peer.js";
+
+const GRACE = 3000; // "disconnected" may mend itself
+const CONNECT_WITHIN = 8000;
+const BACKOFF = [0, 500, 1000, 2000, 4000, 8000];
+const BLOCKED_AFTER = 3; // tries that were answered, yet nothing came through
+
+export class Session extends EventTarget {
+  #live;
+  #makePeer;
+  #peer = null; // the one that carries the call
+  #next = null; // the one that is about to
+  #phase = "";
+  #tracks = {audio: null, camera: null, screen: null};
+  #media = {audio: false, video: false};
+  #sharing = false;
+  #slots = {};
+  #screenSeat = null;
+  #state = null;
+  #failures = 0;
+  #unanswered = 0;
+  #timer = 0;
+  #over = false;
+  #ended = false;
+
+  constructor(live, {makePeer = () => new Peer()} = {}) {
+    super();
+    this.#live = live;
+    this.#makePeer = makePeer;
+    live.addEventListener("up", () => this.#join());
+    live.addEventListener("state", ({detail}) => this.#onState(detail));
+    live.addEventListener("slots", ({detail}) => this.#onSlots(detail));
+    live.addEventListener("end", ({detail}) => this.#finish(detail.code));
+    this.#prepare();
+    this.#enter("joining");
+  }
+
+  get phase() {
+    return this.#phase;
+  }
+
+  /** The protocol's last whole state, or null before the first. */
+  get state() {
+    return this.#state;
+  }
+
+  /** Sends these tracks from now on, over every connection to come. */
+  async setTracks(tracks) {
+    this.#tracks = {...this.#tracks, ...tracks};
+    await Promise.all([this.#peer, this.#next].map((peer) => peer?.send(this.#tracks)));
+  }
+
+  /** Tells the others whether microphone and camera are on. */
+  setMedia({audio, video}) {
+    if (audio === this.#media.audio && video === this.#media.video) return;
+    this.#media = {audio, video};
+    if (this.#peer) this.#live.send("media", this.#media);
+  }
+
+  /** Shows a screen to everybody, or takes it away with null. */
+  async share(track) {
+    await this.setTracks({screen: track});
+    this.#sharing = track !== null;
+    this.#live.send("share", {on: this.#sharing});
+  }
+
+  /** The others who are here: the protocol's fields and their receivers, `audio` and `video`, when they have a slot. */
+  people() {
+    const at = new Map(Object.entries(this.#slots).map(([index, seat]) => [seat, this.#peer?.slots.get(Number(index))]));
+    return this.#others().map((person) => ({...person, receivers: at.get(person.seat) ?? {audio: null, video: null}}));
+  }
+
+  /** Who shows their screen: {seat, receiver}, or null. */
+  screen() {
+    const receiver = this.#peer?.screenReceiver;
+    return this.#screenSeat && receiver ? {seat: this.#screenSeat, receiver} : null;
+  }
+
+  async stats() {
+    return this.#peer?.state === "connected" ? this.#peer.pc.getStats() : null;
+  }
+
+  /** How loud the others are: seat → 0 to 1. */
+  levels() {
+    return new Map(this.people().map(({seat, receivers}) => [seat, loudness(receivers.audio)]));
+  }
+
+  /** The page is looked at again, or the network changed: see what is left of the line. */
+  wake() {
+    this.#live.wake();
+    if (this.#peer && this.#peer.state !== "connected" && this.#peer.state !== "connecting") this.#resume();
+  }
+
+  leave() {
+    this.#live.send("leave");
+    this.#finish(1000, {tell: false});
+    // The socket is closed by the server, or with the page.
+  }
+
+  // --- joining ----------------------------------------------------------------------------------
+
+  /** Makes the next connection and its offer ahead of time, so that joining is one message. */
+  #prepare() {
+    const peer = this.#makePeer();
+    peer.offered = peer.send(this.#tracks).then(() => peer.offer());
+    peer.offered.catch(() => {});
+    this.#next = peer;
+  }
+
+  async #join() {
+    if (this.#ended) return;
+    clearTimeout(this.#timer);
+    if (!this.#next) this.#prepare();
+    const peer = this.#next;
+    try {
+      const joined = await this.#ask(peer);
+      if (peer !== this.#next) return;
+      await peer.accept(joined);
+      this.#take(peer);
+    } catch (error) {
+      if (peer === this.#next) this.#retry(error);
+    }
+  }
+
+  async #ask(peer) {
+    const media = this.#media;
+    const joined = await this.#live.request("join", {sdp: await peer.offered, ...media}, {within: CONNECT_WITHIN});
+    if (media !== this.#media) this.#live.send("media", this.#media);
+    if (this.#sharing) this.#live.send("share", {on: true});
+    return joined;
+  }
+
+  /** The new connection carries the call; the relay has let go of the old one already. */
+  #take(peer) {
+    this.#peer?.close();
+    this.#peer = peer;
+    this.#next = null;
+    peer.addEventListener("change", () => this.#onConnection(peer));
+    this.#timer = setTimeout(() => this.#onSilence(peer), CONNECT_WITHIN);
+    this.#onConnection(peer);
+    this.#tell("view");
+  }
+
+  #retry(error) {
+    this.#next?.close();
+    this.#next = null;
+    if (error.code === "lost") return; // the next "up" joins
+    if (error.code === "not-open") return this.#live.resync();
+    this.#again();
+  }
+
+  #again() {
+    clearTimeout(this.#timer);
+    const wait = BACKOFF[Math.min(this.#failures, BACKOFF.length - 1)];
+    this.#failures += 1;
+    if (this.#phase !== "joining") this.#enter("resuming");
+    this.#timer = setTimeout(() => (this.#live.isUp ? this.#join() : this.#live.wake()), wait);
+  }
+
+  // --- staying ----------------------------------------------------------------------------------
+
+  #onConnection(peer) {
+    if (peer !== this.#peer || this.#ended) return;
+    if (peer.state === "connected") {
+      clearTimeout(this.#timer);
+      this.#failures = this.#unanswered = 0;
+      this.#enter("connected");
+    } else if (peer.state === "disconnected") {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#resume(), GRACE);
+    } else if (peer.state === "failed" || peer.state === "closed") {
+      this.#resume();
+    }
+  }
+
+  #onSilence(peer) {
+    if (peer !== this.#peer || peer.state === "connected") return;
+    this.#unanswered += 1;
+    if (this.#unanswered >= BLOCKED_AFTER) this.#enter("blocked");
+    this.#resume();
+  }
+
+  #resume() {
+    if (this.#ended || this.#next) return;
+    if (this.#phase !== "blocked") this.#enter("resuming");
+    this.#again();
+  }
+
+  #onState(state) {
+    this.#state = state;
+    this.#over = state.phase === "over";
+    this.#onSlots(state, {silent: true});
+    this.#tell("state", state);
+    this.#tell("view");
+    const me = state.people.find((person) => person.seat === state.you);
+    // The relay lost us though our side has not noticed.
+    if (me && !me.here && this.#phase === "connected" && this.#wasHere) this.#resume();
+    this.#wasHere = Boolean(me?.here);
+  }
+
+  #wasHere = false;
+
+  #onSlots({slots, screen}, {silent = false} = {}) {
+    this.#slots = slots;
+    this.#screenSeat = screen;
+    if (!silent) this.#tell("view");
+  }
+
+  #others() {
+    return (this.#state?.people ?? []).filter((person) => person.here && person.seat !== this.#state.you);
+  }
+
+  #finish(code, {tell = true} = {}) {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#peer?.close();
+    this.#next?.close();
+    this.#peer = this.#next = null;
+    if (tell) this.#tell("end", {code, over: this.#over});
+  }
+
+  #enter(phase) {
+    if (phase === this.#phase) return;
+    this.#phase = phase;
+    this.#tell("phase", phase);
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, {detail}));
+  }
+}
+
+function loudness(receiver) {
+  return receiver?.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
+}

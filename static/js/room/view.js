@@ -1,0 +1,178 @@
+/** All that the room's page shows of the call. Is told everything; decides nothing. */
+
+import {fill} from "./fill.js";
+import {Tile} from "./tile.js";
+
+const $ = (selector) => document.querySelector(selector);
+
+export class View extends EventTarget {
+  #words;
+  #tiles = new Map(); // seat → Tile
+  #grid = $("#tiles");
+  #screen = $("#screen");
+  #self = $("#self");
+  #speaker = "";
+  #started = null;
+  #skew = 0;
+
+  /** Events: "blocked-sound": the browser wants a press before it plays. */
+  constructor(words) {
+    super();
+    this.#words = words;
+    setInterval(() => this.#tick(), 500);
+  }
+
+  // --- people -----------------------------------------------------------------------------------
+
+  /** Shows the others, each in one tile, and whose screen is shown. */
+  showPeople(people, screen) {
+    const seats = new Set(people.map((person) => person.seat));
+    for (const [seat, tile] of this.#tiles) {
+      if (seats.has(seat)) continue;
+      tile.remove();
+      this.#tiles.delete(seat);
+    }
+    for (const person of people) this.#tileOf(person).show(person);
+    this.#showScreen(screen, people);
+    this.#grid.className = `tiles tiles-${people.length}${screen ? " with-screen" : ""}`;
+    $("#alone").hidden = people.length > 0;
+    const list = $("#people");
+    if (list) this.#listPeople(list, people);
+  }
+
+  /** `levels`: seat → loudness from 0 to 1. */
+  showSpeaking(levels) {
+    for (const [seat, tile] of this.#tiles) tile.speaking = (levels.get(seat) ?? 0) > 0.02;
+  }
+
+  set speaker(id) {
+    this.#speaker = id;
+    for (const tile of this.#tiles.values()) tile.speaker = id;
+  }
+
+  /** After a press: plays what the browser had held back. */
+  play() {
+    for (const tile of this.#tiles.values()) tile.play();
+  }
+
+  #tileOf(person) {
+    if (!this.#tiles.has(person.seat)) {
+      const tile = new Tile($("#tile"), this.#words, () => this.dispatchEvent(new Event("blocked-sound")));
+      tile.speaker = this.#speaker;
+      this.#tiles.set(person.seat, tile);
+      this.#grid.append(tile.element);
+    }
+    return this.#tiles.get(person.seat);
+  }
+
+  #showScreen(screen, people) {
+    const person = screen && people.find((each) => each.seat === screen.seat);
+    this.#screen.hidden = !person;
+    const video = this.#screen.querySelector("video");
+    if (!person) {
+      video.srcObject = null;
+      return;
+    }
+    if (video.srcObject?.getTracks()[0] !== screen.receiver.track) video.srcObject = new MediaStream([screen.receiver.track]);
+    this.#screen.querySelector("figcaption").textContent = fill(this.#words.screenOf, person);
+  }
+
+  #listPeople(list, people) {
+    const names = people.map((person) => (person.away ? fill(this.#words.joiningAgain, person) : person.name));
+    const same = names.length === list.childElementCount - 1 && names.every((name, i) => list.children[i + 1].textContent === name);
+    if (same) return;
+    while (list.childElementCount > 1) list.lastElementChild.remove();
+    for (const name of names) list.append(Object.assign(document.createElement("li"), {textContent: name}));
+  }
+
+  // --- oneself ----------------------------------------------------------------------------------
+
+  /** One's own picture, and what the buttons would do. */
+  showSelf({video, audioOn, videoOn, isSharing}) {
+    const picture = this.#self.querySelector("video");
+    if (picture.srcObject?.getTracks()[0] !== (video ?? undefined)) picture.srcObject = video ? new MediaStream([video]) : null;
+    picture.hidden = !video;
+    this.#self.querySelector(".tile-off").hidden = Boolean(video);
+    this.#self.classList.toggle("is-muted", !audioOn);
+    setTool("#mute", audioOn, this.#words.mute, this.#words.unmute);
+    setTool("#camera", videoOn, this.#words.cameraOff, this.#words.cameraOn);
+    setTool("#share", !isSharing, this.#words.share, this.#words.stopSharing);
+  }
+
+  hideSelf(hidden) {
+    this.#self.hidden = hidden;
+    const button = $("#hide-self");
+    if (button) button.querySelector("span").textContent = hidden ? this.#words.showSelf : this.#words.hideSelf;
+  }
+
+  get selfIsHidden() {
+    return this.#self.hidden;
+  }
+
+  // --- the call ---------------------------------------------------------------------------------
+
+  /** The sentence over the pictures; "" takes it away. */
+  notice(text) {
+    $("#notice").hidden = !text;
+    $("#notice-text").textContent = text;
+    $("#tiles").classList.toggle("is-dimmed", Boolean(text));
+  }
+
+  /** What is wrong with one's own devices, with "Try again"; "" takes it away. */
+  trouble(text) {
+    const was = $("#trouble-text").textContent;
+    $("#trouble").hidden = !text;
+    $("#trouble-text").textContent = text;
+    if (text && text !== was) this.say(text);
+  }
+
+  /** Covers the call with one thing to do: `name` is one of the page's cover templates; "" uncovers. */
+  cover(name) {
+    const cover = $("#cover");
+    if (cover.dataset.shows === name) return;
+    cover.dataset.shows = name;
+    cover.replaceChildren(...(name ? [$(`#cover-${name}`).content.cloneNode(true)] : []));
+    cover.hidden = !name;
+    cover.querySelector("h2")?.focus();
+  }
+
+  /** "good", "weak" or "poor". */
+  showLine(level) {
+    const pill = $("#line");
+    pill.hidden = false;
+    pill.classList.toggle("pill-fair", level === "weak");
+    pill.classList.toggle("pill-poor", level === "poor");
+    $("#line-text").textContent = this.#words.line[level];
+  }
+
+  /** Starts the clock: both in ISO time, `now` by the server's clock. */
+  showTime(started, now) {
+    this.#started = started ? Date.parse(started) : null;
+    this.#skew = Date.parse(now) - Date.now();
+    this.#tick();
+  }
+
+  /** Says it to who does not see the page. */
+  say(text) {
+    $("#status").textContent = text;
+  }
+
+  #tick() {
+    if (this.#started === null) return;
+    const seconds = Math.max(0, Math.floor((Date.now() + this.#skew - this.#started) / 1000));
+    const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+    const two = (number) => String(number).padStart(2, "0");
+    const text = hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${two(minutes)}:${two(rest)}`;
+    if ($("#timer").textContent !== text) $("#timer").textContent = text;
+  }
+}
+
+/** A toolbar button whose word is what pressing it does. */
+function setTool(selector, on, whenOn, whenOff) {
+  const button = $(selector);
+  if (!button) return;
+  button.classList.toggle("is-off", !on);
+  const word = button.querySelector("span");
+  const text = on ? whenOn : whenOff;
+  if (word.textContent !== text) word.textContent = text;
+}

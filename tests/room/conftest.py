@@ -1,0 +1,115 @@
+"""A visit whose patient has come and was let in, and a relay that is really there."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from accounts.links import services as links
+from accounts.models import AccessLink, Patient, User
+from accounts.policy import Role
+from accounts.principal import SESSION_LINKS, Principal
+from tests.conftest import staff
+from telehealth.embedded import end_with_parent, stop
+from visits.booking.models import Appointment
+from visits.room import services
+from visits.room.models import Encounter
+from visits.waiting.models import Ticket
+
+
+@pytest.fixture
+def patient_link(visit: Appointment) -> AccessLink:
+    return make_link(visit)
+
+
+@pytest.fixture
+def as_patient(patient_link: AccessLink) -> Principal:
+    return bearer(patient_link)
+
+
+@pytest.fixture
+def as_clinician(clinician: User) -> Principal:
+    return staff(clinician)
+
+
+@pytest.fixture
+def admitted(visit: Appointment, clinician: User) -> Appointment:
+    """The visit after the patient came and the clinician let them in."""
+    admit(visit, clinician)
+    return visit
+
+
+@pytest.fixture
+def encounter(admitted: Appointment, as_clinician: Principal) -> Encounter:
+    return services.open_encounter(principal=as_clinician, visit=admitted)
+
+
+def admit(visit: Appointment, user: User) -> None:
+    visit.status = Appointment.Status.ARRIVED
+    visit.save(update_fields=["status"])
+    Ticket.objects.create(appointment=visit, admitted_at=timezone.now(), admitted_by=user)
+
+
+def make_link(visit: Appointment, *, guest: str = "") -> AccessLink:
+    whose: dict[str, Any] = {"name": guest, "relationship": "Interpreter"} if guest else {"patient": visit.patient}
+    return links.issue(
+        kind=AccessLink.Kind.GUEST if guest else AccessLink.Kind.PATIENT,
+        clinic=visit.clinic,
+        resource_id=visit.pk,
+        expires_at=timezone.now() + timedelta(hours=12),
+        **whose,
+    )[0]
+
+
+def bearer(link: AccessLink) -> Principal:
+    role, name = (Role.PATIENT, link.patient.full_name) if link.patient else (Role.GUEST, link.name)
+    return Principal(clinic=link.clinic, role=role, name=name, link=link)
+
+
+@pytest.fixture
+def redeemed() -> Callable[[AccessLink], Client]:
+    """``redeemed(link)``: a test client whose browser has redeemed the link."""
+
+    def open_link(link: AccessLink) -> Client:
+        client = Client()
+        session = client.session
+        session[SESSION_LINKS] = {str(link.resource_id): str(link.pk)}
+        session.save()
+        client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+        return client
+
+    return open_link
+
+
+@pytest.fixture
+def other_patient(clinic: Any) -> Patient:
+    from tests import factories
+
+    return factories.make_patient(clinic)
+
+
+@pytest.fixture(scope="session")
+def relay() -> Iterator[subprocess.Popen[str]]:
+    """A relay process of its own, ready."""
+    environment = {
+        **os.environ,
+        "TELEHEALTH_RELAY_PORT": "0",
+        "TELEHEALTH_RELAY_LIMITS": "away_after=1,gone_after=2,connect_within=4",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "visits.relay"],
+        env=environment, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent,
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert re.match(r"relay \S+ on 127\.0\.0\.1:\d+", line), line
+    yield process
+    stop(process)

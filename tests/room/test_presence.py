@@ -1,0 +1,99 @@
+"""From when to when somebody was there."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.principal import Principal
+from visits.room import presence, services
+from visits.room.models import Encounter, Presence, Seat
+from visits.room.tasks import close_silent
+
+
+@pytest.fixture
+def seat(encounter: Encounter, as_patient: Principal) -> Seat:
+    return services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True)
+
+
+def test_being_connected_is_noted_once(seat: Seat) -> None:
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+
+    assert Presence.objects.get(seat=seat).left_at is None
+
+
+def test_leaving_closes_it(seat: Seat) -> None:
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LOST)
+    presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
+
+    closed = Presence.objects.get(seat=seat)
+    assert closed.left_at is not None
+    assert closed.left_why == presence.LOST
+
+
+def test_a_newer_copy_takes_over_without_overlap(seat: Seat) -> None:
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    newer = services.next_epoch(seat, audio=True, video=False)
+    presence.connected(seat=seat.pk, epoch=newer.epoch)
+
+    old, new = Presence.objects.filter(seat=seat).order_by("epoch")
+    assert (old.left_why, old.left_at, new.left_at) == (presence.MOVED, new.joined_at, None)
+
+
+def test_news_of_an_older_copy_is_stale(seat: Seat) -> None:
+    older = seat.epoch
+    newer = services.next_epoch(seat, audio=True, video=True).epoch
+    presence.connected(seat=seat.pk, epoch=newer)
+
+    presence.connected(seat=seat.pk, epoch=older)
+    presence.left(seat=seat.pk, epoch=older, why=presence.LOST)
+
+    assert Presence.objects.get(seat=seat, left_at=None).epoch == newer
+
+
+def test_nobody_connects_to_an_ended_visit(seat: Seat, as_clinician: Principal) -> None:
+    services.end(principal=as_clinician, visit=seat.encounter.appointment)
+
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+
+    assert not Presence.objects.filter(left_at=None).exists()
+
+
+def test_the_silent_are_closed_as_of_their_last_sign(seat: Seat) -> None:
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    last_sign = timezone.now() - timedelta(seconds=46)
+    Presence.objects.update(joined_at=last_sign, seen_at=last_sign)
+
+    assert close_silent() == 1
+    assert close_silent() == 0
+
+    closed = Presence.objects.get(seat=seat)
+    assert (closed.left_at, closed.left_why) == (last_sign, presence.SILENT)
+
+
+def test_a_sign_of_life_keeps_it_open(seat: Seat) -> None:
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    Presence.objects.update(seen_at=timezone.now() - timedelta(seconds=46))
+
+    assert presence.seen(seat=seat.pk, epoch=seat.epoch)
+    assert close_silent() == 0
+
+
+def test_the_database_refuses_two_at_once(seat: Seat) -> None:
+    now = timezone.now()
+    Presence.objects.create(seat=seat, epoch=1, joined_at=now, seen_at=now)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Presence.objects.create(seat=seat, epoch=2, joined_at=now, seen_at=now)
+
+
+def test_a_clock_that_steps_back_hurts_nothing(seat: Seat) -> None:
+    later = timezone.now() + timedelta(minutes=1)
+    Presence.objects.create(seat=seat, epoch=seat.epoch, joined_at=later, seen_at=later)
+
+    presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
+
+    assert Presence.objects.get(seat=seat).left_at == later

@@ -1,0 +1,54 @@
+"""The way to the media relay: one client per event loop, and commands that follow a commit."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db import transaction
+
+from visits.relay.client import RelayClient, RelayUnavailable
+
+log = logging.getLogger(__name__)
+
+_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, RelayClient]" = WeakKeyDictionary()
+
+
+def relay() -> RelayClient:
+    """The client that all sockets of this process share."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = _new_client()
+    return _clients[loop]
+
+
+def close_on_commit(encounter_id: uuid.UUID) -> None:
+    """After the commit: send everybody out of the encounter's room on the relay."""
+    _on_commit(lambda client: client.close_room(room=str(encounter_id)))
+
+
+def leave_on_commit(encounter_id: uuid.UUID, seat_id: uuid.UUID, epoch: int) -> None:
+    """After the commit: send one copy of a participant out of the room on the relay."""
+    _on_commit(lambda client: client.leave(room=str(encounter_id), peer=str(seat_id), epoch=epoch))
+
+
+def _new_client() -> RelayClient:
+    return RelayClient(settings.REDIS_URL, settings.RELAY_SECRET)
+
+
+def _on_commit(command: Callable[[RelayClient], Awaitable[None]]) -> None:
+    transaction.on_commit(lambda: async_to_sync(_tell)(command), robust=True)
+
+
+async def _tell(command: Callable[[RelayClient], Awaitable[None]]) -> None:
+    client = _new_client()  # of its own: this may be a worker, whose loop ends with the call
+    try:
+        await command(client)
+    except RelayUnavailable:
+        # Nobody is cut off less: the browsers hear it by their sockets, and the relay forgets the silent.
+        log.warning("the relay could not be told that somebody left")
+    finally:
+        await client.aclose()

@@ -1,0 +1,80 @@
+"""Who was present from when to when, as the relay saw it: the stretches in which media were connected."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from visits.live import events
+from visits.room import media
+from visits.room.models import Encounter, Presence, Seat
+
+SILENT_AFTER = timedelta(seconds=45)
+
+LEFT = "left"  # by their own will
+LOST = "lost"  # the relay heard nothing more of them
+MOVED = "moved"  # a newer copy of theirs took the seat
+SILENT = "silent"  # nobody could say what became of them
+ENDED = "ended"  # with the visit
+REMOVED = "removed"  # their link was taken back
+
+
+def connected(*, seat: uuid.UUID, epoch: int) -> None:
+    """The media of copy ``epoch`` flow: open its presence, once, and close that of an older copy."""
+    with transaction.atomic():
+        holder = Seat.objects.select_for_update(of=("self",)).select_related("encounter").get(pk=seat)
+        if epoch < holder.epoch or holder.encounter.status != Encounter.Status.IN_PROGRESS:
+            return
+        now = timezone.now()
+        open_one = holder.presences.filter(left_at=None).first()
+        if open_one is not None and open_one.epoch >= epoch:
+            return
+        if open_one is not None:
+            _close(Presence.objects.filter(pk=open_one.pk), now, MOVED)
+        Presence.objects.create(seat=holder, epoch=epoch, joined_at=now, seen_at=now)
+        events.visit_changed(holder.encounter.appointment_id)
+
+
+def seen(*, seat: uuid.UUID, epoch: int) -> bool:
+    """A sign of life of copy ``epoch``; whether its presence is open."""
+    return bool(Presence.objects.filter(seat=seat, epoch=epoch, left_at=None).update(seen_at=timezone.now()))
+
+
+def left(*, seat: uuid.UUID, epoch: int, why: str) -> None:
+    """Copy ``epoch`` is gone: close its presence. A newer copy's stays; repeating changes nothing."""
+    with transaction.atomic():
+        if _close(Presence.objects.filter(seat=seat, epoch__lte=epoch, left_at=None), timezone.now(), why):
+            events.visit_changed(Seat.objects.values_list("encounter__appointment_id", flat=True).get(pk=seat))
+
+
+def all_left(encounter: Encounter) -> None:
+    """Close every presence of a visit that ends now."""
+    _close(Presence.objects.filter(seat__encounter=encounter, left_at=None), timezone.now(), ENDED)
+
+
+def close_silent(now: datetime | None = None) -> int:
+    """Close presences without a sign of life for 45 s, as of the last one; how many.
+
+    Without a socket nobody looks after the right to be in the call, so the relay lets them go too.
+    """
+    limit = (now or timezone.now()) - SILENT_AFTER
+    silent = Presence.objects.filter(left_at=None, seen_at__lt=limit).select_related("seat__encounter")
+    closed = 0
+    for one in list(silent):
+        with transaction.atomic():
+            if not Presence.objects.filter(pk=one.pk, left_at=None, seen_at__lt=limit).update(
+                left_at=F("seen_at"), left_why=SILENT
+            ):
+                continue  # it gave a sign in between
+            closed += 1
+            events.visit_changed(one.seat.encounter.appointment_id)
+            media.leave_on_commit(one.seat.encounter_id, one.seat_id, one.epoch)
+    return closed
+
+
+def _close(presences, now: datetime, why: str) -> int:  # type: ignore[no-untyped-def]
+    # A clock may step back: an end is never before its start.
+    late = presences.filter(joined_at__gt=now).update(left_at=F("joined_at"), left_why=why)
+    return late + presences.filter(left_at=None).update(left_at=now, left_why=why)

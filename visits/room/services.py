@@ -1,0 +1,203 @@
+"""What happens to a visit as a whole: it opens, people take their seats, it ends."""
+
+import uuid
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.audit.services import Action as Audit
+from accounts.audit.services import record
+from accounts.links.services import revoke_all
+from accounts.models import Practitioner
+from accounts.policy import Action, Role
+from accounts.principal import Principal
+from visits.booking.access import appointment_for
+from visits.booking.models import Appointment
+from visits.booking.services import fulfil
+from visits.live import events
+from visits.room import media, presence
+from visits.room.models import Encounter, Seat
+
+
+class NotOpen(Exception):
+    """The visit has not begun for this person, or is over."""
+
+
+class NotBegun(Exception):
+    """The visit cannot be ended: the patient has not come. It can be left, cancelled or missed."""
+
+
+def open_encounter(*, principal: Principal, visit: Appointment) -> Encounter:
+    """Begin the visit: by who admits the patient, or by the first clinician to join. Once; later calls find it.
+
+    A visit that was given up as missed opens again when the patient comes after all. Raises
+    NotOpen for patients and guests and for a visit that cannot take place any more.
+    """
+    if not principal.is_staff_member:
+        raise NotOpen
+    with transaction.atomic():
+        action = Action.VISIT_JOIN if principal.may(Action.VISIT_JOIN) else Action.VISIT_ADMIT
+        visit = appointment_for(principal, visit.pk, action, lock=True)
+        if not visit.is_open:
+            raise NotOpen
+        encounter, created = Encounter.objects.get_or_create(
+            appointment=visit, defaults={"started_at": timezone.now()}
+        )
+        if not created and encounter.status == Encounter.Status.IN_PROGRESS:
+            return encounter
+        if not created:
+            encounter.status, encounter.ended_at, encounter.ended_by = Encounter.Status.IN_PROGRESS, None, None
+            encounter.save(update_fields=["status", "ended_at", "ended_by"])
+        record("visit.open", Audit.EXECUTE, principal=principal, entity=encounter, patient=visit.patient)
+        events.visit_changed(visit.pk)
+        return encounter
+
+
+def open_to(principal: Principal, visit: Appointment) -> bool:
+    """Whether this person may be in the call now.
+
+    Clinicians may from the booking on; patients once admitted; guests while the visit goes on.
+    """
+    if not visit.is_open or not principal.may(Action.VISIT_JOIN):
+        return False
+    if principal.is_staff_member:
+        return True
+    going_on = Encounter.objects.filter(appointment=visit, status=Encounter.Status.IN_PROGRESS)
+    if principal.role == Role.PATIENT:
+        going_on = going_on.filter(appointment__ticket__admitted_at__isnull=False)
+    return going_on.exists()
+
+
+def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool) -> Seat:
+    """Take one's seat with a new epoch, which evicts the copy that had it before.
+
+    Raises NotOpen, and Http404 for who may not be in this visit at all.
+    """
+    with transaction.atomic():
+        visit = appointment_for(principal, visit.pk, Action.VISIT_JOIN, lock=True)
+        if not open_to(principal, visit):
+            raise NotOpen
+        if principal.is_staff_member:
+            encounter = open_encounter(principal=principal, visit=visit)
+        else:
+            encounter = visit.encounter
+        seat = next_epoch(seat_for(principal, encounter), audio=audio, video=video)
+        record(
+            "visit.join",
+            Audit.EXECUTE,
+            principal=principal,
+            entity=encounter,
+            patient=visit.patient,
+            detail={"seat": str(seat.pk), "epoch": seat.epoch},
+        )
+        return seat
+
+
+def seat_for(principal: Principal, encounter: Encounter) -> Seat:
+    """The person's seat, made once. A patient has one seat whichever of their links they used."""
+    if principal.user is not None:
+        own = {"user": principal.user}
+    elif principal.role == Role.PATIENT:
+        own = {"role": Role.PATIENT.value}
+    else:
+        own = {"link": principal.link}
+    defaults = {"name": _name(principal), "role": principal.role.value, "link": principal.link}
+    seat, _ = Seat.objects.select_related("encounter").get_or_create(
+        encounter=encounter, **own, defaults={**defaults, **own}
+    )
+    return seat
+
+
+def next_epoch(seat: Seat, *, audio: bool, video: bool) -> Seat:
+    """The seat with the next epoch; tells older copies that they have lost it."""
+    with transaction.atomic():
+        was_sharing = Seat.objects.filter(pk=seat.pk, screen=True).exists()
+        Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1, audio=audio, video=video, screen=False)
+        seat.refresh_from_db(fields=["epoch", "audio", "video", "screen"])
+        seat.was_sharing = was_sharing
+        events.seat_taken(seat.encounter.appointment_id, seat.pk, seat.epoch)
+        return seat
+
+
+def set_media(*, seat: Seat, audio: bool, video: bool) -> None:
+    """Note whether microphone and camera are on; of no effect once a newer copy has the seat."""
+    with transaction.atomic():
+        if Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).update(audio=audio, video=video):
+            events.visit_changed(seat.encounter.appointment_id)
+
+
+def set_sharing(*, seat: Seat, on: bool) -> bool:
+    """Note who shows their screen: one at a time, the last to begin. Whether anything changed."""
+    with transaction.atomic():
+        changed = Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).exclude(screen=on).update(screen=on)
+        if changed and on:
+            Seat.objects.filter(encounter=seat.encounter_id).exclude(pk=seat.pk).update(screen=False)
+        return bool(changed)
+
+
+def leave(*, principal: Principal, seat: Seat) -> None:
+    """Note that the person left by their own will. The seat stays theirs."""
+    with transaction.atomic():
+        presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
+        record(
+            "visit.leave",
+            Audit.EXECUTE,
+            principal=principal,
+            entity=seat.encounter,
+            patient=seat.encounter.appointment.patient,
+            detail={"seat": str(seat.pk), "epoch": seat.epoch},
+        )
+
+
+def end(*, principal: Principal, visit: Appointment) -> Encounter:
+    """End the visit for all, for good: nobody returns, and its links open nothing any more.
+
+    Ending an ended visit changes nothing. Raises NotOpen when it never began, NotBegun when the
+    patient has not come, Http404 for who may not.
+    """
+    with transaction.atomic():
+        visit = appointment_for(principal, visit.pk, Action.VISIT_END, lock=True)
+        encounter = Encounter.objects.filter(appointment=visit).first()
+        if encounter is None:
+            raise NotOpen
+        if encounter.status == Encounter.Status.FINISHED:
+            return encounter
+        if not visit.may_become(Appointment.Status.FULFILLED):
+            raise NotBegun
+        _finish(principal, encounter)
+        fulfil(principal=principal, visit=visit)
+        revoke_all(resource_id=visit.pk, principal=principal)
+        return encounter
+
+
+def close(*, principal: Principal | None, visit: Appointment) -> None:
+    """Close the room of a visit that was cancelled or given up as missed, if it is open."""
+    with transaction.atomic():
+        encounter = Encounter.objects.filter(appointment=visit, status=Encounter.Status.IN_PROGRESS).first()
+        if encounter is not None:
+            _finish(principal, encounter)
+
+
+def _finish(principal: Principal | None, encounter: Encounter) -> None:
+    encounter.status = Encounter.Status.FINISHED
+    encounter.ended_at = timezone.now()
+    encounter.ended_by = principal.user if principal else None
+    encounter.save(update_fields=["status", "ended_at", "ended_by"])
+    presence.all_left(encounter)
+    record("visit.end", Audit.EXECUTE, principal=principal, entity=encounter, patient=encounter.appointment.patient)
+    events.visit_changed(encounter.appointment_id)
+    media.close_on_commit(encounter.pk)
+
+
+def _name(principal: Principal) -> str:
+    """How the others see the person: a clinician as patients know them."""
+    if principal.user is None:
+        return principal.name
+    known = Practitioner.objects.filter(clinic=principal.clinic, user=principal.user).first()
+    return known.name if known else principal.name
+
+
+def encounter_of(visit_id: uuid.UUID | str) -> Encounter | None:
+    """The visit's encounter with its appointment, if it has begun."""
+    return Encounter.objects.select_related("appointment").filter(appointment_id=visit_id).first()

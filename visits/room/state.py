@@ -1,0 +1,77 @@
+"""What is true in a call now, as one person may know it."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.policy import Action, Role
+from accounts.principal import Principal
+from visits.booking.access import appointment_for
+from visits.room.models import Encounter, Presence, Seat
+from visits.room.services import encounter_of, open_to
+
+WAITING = "waiting"  # not let in yet
+OPEN = "open"
+OVER = "over"
+
+
+@dataclass(frozen=True)
+class CallState:
+    phase: str
+    started: datetime | None = None
+    people: list[dict[str, Any]] = field(default_factory=list)
+    epochs: dict[str, int] = field(default_factory=dict)
+
+    def as_message(self, away: set[str]) -> dict[str, Any]:
+        """The fields of the protocol's ``state`` that all copies share; ``away`` is what the relay told."""
+        return {
+            "phase": self.phase,
+            "started": self.started.isoformat() if self.started else None,
+            "now": timezone.now().isoformat(),
+            "people": [{**person, "away": person["here"] and person["seat"] in away} for person in self.people],
+        }
+
+
+def call_state(principal: Principal, visit_id: uuid.UUID) -> CallState:
+    """Read it. Raises Http404 for who has nothing to do with the visit."""
+    visit = appointment_for(principal, visit_id, Action.VISIT_JOIN)
+    encounter = encounter_of(visit_id)
+    if not visit.is_open or (encounter and encounter.status == Encounter.Status.FINISHED):
+        return CallState(OVER, encounter.started_at if encounter else None)
+    if not open_to(principal, visit):
+        return CallState(WAITING)
+    if encounter is None:
+        return CallState(OPEN)
+    seats = list(_seats(encounter))
+    return CallState(
+        OPEN,
+        encounter.started_at,
+        people=[
+            {
+                "seat": str(seat.pk),
+                "name": shown_name(seat, principal),
+                "role": seat.role,
+                "here": seat.is_here,
+                "audio": seat.audio,
+                "video": seat.video,
+            }
+            for seat in seats
+        ],
+        epochs={str(seat.pk): seat.epoch for seat in seats},
+    )
+
+
+def shown_name(seat: Seat, to: Principal) -> str:
+    """Staff see full names; the others need no more of a patient than the first name."""
+    if seat.role == Role.PATIENT and not to.is_staff_member and seat.link and seat.link.patient:
+        return seat.link.patient.given_name
+    return seat.name
+
+
+def _seats(encounter: Encounter) -> Any:
+    here = Presence.objects.filter(seat=OuterRef("pk"), left_at=None)
+    return encounter.seats.select_related("link__patient").annotate(is_here=Exists(here)).order_by("pk")
