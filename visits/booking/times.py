@@ -15,6 +15,7 @@ from visits.schedule.slots import Hours, Slot
 
 NEAREST_BEFORE = timedelta(days=3)
 NEAREST_AFTER = timedelta(days=28)
+LOOK_AHEAD = timedelta(days=62)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ def nearest_free(*, practitioner: Practitioner, visit_type: VisitType, wanted: d
         last_day=day + NEAREST_AFTER,
     )
     return slots.nearest(free, wanted, count)
+
+
+def first_free(
+    *, practitioner: Practitioner, visit_type: VisitType, after: date, now: datetime | None = None
+) -> Slot | None:
+    """The first free slot from the day ``after`` on, within the next two months."""
+    found = free_slots(
+        practitioner=practitioner, visit_type=visit_type, first_day=after, last_day=after + LOOK_AHEAD, now=now
+    )
+    return found[0] if found else None
 
 
 def is_slot(*, practitioner: Practitioner, visit_type: VisitType, start: datetime) -> bool:

@@ -1,4 +1,11 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from visits.booking import views
 
 app_name = "booking"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("book/", views.book, name="book"),
+    path("book/slots/", views.slots, name="slots"),
+    path("book/patients/", views.patients, name="patients"),
+    path("visits/<uuid:pk>/cancel/", views.cancel, name="cancel"),
+]

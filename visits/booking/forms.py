@@ -1,0 +1,66 @@
+"""What people type when they book or cancel."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from accounts.links import birthdate
+from visits.booking.patients import Details
+
+
+class NewPatientForm(forms.Form):
+    """What a clinic needs to know of a new patient; the browser must not fill in the person typing."""
+
+    given_name = forms.CharField(
+        label=_("First name"), max_length=60, error_messages={"required": _("Enter the first name.")}
+    )
+    family_name = forms.CharField(
+        label=_("Last name"), max_length=60, error_messages={"required": _("Enter the last name.")}
+    )
+    birth_date = forms.CharField(
+        label=_("Birth date"),
+        help_text=_("Month, day, year. For example: 3 14 1979"),
+        max_length=40,
+        error_messages={"required": _("Enter the birth date.")},
+    )
+    email = forms.EmailField(
+        label=_("E-mail"),
+        help_text=_("The link to the visit goes there. Without it we can send nothing."),
+        required=False,
+        error_messages={"invalid": _("Enter an e-mail address like name@example.org, or leave it empty.")},
+    )
+    phone = forms.CharField(label=_("Phone"), max_length=32, required=False)
+    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["autocomplete"] = "off"
+        self.fields["phone"].widget.input_type = "tel"
+        # Only a page on which "New patient" was chosen needs these; the server says what is missing.
+        self.use_required_attribute = False
+
+    def clean_birth_date(self) -> date:
+        try:
+            return birthdate.parse(self.cleaned_data["birth_date"], (get_language() or "en")[:2])
+        except ValueError:
+            raise forms.ValidationError(
+                _("We could not read that date. Enter the month, the day and the year. For example: 3 14 1979")
+            ) from None
+
+    def details(self) -> Details:
+        return Details(**self.cleaned_data | {"language": self.cleaned_data["language"] or "en"})
+
+
+class CancelForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Why? (optional)"),
+        help_text=_("For the clinic only. The patient is told that the visit is cancelled, not why."),
+        max_length=200,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )

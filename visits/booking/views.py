@@ -1,0 +1,84 @@
+"""Booking a visit and cancelling it."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.doors import PrincipalRequest, for_staff
+from accounts.policy import Action
+from visits.booking import services
+from visits.booking.access import appointment_for
+from visits.booking.forms import CancelForm
+from visits.booking.models import Appointment
+from visits.booking.page import page_of
+from visits.schedule.moment import Moment
+
+
+@for_staff(Action.VISIT_BOOK)
+@require_http_methods(["GET", "HEAD", "POST"])
+def book(request: HttpRequest) -> HttpResponse:
+    """Choose patient, clinician, visit type and time, and book. Names travel by POST only."""
+    page = page_of(request)
+    if request.method == "POST" and request.POST.get("do") == "book":
+        visit = page.submit()
+        if visit is not None:
+            messages.success(request, _booked_words(visit))
+            return redirect("room:visit", pk=visit.pk)
+    return render(request, "booking/book.html", {"page": page, "nav": "book"})
+
+
+@for_staff(Action.VISIT_BOOK)
+@require_POST
+def slots(request: HttpRequest) -> HttpResponse:
+    """The parts that follow what was chosen: days, times and the card (htmx)."""
+    return render(request, "booking/_changed.html", {"page": page_of(request)})
+
+
+@for_staff(Action.PATIENT_SEARCH)
+@require_POST
+def patients(request: HttpRequest) -> HttpResponse:
+    """The patients found (htmx)."""
+    return render(request, "booking/_found.html", {"page": page_of(request), "is_live": True})
+
+
+@for_staff(Action.VISIT_CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """Ask whether to cancel the visit, and why; POST cancels it."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
+    form = CancelForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.cancel(principal=request.principal, visit=visit, reason=form.cleaned_data["reason"])
+        except services.WrongState:
+            messages.error(request, _("This visit cannot be cancelled any more."))
+        else:
+            messages.success(request, _("The visit is cancelled. Its time is free again."))
+        return redirect("room:visit", pk=visit.pk)
+    if not visit.may_become(Appointment.Status.CANCELLED):
+        messages.error(request, _("This visit cannot be cancelled any more."))
+        return redirect("room:visit", pk=visit.pk)
+    return render(request, "booking/cancel.html", {"visit": visit, "when": _moment(visit), "form": form})
+
+
+def _moment(visit: Appointment) -> Moment:
+    return Moment(visit.start, visit.clinic.time_zone, (get_language() or "en")[:2])
+
+
+def _booked_words(visit: Appointment) -> str:
+    """What to say after booking. No patient's name: messages may travel in a cookie."""
+    when = _moment(visit)
+    words = _("Booked for %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
+        "day": when.short_day,
+        "time": when.time,
+        "zone": when.zone_code,
+        "clinician": visit.practitioner.name,
+    }
+    if not visit.patient.email:
+        words += " " + _("There is no e-mail address, so no message is sent.")
+    return words

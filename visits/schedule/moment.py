@@ -1,0 +1,91 @@
+"""A moment in words: day, time and zone, as a reader of that language expects them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, format_skeleton, get_timezone_name
+
+# Spanish of the United States names American zones ("CT"); plain Spanish writes the hours as we want them.
+ZONE_LOCALES = {"en": "en_US", "es": "es_US"}
+LONGEST_SHORT_NAME = 5
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One instant on the wall clock of ``zone``, in ``language``."""
+
+    instant: datetime
+    zone: str
+    language: str
+
+    @property
+    def local(self) -> datetime:
+        return self.instant.astimezone(ZoneInfo(self.zone))
+
+    @property
+    def date(self) -> date:
+        return self.local.date()
+
+    @property
+    def day(self) -> str:
+        """Tuesday, November 24"""
+        return self._skeleton("MMMMEEEEd")
+
+    @property
+    def short_day(self) -> str:
+        """Tue, Nov 24"""
+        return self._skeleton("MMMEd")
+
+    @property
+    def month_day(self) -> str:
+        """Nov 24"""
+        return self._skeleton("MMMd")
+
+    @property
+    def weekday(self) -> str:
+        """Tuesday"""
+        return self._pattern("EEEE")
+
+    @property
+    def short_weekday(self) -> str:
+        """Tue"""
+        return self._pattern("EEE")
+
+    @property
+    def time(self) -> str:
+        """10:30 am"""
+        text = self._skeleton("hm").replace("\u202f", "\u00a0")
+        return text.lower() if self.language == "en" else text
+
+    @property
+    def clock(self) -> str:
+        """10:30, where the half of the day is plain from what stands around it"""
+        return self._pattern("h:mm")
+
+    @property
+    def zone_name(self) -> str:
+        """Central Time"""
+        if self.zone == "UTC":
+            return "UTC"
+        return get_timezone_name(
+            ZoneInfo(self.zone), "long", locale=ZONE_LOCALES[self.language], zone_variant="generic"
+        )
+
+    @property
+    def zone_code(self) -> str:
+        """CT; where people have no such letters, those of the clock ("CET", "+1030")"""
+        name = get_timezone_name(
+            ZoneInfo(self.zone), "short", locale=ZONE_LOCALES[self.language], zone_variant="generic"
+        )
+        return name if len(name) <= LONGEST_SHORT_NAME else self.local.tzname() or ""
+
+    def is_same_clock(self, other: "Moment") -> bool:
+        """Whether both zones show the same day and time at this instant."""
+        return self.local.replace(tzinfo=None) == other.local.replace(tzinfo=None)
+
+    def _skeleton(self, skeleton: str) -> str:
+        return str(format_skeleton(skeleton, self.local, tzinfo=self.local.tzinfo, locale=self.language))
+
+    def _pattern(self, pattern: str) -> str:
+        return str(format_datetime(self.local, pattern, tzinfo=self.local.tzinfo, locale=self.language))
