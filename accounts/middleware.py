@@ -59,7 +59,10 @@ class AccessMiddleware:
             return None
         if mark == doors.PARTY:
             principal = link_principal(request.session, kwargs["pk"])
-            return _enter(request, principal) if principal else redirect("accounts:link-needed")
+            if principal is None:
+                return redirect("accounts:link-needed")
+            _enter(request, principal)
+            return None
         user = verified_user(request.user, request.session)
         if user is None:
             return _to_sign_in(request)
@@ -76,7 +79,8 @@ def _staff_door(request: HttpRequest, user: User, principal: Principal | None, m
         return redirect("accounts:no-clinic")
     if isinstance(mark, Action) and not allows(principal.role, mark):
         raise PermissionDenied
-    return _enter(request, principal)
+    _enter(request, principal)
+    return None
 
 
 def _enter(request: HttpRequest, principal: Principal) -> None:

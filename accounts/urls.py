@@ -1,4 +1,25 @@
-from django.urls import URLPattern
+"""Pages of accounts: signing in, the second factor, passwords, links."""
+
+from django.urls import path
+
+from accounts import views
+from accounts.links import views as links
+from accounts.login import views as login
+from accounts.mfa import views as mfa
+from accounts.password import views as password
 
 app_name = "accounts"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("signin/", login.sign_in, name="signin"),
+    path("signout/", login.sign_out, name="signout"),
+    path("mfa/", mfa.code, name="mfa-code"),
+    path("mfa/setup/", mfa.setup, name="mfa-setup"),
+    path("mfa/recovery-codes/", mfa.recovery_codes, name="recovery-codes"),
+    path("password/", password.change, name="password"),
+    path("password/forgotten/", password.forgotten, name="password-forgotten"),
+    path("password/<uuid:pk>/<str:token>/", password.choose, name="password-choose"),
+    path("clinic/", views.switch_clinic, name="clinic"),
+    path("no-clinic/", views.no_clinic, name="no-clinic"),
+    path("link-needed/", links.needed, name="link-needed"),
+    path("v/<str:token>/", links.land, name="link"),
+]

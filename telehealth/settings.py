@@ -121,6 +121,15 @@ CHANNEL_LAYERS = {
     }
 }
 
+# Counters only (accounts.limit): nothing that may not be lost, nothing about patients.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -135,6 +144,8 @@ RELAY_SECRET = env_secret("TELEHEALTH_RELAY_SECRET")
 # --- who may come in --------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+# Unique whatever the case, by a constraint that this check does not know (User.Meta).
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -161,8 +172,11 @@ AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
 # The addresses of proxies in front of us; only then is X-Forwarded-For believed.
 AXES_IPWARE_PROXY_COUNT = env_int("TELEHEALTH_PROXY_COUNT", 0)
+AXES_IPWARE_META_PRECEDENCE_ORDER = (
+    ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"] if AXES_IPWARE_PROXY_COUNT else ["REMOTE_ADDR"]
+)
+PASSWORD_RESET_TIMEOUT = 24 * 3600
 
-OTP_TOTP_ISSUER = "Telehealth"
 OTP_TOTP_THROTTLE_FACTOR = 1
 OTP_STATIC_THROTTLE_FACTOR = 1
 
@@ -249,6 +263,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"hide_secret_paths": {"()": "telehealth.logs.HideSecretPaths"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["hide_secret_paths"]}},
     "root": {"handlers": ["stderr"], "level": env_str("TELEHEALTH_LOG_LEVEL", "WARNING")},
 }

@@ -1,11 +1,11 @@
 """The cast. Every feature has a stranger test: ``stranger`` is a clinician of another clinic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.test import Client, override_settings
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -16,6 +16,14 @@ from tests import factories
 from tests.flush import flush_past_triggers  # noqa: F401
 from visits.booking.models import Appointment
 from visits.schedule.models import VisitType
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_files_as_they_are() -> Iterator[None]:
+    """Pages name static files that nobody has collected for a test."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        yield
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ os.environ.update(
     TELEHEALTH_ALLOWED_HOSTS="localhost,testserver",
 )
 
+(FOLDER / "static").mkdir()
 (FOLDER / "valkey").mkdir()
 _valkey, os.environ["TELEHEALTH_REDIS_URL"] = start_valkey(FOLDER / "valkey")
 atexit.register(stop, _valkey)

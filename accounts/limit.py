@@ -1,0 +1,17 @@
+"""How often something may happen, counted in Redis."""
+
+import redis
+from django.core.cache import cache
+
+
+def too_many(key: str, *, times: int, seconds: int) -> bool:
+    """Count one more of ``key``; whether it now happened more than ``times`` in ``seconds``.
+
+    False when Redis is away: counting is not worth shutting anybody out.
+    """
+    key = f"limit:{key}"
+    try:
+        cache.add(key, 0, seconds)
+        return cache.incr(key) > times
+    except (redis.RedisError, ValueError):  # ValueError: the count expired between the two
+        return False

@@ -1,0 +1,72 @@
+"""The first step of signing in: e-mail and password. The second is in ``accounts.mfa``."""
+
+from typing import cast
+
+from django.contrib.auth import authenticate, login, logout
+from django.db import transaction
+from django.http import HttpRequest
+
+from accounts.audit import services as audit
+from accounts.models import AuditEvent, Clinic, User
+
+Outcome = AuditEvent.Outcome
+
+
+def sign_in(*, request: HttpRequest, email: str, password: str) -> User | None:
+    """Check the password and put the user into a session with a new key; None when it is wrong.
+
+    Says nothing of whether the account exists, and takes as long either way. django-axes counts
+    failures and sets ``request.axes_locked_out``.
+    """
+    user = authenticate(request, username=email, password=password)
+    if user is None:
+        if not getattr(request, "axes_locked_out", False):
+            refuse(request, email, "user.signin")
+        return None
+    with transaction.atomic():
+        login(request, user)
+        audit.record(
+            "user.signin",
+            AuditEvent.Action.EXECUTE,
+            user=user,
+            clinic=home_clinic(user),
+            entity=user,
+            request=request,
+            detail={"step": "password"},
+        )
+    return user
+
+
+def refuse(request: HttpRequest, email: str, subtype: str) -> None:
+    """Record a refused sign-in; the account is what was tried, not who acted."""
+    tried = User.objects.filter(email__iexact=email).first()
+    audit.record(
+        subtype,
+        AuditEvent.Action.EXECUTE,
+        clinic=home_clinic(tried) if tried else None,
+        entity=tried,
+        outcome=Outcome.MINOR_FAILURE,
+        request=request,
+        detail={"account": "known" if tried else "unknown"},
+    )
+
+
+def sign_out(*, request: HttpRequest) -> None:
+    """End the session, with all that was opened in it."""
+    user = cast(User, request.user)
+    if user.is_authenticated:
+        audit.record(
+            "user.signout",
+            AuditEvent.Action.EXECUTE,
+            user=user,
+            clinic=home_clinic(user),
+            entity=user,
+            request=request,
+        )
+    logout(request)
+
+
+def home_clinic(user: User) -> Clinic | None:
+    """The clinic whose trail shows what a user does before they are in one."""
+    membership = user.memberships.filter(is_active=True).select_related("clinic").first()
+    return membership.clinic if membership else None

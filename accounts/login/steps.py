@@ -1,0 +1,36 @@
+"""Where somebody who is signing in goes next."""
+
+from django.http import HttpRequest
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.mfa import services as mfa
+from accounts.models import Membership, User
+from accounts.principal import verified_user
+
+SESSION_NEXT = "next"
+
+
+def remember_next(request: HttpRequest, url: str) -> None:
+    """Keep where they wanted to go, if it is a page of ours."""
+    if url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        request.session[SESSION_NEXT] = url
+
+
+def next_step(request: HttpRequest) -> str:
+    """The URL of the step that is still missing, or of the page they wanted."""
+    if not request.user.is_authenticated:
+        return resolve_url("accounts:signin")
+    user = request.user
+    if not belongs_somewhere(user):
+        return resolve_url("accounts:no-clinic")
+    if verified_user(user, request.session):
+        return str(request.session.pop(SESSION_NEXT, "") or resolve_url("home"))
+    return resolve_url("accounts:mfa-code" if mfa.totp_of(user) else "accounts:mfa-setup")
+
+
+def belongs_somewhere(user: User) -> bool:
+    """Whether there is anything here for them: a clinic, or the admin of all."""
+    if user.is_superuser and user.is_staff:
+        return True
+    return Membership.objects.filter(user=user, is_active=True).exists()

@@ -1,0 +1,226 @@
+"""The second factor: TOTP (RFC 6238) from a phone, and recovery codes for when it is lost.
+
+Codes are checked by django-otp under the device's row lock, so that a code works once however
+many requests carry it at the same time. Wrong codes make a device wait 1, 2, 4 ... seconds; ours
+waits at most ``LONGEST_WAIT``, lest somebody with a stolen password shuts the owner out.
+"""
+
+import secrets
+from base64 import b32encode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+from urllib.parse import quote, urlencode
+
+import django_otp
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django_otp.models import Device
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.util import random_hex
+
+from accounts.audit import services as audit
+from accounts.login.services import home_clinic
+from accounts.models import AuditEvent, User
+
+RECOVERY_CODES = 10
+# Without 0, 1, I, O, U: nothing that reads as something else.
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
+MOST_FAILURES = 10
+LONGEST_WAIT = timedelta(seconds=2 ** (MOST_FAILURES - 1))
+
+
+class WrongCode(Exception):
+    """The code is wrong, used already, or too old."""
+
+
+class MustWait(Exception):
+    """Too many wrong codes: nothing is checked before ``until``."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
+
+    @property
+    def seconds(self) -> int:
+        return max(1, round((self.until - timezone.now()).total_seconds()))
+
+
+class AlreadyEnrolled(Exception):
+    """There is a second factor already; another needs the old one first."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A TOTP key as an authenticator app takes it: typed in, or scanned."""
+
+    key: str  # hex, as django-otp stores it
+    issuer: str
+    account: str
+
+    @property
+    def base32(self) -> str:
+        return b32encode(bytes.fromhex(self.key)).decode().rstrip("=")
+
+    @property
+    def groups(self) -> list[str]:
+        return [self.base32[i : i + 4] for i in range(0, len(self.base32), 4)]
+
+    @property
+    def uri(self) -> str:
+        """The otpauth: URI of the Key Uri Format, which the apps agree on."""
+        label = quote(f"{self.issuer}:{self.account}")
+        query = urlencode({"secret": self.base32, "issuer": self.issuer, "digits": 6, "period": 30}, quote_via=quote)
+        return f"otpauth://totp/{label}?{query}"
+
+
+def new_key() -> str:
+    return cast(str, random_hex(20))
+
+
+def secret_for(user: User, key: str) -> Secret:
+    return Secret(key=key, issuer=issuer_for(user), account=user.email)
+
+
+def issuer_for(user: User) -> str:
+    """What the authenticator app shows: the clinic. A colon would end the name there."""
+    clinic = home_clinic(user)
+    return (clinic.name if clinic else "Telehealth").replace(":", "")[:64]
+
+
+def totp_of(user: User) -> TOTPDevice | None:
+    return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk").last()
+
+
+def recovery_of(user: User) -> StaticDevice | None:
+    return StaticDevice.objects.filter(user=user, confirmed=True).order_by("pk").first()
+
+
+def recovery_codes_left(user: User) -> int:
+    return cast(int, StaticToken.objects.filter(device__user=user, device__confirmed=True).count())
+
+
+def signed_in_by_recovery(request: HttpRequest) -> bool:
+    """Whether this session's second factor was a recovery code: the phone may be gone."""
+    return isinstance(getattr(request.user, "otp_device", None), StaticDevice)
+
+
+def enrol(*, request: HttpRequest, key: str, code: str) -> TOTPDevice:
+    """Make ``key`` the user's second factor once ``code`` shows that their app has it.
+
+    Replaces an earlier phone only in a session opened with a recovery code.
+    Raises WrongCode; AlreadyEnrolled.
+    """
+    user = cast(User, request.user)
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        old = TOTPDevice.objects.filter(user=user, confirmed=True)
+        if old.exists() and not signed_in_by_recovery(request):
+            raise AlreadyEnrolled
+        device = TOTPDevice.objects.create(user=user, key=key, name=issuer_for(user), confirmed=True)
+        right = django_otp.verify_token(user, device.persistent_id, code) is not None
+        if right:
+            TOTPDevice.objects.filter(user=user).exclude(pk=device.pk).delete()
+        else:
+            device.delete()
+        _record("mfa.enrol", request, user, right)
+    if not right:
+        raise WrongCode
+    device.refresh_from_db()
+    return device
+
+
+def verify_totp(*, request: HttpRequest, code: str) -> TOTPDevice:
+    """Check a code of the user's phone. Raises WrongCode, MustWait."""
+    device = totp_of(cast(User, request.user))
+    return cast(TOTPDevice, _verify(request, device, code, "mfa.verify"))
+
+
+def verify_recovery(*, request: HttpRequest, code: str) -> StaticDevice:
+    """Check a recovery code and use it up. Raises WrongCode, MustWait."""
+    device = recovery_of(cast(User, request.user))
+    return cast(StaticDevice, _verify(request, device, hash_recovery_code(code), "recovery-codes.use"))
+
+
+def _verify(request: HttpRequest, device: Device | None, code: str, subtype: str) -> Device:
+    user = cast(User, request.user)
+    if device is None:
+        raise WrongCode
+    with transaction.atomic():
+        # The lock comes first: who waits for it sees what the one before has used up.
+        locked = type(device).objects.select_for_update().filter(pk=device.pk).first()
+        if locked is None:
+            raise WrongCode
+        allowed, why = locked.verify_is_allowed()
+        right = allowed and django_otp.verify_token(user, device.persistent_id, code) is not None
+        if allowed and not right:
+            type(device).objects.filter(pk=device.pk, throttling_failure_count__gt=MOST_FAILURES).update(
+                throttling_failure_count=MOST_FAILURES
+            )
+        _record(subtype, request, user, right, {} if allowed else {"reason": "throttled"})
+    if not allowed:
+        raise MustWait(why["locked_until"])
+    if not right:
+        raise WrongCode
+    return locked
+
+
+def enter(request: HttpRequest, device: Device) -> None:
+    """The second step is done: a new session key, and the device on the session."""
+    request.session.cycle_key()
+    django_otp.login(request, device)
+
+
+def make_recovery_codes(*, request: HttpRequest) -> list[str]:
+    """Ten new codes, the only ones that work from now on. They cannot be shown again: hashes are kept."""
+    user = cast(User, request.user)
+    codes = [_random_code() for _ in range(RECOVERY_CODES)]
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        device = recovery_of(user) or StaticDevice.objects.create(user=user, name="Recovery codes", confirmed=True)
+        device.token_set.all().delete()
+        StaticToken.objects.bulk_create(StaticToken(device=device, token=hash_recovery_code(code)) for code in codes)
+        device.throttle_reset()
+        _record("recovery-codes.make", request, user, True, {"codes": len(codes)})
+    return codes
+
+
+def reset(user: User) -> int:
+    """Take the second factor away, so that the next sign-in enrols a new one; ends all their sessions' rights.
+
+    Call it in the transaction that audits it.
+    """
+    devices = TOTPDevice.objects.filter(user=user)
+    count = len(devices)
+    devices.delete()
+    StaticDevice.objects.filter(user=user).delete()
+    return count
+
+
+def hash_recovery_code(code: str) -> str:
+    """96 bits of a keyed hash, as text of the 16 characters that django-otp stores."""
+    plain = "".join(char for char in code.upper() if char.isalnum())
+    return urlsafe_b64encode(salted_hmac("accounts.mfa", plain, algorithm="sha256").digest()[:12]).decode()
+
+
+def _random_code() -> str:
+    code = "".join(secrets.choice(ALPHABET) for _ in range(8))
+    return f"{code[:4]}-{code[4:]}"
+
+
+def _record(
+    subtype: str, request: HttpRequest, user: User, right: bool, detail: dict[str, str | int] | None = None
+) -> None:
+    audit.record(
+        subtype,
+        AuditEvent.Action.EXECUTE,
+        user=user,
+        clinic=home_clinic(user),
+        entity=user,
+        outcome=AuditEvent.Outcome.SUCCESS if right else AuditEvent.Outcome.MINOR_FAILURE,
+        request=request,
+        detail=detail,
+    )
