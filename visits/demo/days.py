@@ -1,0 +1,262 @@
+"""Days that look lived in: what came before is done, somebody waits, more is booked."""
+
+import random
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from accounts.links.services import hash_token
+from accounts.models import AccessLink, Clinic, Patient, Practitioner
+from accounts.policy import Role
+from visits.booking.models import Appointment
+from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.reminders.models import Communication
+from visits.reminders.services.planning import LEAD
+from visits.room.models import Encounter, Presence, Seat
+from visits.schedule.models import VisitType
+from visits.waiting.models import Ticket
+
+Status = Appointment.Status
+Kind = Communication.Kind
+State = Communication.State
+
+GRID = timedelta(minutes=10)
+# Clinician, minutes from now, visit type, and what became of it.
+TODAY = [
+    (0, -240, "Follow-up", Status.FULFILLED),
+    (0, -210, "Follow-up", Status.FULFILLED),
+    (0, -180, "Follow-up", Status.NOSHOW),
+    (0, -150, "New patient", Status.FULFILLED),
+    (0, -100, "Follow-up", Status.CANCELLED),
+    (0, -60, "Follow-up", Status.FULFILLED),
+    (0, -20, "Follow-up", Status.ARRIVED),
+    (0, 40, "Follow-up", Status.BOOKED),
+    (0, 80, "Follow-up", Status.BOOKED),
+    (0, 120, "New patient", Status.BOOKED),
+    (0, 200, "Follow-up", Status.BOOKED),
+    (0, 260, "Follow-up", Status.BOOKED),
+    (1, -230, "New patient", Status.FULFILLED),
+    (1, -170, "Follow-up", Status.FULFILLED),
+    (1, -90, "Follow-up", Status.NOSHOW),
+    (1, -40, "Follow-up", Status.FULFILLED),
+    (1, 10, "Follow-up", Status.ARRIVED),
+    (1, 50, "Follow-up", Status.BOOKED),
+    (1, 110, "Follow-up", Status.BOOKED),
+    (1, 170, "New patient", Status.BOOKED),
+    (2, -190, "New patient", Status.FULFILLED),
+    (2, -80, "Follow-up", Status.FULFILLED),
+    (2, -10, "Short check-in", Status.ARRIVED),
+    (2, 30, "Follow-up", Status.BOOKED),
+    (2, 90, "Follow-up", Status.BOOKED),
+    (2, 150, "Follow-up", Status.BOOKED),
+]
+PAST_DAYS, COMING_DAYS = 4, 5
+ENDINGS = [*[Status.FULFILLED] * 7, Status.NOSHOW, Status.CANCELLED]
+
+
+class Days:
+    """Fills the calendar of one clinic around ``now``; patients take turns."""
+
+    def __init__(self, clinic: Clinic, patients: list[Patient], now: datetime) -> None:
+        self.clinic = clinic
+        self.now = now
+        self.zone = ZoneInfo(clinic.time_zone)
+        self.today = now.astimezone(self.zone).date()
+        # Who is new has no visits yet.
+        self.practitioners = list(clinic.practitioners.select_related("user").order_by("name"))
+        self.practitioners.sort(key=lambda one: _SENIORITY.get(one.user.email.split(".")[0], 9))
+        self.types = {one.name: one for one in VisitType.objects.filter(clinic=clinic)}
+        self.patients = patients
+        # The same calendar each time: nothing secret hangs on it.
+        self.random = random.Random(7)  # noqa: S311
+        self.turn = 0
+
+    def fill_week(self) -> None:
+        for offset in range(-PAST_DAYS, COMING_DAYS + 1):
+            if offset:
+                self._fill_day(offset)
+
+    def fill_today(self) -> None:
+        """As TODAY says; near midnight, as much of it as the day holds, drawn closer together."""
+        midnight = datetime.combine(self.today, time(0), self.zone).astimezone(UTC)
+        next_midnight = datetime.combine(self.today + timedelta(days=1), time(0), self.zone).astimezone(UTC)
+        now = _on_grid(self.now)
+        past = min(1.0, (now - midnight) / timedelta(minutes=240))
+        coming = min(1.0, (next_midnight - now) / timedelta(minutes=300))
+        for who, minutes, type_name, status in TODAY:
+            start = _on_grid(now + timedelta(minutes=minutes * (past if minutes < 0 else coming)))
+            end = start + timedelta(minutes=self.types[type_name].minutes)
+            is_done = status not in {Status.BOOKED, Status.ARRIVED}
+            if midnight <= start and end <= next_midnight and not (is_done and end > self.now):
+                self._place(self.practitioners[who], self.types[type_name], start, status)
+
+    def _fill_day(self, offset: int) -> None:
+        day = self.today + timedelta(days=offset)
+        weekend = day.weekday() >= 5
+        for practitioner in self.practitioners[: 1 if weekend else 3]:
+            for start in self._office_times(day, 3 if weekend else 7):
+                name = self.random.choice(["Follow-up", "Follow-up", "New patient"])
+                status = self.random.choice(ENDINGS) if offset < 0 else Status.BOOKED
+                self._place(practitioner, self.types[name], start, status)
+
+    def _office_times(self, day: Any, count: int) -> Iterator[datetime]:
+        """Some of the day's times that are 40 minutes apart, so that any visit fits, on every type's slots."""
+        opens = datetime.combine(day, time(8), self.zone)
+        for number in sorted(self.random.sample(range(13), count)):
+            yield (opens + timedelta(minutes=40 * number)).astimezone(UTC)
+
+    def _place(
+        self, practitioner: Practitioner, visit_type: VisitType, start: datetime, status: Appointment.Status
+    ) -> None:
+        end = start + timedelta(minutes=visit_type.minutes)
+        patient = self._next_patient(start, end)
+        taken = Appointment.objects.filter(start__lt=end, end__gt=start, practitioner=practitioner)
+        if patient is None or taken.exists():
+            return
+        visit = Appointment.objects.create(
+            clinic=self.clinic,
+            practitioner=practitioner,
+            patient=patient,
+            visit_type=visit_type,
+            start=start,
+            end=end,
+            status=status,
+            revision=1 if status == Status.CANCELLED else 0,
+            created_at=min(self.now, start) - timedelta(days=5, minutes=self.random.randrange(600)),
+        )
+        live(visit, self.now)
+
+    def _next_patient(self, start: datetime, end: datetime) -> Patient | None:
+        busy = set(
+            Appointment.objects.filter(clinic=self.clinic, start__lt=end, end__gt=start).values_list(
+                "patient_id", flat=True
+            )
+        )
+        for _ in self.patients:
+            self.turn += 1
+            patient = self.patients[self.turn % len(self.patients)]
+            if patient.pk not in busy:
+                return patient
+        return None
+
+
+_SENIORITY = {"amara": 0, "noor": 1, "mei": 2}
+
+
+def live(visit: Appointment, now: datetime) -> None:
+    """Give a visit the traces that its state would have left: messages, check-in, place in line, encounter."""
+    _write_ledger(visit, now)
+    if visit.status == Status.ARRIVED:
+        _check_in(visit, now - timedelta(minutes=12))
+        Ticket.objects.create(
+            appointment=visit, arrived_at=now - timedelta(minutes=9), seen_at=now - timedelta(minutes=2)
+        )
+    elif visit.status == Status.FULFILLED:
+        _check_in(visit, visit.start - timedelta(minutes=14))
+        _hold(visit)
+
+
+def close_past_days(clinic: Clinic, now: datetime) -> None:
+    """What was left open on an earlier day is over: who came was seen, who did not was missed."""
+    midnight = datetime.combine(now.astimezone(ZoneInfo(clinic.time_zone)).date(), time(0), ZoneInfo(clinic.time_zone))
+    for visit in Appointment.objects.filter(
+        clinic=clinic, end__lt=midnight, status__in=[Status.BOOKED, Status.ARRIVED]
+    ):
+        came = visit.status == Status.ARRIVED and not Encounter.objects.filter(appointment=visit).exists()
+        visit.status = Status.FULFILLED if visit.status == Status.ARRIVED else Status.NOSHOW
+        visit.save(update_fields=["status"])
+        visit.communications.filter(state=State.PLANNED).update(
+            state=State.SUPPRESSED, reason=Communication.Reason.OVER
+        )
+        if came:
+            Ticket.objects.filter(appointment=visit).delete()
+            _hold(visit)
+
+
+def _write_ledger(visit: Appointment, now: datetime) -> None:
+    """Messages whose time has passed are noted as sent, though nobody got a mail; the others will go out."""
+    due = {Kind.CONFIRMATION: visit.created_at} | {kind: visit.start - lead for kind, lead in LEAD.items()}
+    for kind, due_at in due.items():
+        row = Communication(appointment=visit, revision=0, kind=kind, due_at=due_at, planned_at=visit.created_at)
+        if not visit.patient.email:
+            row.state, row.reason = State.SUPPRESSED, Communication.Reason.NO_ADDRESS
+        elif visit.status == Status.CANCELLED and kind != Kind.CONFIRMATION:
+            row.state, row.reason = State.SUPPRESSED, Communication.Reason.CANCELLED
+        elif due_at <= now:
+            row.state, row.sent_at, row.attempts = State.SENT, due_at + timedelta(seconds=3), 1
+        elif visit.status != Status.BOOKED:
+            row.state, row.reason = State.SUPPRESSED, Communication.Reason.OVER
+        row.save()
+
+
+def _check_in(visit: Appointment, at: datetime) -> None:
+    text = ConsentText.objects.filter(clinic=visit.clinic, language=visit.patient.language).latest("version")
+    Consent.objects.create(appointment=visit, patient=visit.patient, text=text, given_at=at)
+    CheckIn.objects.create(
+        appointment=visit,
+        callback_phone=visit.patient.phone,
+        location="At home",
+        emergency_contact="",
+        details_at=at,
+        camera=CheckIn.Device.OK,
+        microphone=CheckIn.Device.OK,
+        devices_at=at + timedelta(minutes=1),
+    )
+
+
+def _hold(visit: Appointment) -> None:
+    """An encounter in which clinician and patient were present to the end."""
+    began, ended = visit.start + timedelta(minutes=2), visit.end - timedelta(minutes=1)
+    user = visit.practitioner.user
+    Ticket.objects.create(
+        appointment=visit, arrived_at=visit.start - timedelta(minutes=8), admitted_at=began, admitted_by=user
+    )
+    encounter = Encounter.objects.create(
+        appointment=visit, status=Encounter.Status.FINISHED, started_at=began, ended_at=ended, ended_by=user
+    )
+    link = AccessLink.objects.create(
+        token_hash=hash_token(secrets.token_urlsafe(32)),
+        kind=AccessLink.Kind.PATIENT,
+        clinic=visit.clinic,
+        patient=visit.patient,
+        resource_id=visit.pk,
+        created_at=visit.created_at,
+        expires_at=visit.end,
+        revoked_at=ended,
+        first_used_at=visit.start - timedelta(minutes=14),
+    )
+    seats = [
+        Seat(encounter=encounter, user=user, name=visit.practitioner.name, role=Role.CLINICIAN, epoch=1),
+        Seat(encounter=encounter, link=link, name=visit.patient.full_name, role=Role.PATIENT, epoch=1),
+    ]
+    for late, seat in enumerate(seats):
+        seat.save()
+        Presence.objects.create(
+            seat=seat,
+            epoch=1,
+            joined_at=began + timedelta(seconds=20 * late),
+            seen_at=ended,
+            left_at=ended,
+            left_why="ended",
+        )
+
+
+def _on_grid(moment: datetime) -> datetime:
+    """The 10 minutes that ``moment`` lies in: where slots of every type may start."""
+    return moment - (moment - datetime.min.replace(tzinfo=UTC)) % GRID
+
+
+def is_empty_today(clinic: Clinic, now: datetime | None = None) -> bool:
+    zone = ZoneInfo(clinic.time_zone)
+    today = (now or timezone.now()).astimezone(zone).date()
+    first = datetime.combine(today, time(0), zone)
+    return not Appointment.objects.filter(
+        clinic=clinic,
+        start__gte=first,
+        start__lt=first + timedelta(days=1),
+        status__in=[Status.ARRIVED, Status.FULFILLED],
+    ).exists()

@@ -1,0 +1,79 @@
+"""Makes the demo clinic. Everything is found by its natural key first, so that seeding again adds nothing twice."""
+
+from datetime import time
+from typing import Any
+
+from django.utils.text import slugify
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.util import random_hex
+
+from accounts.models import Clinic, Membership, Patient, Practitioner, User
+from visits.checkin.models import ConsentText
+from visits.demo import cast
+from visits.schedule.models import Availability, VisitType, Weekday
+
+AROUND_THE_CLOCK = [(day, time(0), time(23, 59)) for day in Weekday.values]
+OFFICE_HOURS = [(day, time(8), time(17)) for day in Weekday.values if day < Weekday.SATURDAY]
+LONG_HOURS = [(day, time(7), time(20)) for day in Weekday.values]
+
+
+def make_clinic(about: dict[str, str], staff: list[cast.Staff]) -> Clinic:
+    """A clinic with its visit types, its agreement in each language and its staff."""
+    slug = slugify(about["name"]).split("-")[0]
+    clinic, _ = Clinic.objects.get_or_create(slug=slug, defaults=about)
+    for language, body in cast.CONSENT_TEXTS.items():
+        ConsentText.objects.get_or_create(clinic=clinic, language=language, version=1, defaults={"body": body})
+    for name, minutes in cast.VISIT_TYPES:
+        VisitType.objects.get_or_create(clinic=clinic, name=name, defaults={"minutes": minutes})
+    for person in staff:
+        _make_staff(clinic, person)
+    return clinic
+
+
+def make_patients(clinic: Clinic) -> list[Patient]:
+    return [_make_patient(clinic, number, person) for number, person in enumerate(cast.PATIENTS)]
+
+
+def _make_staff(clinic: Clinic, person: cast.Staff) -> None:
+    user = User.objects.filter(email=person.email).first() or User.objects.create_user(
+        person.email, cast.PASSWORD, name=person.name, is_staff=person.may_open_admin
+    )
+    Membership.objects.get_or_create(user=user, clinic=clinic, defaults={"role": person.role})
+    if person.enrolled and not TOTPDevice.objects.filter(user=user).exists():
+        TOTPDevice.objects.create(user=user, name=clinic.name, key=random_hex(20), confirmed=True)
+    if person.practitioner:
+        practitioner, is_new = Practitioner.objects.get_or_create(
+            clinic=clinic, user=user, defaults={"name": person.practitioner, "specialty": person.specialty}
+        )
+        if is_new:
+            _make_hours(practitioner, person)
+
+
+def _make_hours(practitioner: Practitioner, person: cast.Staff) -> None:
+    """The clinician to try the demo with can be booked at any hour, whenever somebody tries it."""
+    hours: list[tuple[Any, time, time]] = OFFICE_HOURS
+    if person.email == cast.CLINICIAN:
+        hours = AROUND_THE_CLOCK
+    elif person.email.startswith("noor"):
+        hours = LONG_HOURS
+    Availability.objects.bulk_create(
+        Availability(practitioner=practitioner, weekday=day, start_time=start, end_time=end)
+        for day, start, end in hours
+    )
+
+
+def _make_patient(clinic: Clinic, number: int, person: cast.Person) -> Patient:
+    address = slugify(f"{person.given_name} {person.family_name}").replace("-", ".")
+    patient, _ = Patient.objects.get_or_create(
+        clinic=clinic,
+        given_name=person.given_name,
+        family_name=person.family_name,
+        birth_date=person.birth_date,
+        defaults={
+            "email": f"{address}@patients.example" if person.has_email else "",
+            "phone": f"(555) 010-{1000 + 37 * number % 9000:04}",
+            "language": person.language,
+            "time_zone": person.time_zone,
+        },
+    )
+    return patient

@@ -1,0 +1,184 @@
+"""What the demo's pages and commands show: people with their codes of the moment, a visit that is about to start."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.links import services as links
+from accounts.models import AccessLink, Clinic, Patient, Practitioner, User
+from accounts.policy import Role
+from accounts.principal import Principal
+from visits.booking import services as booking
+from visits.booking.models import Appointment
+from visits.demo import cast, seeding
+from visits.demo.days import Days, close_past_days, is_empty_today
+from visits.reminders.services.delivery import LINK_GRACE
+from visits.schedule.models import VisitType
+
+READY_AHEAD = timedelta(minutes=25)  # the line opens 30 minutes before a visit
+READY_LATE = timedelta(minutes=5)
+
+
+class NoFreeSlot(Exception):
+    """The demo clinician is booked for the next hours."""
+
+
+@dataclass(frozen=True)
+class DemoUser:
+    name: str
+    email: str
+    role: str
+    clinic: str
+    note: str
+    code: str  # empty for who must enrol first
+    seconds_left: int
+
+
+@dataclass(frozen=True)
+class ReadyVisit:
+    visit: Appointment
+    link: str
+
+    @property
+    def start(self) -> str:
+        zone = ZoneInfo(self.visit.clinic.time_zone)
+        return f"{self.visit.start.astimezone(zone):%H:%M %Z}"
+
+    @property
+    def birth_date(self) -> str:
+        return f"{self.visit.patient.birth_date:%m/%d/%Y}"
+
+
+def seed() -> Clinic:
+    """Make the demo clinics and their week; on a later day, close the days gone by and fill the new one."""
+    now = timezone.now()
+    seeding.make_clinic(cast.HILLTOP, cast.HILLTOP_STAFF)
+    clinic = seeding.make_clinic(cast.RIVERSIDE, cast.RIVERSIDE_STAFF)
+    patients = seeding.make_patients(clinic)
+    is_new = not Appointment.objects.filter(clinic=clinic).exists()
+    days = Days(clinic, patients, now)
+    close_past_days(clinic, now)
+    if is_empty_today(clinic, now):
+        days.fill_today()
+    if is_new:
+        days.fill_week()
+    return clinic
+
+
+def people() -> list[DemoUser]:
+    """Everybody who can sign in to the demo, with the code that their phone would show now."""
+    users = {user.email: user for user in User.objects.filter(memberships__clinic__slug__in=["riverside", "hilltop"])}
+    known = [(one, cast.RIVERSIDE["name"]) for one in cast.RIVERSIDE_STAFF]
+    known += [(one, cast.HILLTOP["name"]) for one in cast.HILLTOP_STAFF]
+    return [_demo_user(users[one.email], one, clinic) for one, clinic in known if one.email in users]
+
+
+def ready_visit() -> ReadyVisit:
+    """A visit that is about to start and whose patient has not come yet, with a fresh link; booked if there is none.
+
+    Raises NoFreeSlot.
+    """
+    now = timezone.now()
+    visit = (
+        Appointment.objects.filter(
+            practitioner=_clinician(),
+            status=Appointment.Status.BOOKED,
+            start__range=(now - READY_LATE, now + READY_AHEAD),
+            check_in=None,
+        )
+        .exclude(patient__email="")
+        .select_related("clinic", "patient", "practitioner")
+        .first()
+    )
+    return _with_link(visit or _book_now())
+
+
+def new_visit() -> ReadyVisit:
+    """Book one more visit that starts within minutes. Raises NoFreeSlot."""
+    return _with_link(_book_now())
+
+
+def _book_now() -> Appointment:
+    """Through the front desk and the booking service, so that the confirmation really goes out."""
+    clinician = _clinician()
+    visit_type = VisitType.objects.filter(clinic=clinician.clinic).order_by("minutes")[0]
+    today = timezone.now().astimezone(ZoneInfo(clinician.clinic.time_zone)).date()
+    slots = booking.free_slots(
+        practitioner=clinician, visit_type=visit_type, first_day=today, last_day=today + timedelta(days=1)
+    )
+    user = User.objects.get(email=cast.FRONT_DESK)
+    principal = Principal(clinic=clinician.clinic, role=Role.FRONT_DESK, name=user.name, user=user)
+    for slot in slots[:12]:
+        for patient in _free_patients(clinician.clinic):
+            try:
+                return booking.book(
+                    principal=principal,
+                    practitioner=clinician,
+                    patient=patient,
+                    visit_type=visit_type,
+                    start=slot.start,
+                )
+            except booking.PatientBusy:
+                continue
+            except booking.SlotTaken:
+                break
+    raise NoFreeSlot
+
+
+def _free_patients(clinic: Clinic) -> list[Patient]:
+    """Patients with an address and without another visit in the next hours, as far as there are such."""
+    soon = timezone.now() + timedelta(hours=3)
+    busy = Appointment.objects.filter(
+        clinic=clinic, start__lt=soon, end__gt=timezone.now() - timedelta(hours=1), status__in=Appointment.ACTIVE
+    )
+    known = [(one.given_name, one.family_name) for one in cast.PATIENTS]
+    patients = [
+        patient
+        for patient in Patient.objects.filter(clinic=clinic).exclude(email="")
+        if (patient.given_name, patient.family_name) in known
+    ]
+    taken = set(busy.values_list("patient_id", flat=True))
+    return sorted(
+        patients, key=lambda patient: (patient.pk in taken, known.index((patient.given_name, patient.family_name)))
+    )
+
+
+def _with_link(visit: Appointment) -> ReadyVisit:
+    _, url = links.issue(
+        kind=AccessLink.Kind.PATIENT,
+        clinic=visit.clinic,
+        resource_id=visit.pk,
+        expires_at=visit.end + LINK_GRACE,
+        patient=visit.patient,
+    )
+    return ReadyVisit(visit, url)
+
+
+def _clinician() -> Practitioner:
+    return Practitioner.objects.select_related("clinic").get(user__email=cast.CLINICIAN)
+
+
+def _demo_user(user: User, person: cast.Staff, clinic: str) -> DemoUser:
+    device = TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk").last()
+    note = "" if device else "enrols a phone at the first sign-in"
+    if person.may_open_admin:
+        note = "opens /admin/"
+    return DemoUser(
+        name=person.practitioner or person.name,
+        email=person.email,
+        role=person.role.label,
+        clinic=clinic,
+        note=note,
+        code=_code(device) if device else "",
+        seconds_left=int(device.step - time.time() % device.step) if device else 0,
+    )
+
+
+def _code(device: TOTPDevice) -> str:
+    totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
+    return f"{totp.token():0{device.digits}d}"
