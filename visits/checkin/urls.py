@@ -1,4 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from visits.checkin import views
 
 app_name = "checkin"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("my/<uuid:pk>/", views.start, name="start"),
+    path("my/<uuid:pk>/details/", views.details, name="details"),
+    path("my/<uuid:pk>/devices/", views.devices, name="devices"),
+]

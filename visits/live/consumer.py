@@ -33,7 +33,7 @@ class Closed(Exception):
         super().__init__(code)
 
 
-class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no types
+class LiveConsumer(AsyncConsumer):
     """One socket of one person.
 
     A subclass says who may come (``principal``), which visit or board it is about (``opened``,
@@ -47,6 +47,16 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no type
     volatile: ClassVar[frozenset[str]] = frozenset()
 
     who: Principal
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._open = self._was_opened = False
+        self._told: dict[str, Any] = {}
+        # The clock and the dispatcher both send: numbers, and what is read for a state, stay in order.
+        self._sending, self._stating = asyncio.Lock(), asyncio.Lock()
+        self._joined: list[str] = []
+        self._inbox = Inbox({"ping": {}, "resync": {}, **self.messages})
+        self._clock: asyncio.Task[None] | None = None
 
     # --- what a subclass says ---------------------------------------------------------------
 
@@ -103,16 +113,6 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no type
                 await self.send({"type": "websocket.close", "code": code})
 
     # --- the life of a socket ---------------------------------------------------------------
-
-    def __init__(self) -> None:
-        self._seq = 0
-        self._open = self._was_opened = False
-        self._told: dict[str, Any] = {}
-        # The clock and the dispatcher both send: numbers, and what is read for a state, stay in order.
-        self._sending, self._stating = asyncio.Lock(), asyncio.Lock()
-        self._joined: list[str] = []
-        self._inbox = Inbox({"ping": {}, "resync": {}, **self.messages})
-        self._clock: asyncio.Task[None] | None = None
 
     async def websocket_connect(self, event: dict[str, Any]) -> None:
         # Accept first: only then does a browser learn the close code of a refusal.

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-websocket_urlpatterns: list[URLPattern] = []
+from visits.waiting import consumers
+
+websocket_urlpatterns = [
+    path("ws/board/", consumers.BoardConsumer.as_asgi()),
+    path("ws/my/<uuid:visit>/waiting/", consumers.WaitingConsumer.as_asgi()),
+]

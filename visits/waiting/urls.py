@@ -1,4 +1,14 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from visits.waiting import views
 
 app_name = "waiting"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("my/<uuid:pk>/waiting/", views.room, name="room"),
+    path("my/<uuid:pk>/waiting/moment/", views.moment, name="moment"),
+    path("my/<uuid:pk>/waiting/left/", views.left, name="left"),
+    path("today/", views.today, name="today"),
+    path("today/board/", views.board_fragment, name="board"),
+    path("visits/<uuid:pk>/admit/", views.admit, name="admit"),
+    path("visits/<uuid:pk>/noshow/", views.noshow, name="noshow"),
+]

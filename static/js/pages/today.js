@@ -1,0 +1,129 @@
+/** The Today board: fetched anew by htmx when the socket says that it changed; arrivals are heard and seen. */
+
+import {Live, socketUrl} from "../lib/live.js";
+import {canPlay, isOn, play, turn, unlock} from "../lib/sounds.js";
+
+const STALE_AFTER = 4000;
+const CALM_AFTER = 4000;
+
+const page = document.querySelector("#page");
+const stale = document.querySelector("#stale");
+const plainTitle = document.title;
+const board = () => document.querySelector("#board");
+
+let wanted = board().dataset.version;
+let touched = 0;
+let retry = 0;
+let staleTimer = 0;
+let arrived = 0;
+
+function refresh() {
+  clearTimeout(retry);
+  globalThis.htmx.trigger("#board", "board:refresh");
+}
+
+/** A row never jumps under a finger: while the list is in use, only new rows are added, below. */
+function isBusy() {
+  return Date.now() - touched < CALM_AFTER || document.querySelector("#board details[open]") !== null;
+}
+
+function addNewRows(html) {
+  const list = document.querySelector("#queue");
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  for (const row of fresh.querySelectorAll("#queue > li")) {
+    if (!list.querySelector(`#${CSS.escape(row.id)}`)) list.append(document.adoptNode(row));
+  }
+  list.hidden = list.children.length === 0;
+  const nobody = document.querySelector("#nobody");
+  if (nobody) nobody.hidden = !list.hidden;
+}
+
+function onBeforeSwap(event) {
+  const {target, xhr} = event.detail;
+  if (target.id !== "board" || xhr.status !== 200 || !isBusy()) return;
+  event.detail.shouldSwap = false;
+  addNewRows(xhr.responseText);
+  retry = setTimeout(refresh, CALM_AFTER);
+}
+
+function onSettled() {
+  showSound();
+  if (board().dataset.version !== wanted) wanted = board().dataset.version;
+}
+
+function onArrival({name, first_name: firstName, time, mine}) {
+  if (page.dataset.scope === "mine" && !mine) return;
+  arrived += 1;
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang, {timeStyle: "short", timeZone: page.dataset.zone});
+  const words = page.dataset.arrived.replace("{name}", name).replace("{time}", clock.format(new Date(time)));
+  document.querySelector("#status").textContent = words;
+  document.title = page.dataset.title.replace("{count}", arrived).replace("{name}", firstName);
+  play("arrival").then(showSound);
+}
+
+/** Somebody looks: the title has done its work. */
+function onLook() {
+  arrived = 0;
+  document.title = plainTitle;
+}
+
+function showSound() {
+  const card = document.querySelector("#alerts");
+  const state = !isOn() ? "off" : canPlay() ? "on" : "blocked";
+  card.hidden = false;
+  for (const words of card.querySelectorAll("[data-sound]")) words.hidden = words.dataset.sound !== state;
+  for (const button of card.querySelectorAll("[data-turn]")) button.hidden = (button.dataset.turn === "on") === isOn();
+}
+
+function onClick(event) {
+  const button = event.target.closest("#alerts button");
+  if (!button) return;
+  if (button.dataset.turn) turn(button.dataset.turn === "on");
+  else play("test");
+  showSound();
+}
+
+function setStale(isStale) {
+  stale.hidden = !isStale;
+  if (!isStale) return;
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang, {timeStyle: "short", timeZone: page.dataset.zone});
+  document.querySelector("#stale-since").textContent = clock.format(new Date());
+}
+
+document.body.addEventListener("htmx:beforeSwap", onBeforeSwap);
+document.body.addEventListener("htmx:afterSettle", onSettled);
+for (const failure of ["htmx:sendError", "htmx:responseError"]) {
+  document.body.addEventListener(failure, () => (retry = setTimeout(refresh, CALM_AFTER)));
+}
+document.addEventListener("click", onClick);
+for (const type of ["pointermove", "pointerdown", "keydown", "focusin"]) {
+  page.addEventListener(type, (event) => event.target.closest("#queue") && (touched = Date.now()), {passive: true});
+}
+for (const type of ["pointerdown", "keydown"]) {
+  addEventListener(type, () => {
+    unlock();
+    onLook();
+    showSound();
+  });
+}
+addEventListener("visibilitychange", () => {
+  if (document.visibilityState !== "visible") return;
+  onLook();
+  live.wake();
+});
+showSound();
+
+const live = new Live(socketUrl(page.dataset.socket));
+live.addEventListener("state", ({detail}) => {
+  if (detail.version === wanted) return;
+  wanted = detail.version;
+  refresh();
+});
+live.addEventListener("arrival", ({detail}) => onArrival(detail));
+live.addEventListener("down", () => (staleTimer = setTimeout(setStale, STALE_AFTER, true)));
+live.addEventListener("up", () => {
+  clearTimeout(staleTimer);
+  setStale(false);
+});
+live.addEventListener("outdated", () => location.reload());
+live.addEventListener("end", () => location.reload());

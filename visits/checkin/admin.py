@@ -1,0 +1,47 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts.admin_base import ClinicScopedAdmin
+from visits.checkin.models import CheckIn, Consent, ConsentText
+
+
+@admin.register(ConsentText)
+class ConsentTextAdmin(ClinicScopedAdmin):
+    """A published text stays as it is (the database refuses a change): add the next version."""
+
+    list_display = ("clinic", "language", "version", "published_at")
+    list_filter = ("clinic", "language")
+    search_fields = ("body",)
+    deletable = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Consent)
+class ConsentAdmin(ClinicScopedAdmin):
+    list_display = ("given_at", "patient", "appointment", "text")
+    list_filter = ("text__language", "given_at")
+    search_fields = ("patient__family_name", "patient__given_name", "=appointment__id")
+    list_select_related = ("patient", "appointment__practitioner", "text__clinic")
+    date_hierarchy = "given_at"
+    clinic_path = "appointment__clinic"
+    patient_path = "patient"
+    read_only = True
+
+
+@admin.register(CheckIn)
+class CheckInAdmin(ClinicScopedAdmin):
+    list_display = ("appointment", "patient", "details_at", "camera", "microphone", "devices_at")
+    list_filter = ("camera", "microphone", "details_at")
+    search_fields = ("appointment__patient__family_name", "appointment__patient__given_name", "=appointment__id")
+    list_select_related = ("appointment__patient", "appointment__practitioner")
+    clinic_path = "appointment__clinic"
+    patient_path = "appointment__patient"
+    read_only = True
+
+    @admin.display(ordering="appointment__patient__family_name")
+    def patient(self, row: CheckIn) -> str:
+        return row.appointment.patient.full_name

@@ -1,0 +1,121 @@
+"""The patient's way from the link to the waiting room."""
+
+import uuid
+from typing import Any, cast
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.doors import PrincipalRequest, for_party
+from accounts.policy import Action
+from accounts.principal import Principal
+from visits.booking.access import appointment_for
+from visits.booking.models import Appointment
+from visits.checkin import services, wording
+from visits.checkin.forms import FACTS, DetailsForm, DevicesForm
+from visits.checkin.models import Consent, ConsentText
+from visits.checkin.services import Step
+
+PAGES = {Step.DETAILS: "checkin:details", Step.DEVICES: "checkin:devices", Step.WAITING: "waiting:room"}
+
+
+@require_GET
+@for_party
+def start(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Where a redeemed link leads: the first step that is still open."""
+    principal = _principal(request)
+    visit = appointment_for(principal, pk, Action.VISIT_WAIT)
+    step = services.next_step(visit, principal) if _takes_answers(visit) else Step.WAITING
+    return redirect(PAGES[step], pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_party
+def details(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Details and consent on one page. ``change`` in a POST opens one fact for typing and saves nothing."""
+    principal = _principal(request)
+    visit = appointment_for(principal, pk, Action.VISIT_CHECK_IN)
+    if not _takes_answers(visit):
+        return redirect("waiting:room", pk=pk)
+    given = Consent.objects.select_related("text").filter(appointment=visit).first()
+    text = None if given else services.consent_text(visit.clinic, get_language() or "en")
+    texts = ConsentText.objects.filter(clinic=visit.clinic) if text else None
+    answers = services.details_to_start_from(visit)
+    initial = {name: getattr(answers, name) for name in FACTS}
+    asked = request.POST.get("change", "")
+    text_changed = False
+    if request.method == "POST" and not asked:
+        form = DetailsForm(request.POST, texts=texts)
+        if form.is_valid():
+            try:
+                _save(principal, visit, form.cleaned_data)
+                return redirect("checkin:start", pk=pk)
+            except services.ConsentTextChanged:
+                text_changed = True
+    else:
+        typed = {name: request.POST[name] for name in FACTS if name in request.POST}
+        form = DetailsForm(initial=initial | typed | {"agree": "agree" in request.POST}, texts=texts)
+    context = {
+        "visit": visit,
+        "step": Step.DETAILS,
+        "form": form,
+        "facts": [(form[name], _is_settled(form, name) and name != asked) for name in FACTS],
+        "asked": asked,
+        "given": given,
+        "text": text,
+        "text_changed": text_changed,
+        "is_early": timezone.now() < services.line_opens_at(visit),
+    }
+    return render(request, "checkin/details.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_party
+def devices(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Camera and sound. POST records how it went: by the page's script (204) or by the form, which goes on."""
+    principal = _principal(request)
+    visit = appointment_for(principal, pk, Action.VISIT_WAIT)
+    if not _takes_answers(visit):
+        return redirect("waiting:room", pk=pk)
+    if services.next_step(visit, principal) == Step.DETAILS:
+        return redirect("checkin:details", pk=pk)
+    if request.method == "POST":
+        by_script = request.headers.get("Accept") == "application/json"
+        form = DevicesForm(request.POST)
+        if not form.is_valid():
+            return HttpResponse(status=400)
+        services.record_devices(principal=principal, visit=visit, **form.cleaned_data)
+        return HttpResponse(status=204) if by_script else redirect("waiting:room", pk=pk)
+    context = {
+        "visit": visit,
+        "step": Step.DEVICES,
+        "camera_words": wording.CAMERA,
+        "microphone_words": wording.MICROPHONE,
+    }
+    return render(request, "checkin/devices.html", context)
+
+
+def _save(principal: Principal, visit: Appointment, answers: dict[str, Any]) -> None:
+    with transaction.atomic():
+        services.save_details(principal=principal, visit=visit, **{name: answers[name] for name in FACTS})
+        if answers.get("agree"):
+            if answers["text"] is None:
+                raise services.ConsentTextChanged
+            services.give_consent(principal=principal, visit=visit, text=answers["text"])
+
+
+def _is_settled(form: DetailsForm, name: str) -> bool:
+    """Whether the fact can be shown as a fact: there is one, and nothing is wrong with it."""
+    return bool(form[name].value()) and not form[name].errors
+
+
+def _takes_answers(visit: Appointment) -> bool:
+    return visit.is_open or visit.status == Appointment.Status.NOSHOW
+
+
+def _principal(request: HttpRequest) -> Principal:
+    return cast(PrincipalRequest, request).principal

@@ -1,0 +1,20 @@
+from django.contrib import admin
+
+from accounts.admin_base import ClinicScopedAdmin
+from visits.waiting.models import Ticket
+
+
+@admin.register(Ticket)
+class TicketAdmin(ClinicScopedAdmin):
+    list_display = ("appointment", "patient", "arrived_at", "seen_at", "admitted_at", "admitted_by", "finished_at")
+    list_filter = ("arrived_at", "appointment__practitioner", "appointment__status")
+    search_fields = ("appointment__patient__family_name", "appointment__patient__given_name", "=appointment__id")
+    list_select_related = ("appointment__patient", "appointment__practitioner", "admitted_by")
+    date_hierarchy = "arrived_at"
+    clinic_path = "appointment__clinic"
+    patient_path = "appointment__patient"
+    read_only = True
+
+    @admin.display(ordering="appointment__patient__family_name")
+    def patient(self, row: Ticket) -> str:
+        return row.appointment.patient.full_name

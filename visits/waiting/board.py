@@ -1,0 +1,259 @@
+"""The Today board: what is true of the day's visits now, in the order in which it matters."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Prefetch, Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
+
+from accounts.models import AccessLink, Clinic
+from accounts.principal import Principal
+from visits.booking.models import Appointment
+from visits.checkin.models import CheckIn
+from visits.reminders.models import Communication
+from visits.waiting.models import Ticket
+from visits.waiting.services import LINE_CLOSES_AFTER, in_order
+
+NEW_FOR = timedelta(seconds=60)
+LATE_AFTER = timedelta(minutes=20)
+MOMENT_FOR = timedelta(minutes=5)
+
+Status = Appointment.Status
+Device = CheckIn.Device
+
+COLUMNS: dict[str, Promise] = {
+    "reminder": gettext_lazy("Reminder"),
+    "details": gettext_lazy("Details"),
+    "consent": gettext_lazy("Consent"),
+    "device": gettext_lazy("Device"),
+}
+LIGHT_WORDS: dict[str, Promise] = {
+    "ok": gettext_lazy("done"),
+    "no": gettext_lazy("not yet"),
+    "na": gettext_lazy("not needed"),
+}
+
+
+@dataclass(frozen=True)
+class Light:
+    """One answer in the table: "ok", "no", "bad" or "na", and its words."""
+
+    column: str
+    state: str
+    words: str
+
+    @property
+    def label(self) -> str:
+        return str(COLUMNS[self.column])
+
+
+@dataclass
+class Row:
+    """One visit on the board.
+
+    ``kind`` picks chip and edge: arrived, waiting, late, away, visit, booked, overdue, noshow.
+    """
+
+    visit: Appointment
+    kind: str
+    ticket: Ticket | None = None
+    minutes: int = 0
+    is_next: bool = False
+    is_mine: bool = False
+    needs_moment: bool = False
+    lights: list[Light] = field(default_factory=list)
+    guests: list[AccessLink] = field(default_factory=list)
+
+    @property
+    def sound_only(self) -> bool:
+        check_in = getattr(self.visit, "check_in", None)
+        return bool(check_in and check_in.camera == Device.OFF and check_in.microphone == Device.OK)
+
+    @property
+    def device_problem(self) -> str:
+        return next((light.words for light in self.lights if light.column == "device" and light.state == "bad"), "")
+
+    @property
+    def all_ready(self) -> bool:
+        return all(light.state in {"ok", "na"} for light in self.lights if light.column != "reminder")
+
+    @property
+    def language(self) -> str:
+        """The patient's language where it is not the clinic's."""
+        patient = self.visit.patient
+        return patient.get_language_display() if patient.language != self.visit.clinic.language else ""
+
+
+@dataclass
+class Board:
+    now: datetime
+    waiting: list[Row]
+    in_visit: list[Row]
+    later: list[Row]
+    missed: list[Row]
+    finished: int
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        return [(name, str(label)) for name, label in COLUMNS.items()]
+
+
+def board(principal: Principal, *, only_mine: bool, now: datetime) -> Board:
+    """The day of the clinic, or of the clinician's own visits."""
+    visits = _visits(principal.clinic, now)
+    if only_mine:
+        visits = visits.filter(practitioner__user=principal.user)
+    guests = _guests(principal.clinic)
+    rows = [_row(visit, principal, now, guests) for visit in visits]
+    by_kind = {kind: [row for row in rows if row.kind == kind] for kind in {row.kind for row in rows}}
+    waiting = _queue([row for row in rows if row.kind in {"arrived", "waiting", "late", "away"}])
+    return Board(
+        now=now,
+        waiting=waiting,
+        in_visit=by_kind.get("visit", []),
+        later=[row for row in rows if row.visit.status == Status.BOOKED],
+        missed=by_kind.get("noshow", []),
+        finished=sum(visit.status == Status.FULFILLED for visit in visits),
+    )
+
+
+def version(clinic: Clinic, now: datetime) -> str:
+    """Changes with everything that a board of the clinic shows, and with the minute, for its clock and waits."""
+    digest = hashlib.sha256()
+    guests = _guests(clinic)
+    for visit in _visits(clinic, now):
+        ticket: Ticket | None = getattr(visit, "ticket", None)
+        told = (
+            visit.pk,
+            visit.status,
+            visit.start,
+            visit.practitioner_id,
+            ticket and (ticket.arrived_at, ticket.admitted_at, ticket.moment_at),
+            ticket and (ticket.is_here(now), now - ticket.arrived_at < NEW_FOR),
+            [(light.column, light.state, light.words) for light in _lights(visit)],
+            [str(guest.pk) for guest in guests.get(visit.pk, [])],
+        )
+        digest.update(repr(told).encode())
+    return f"{now:%H%M}-{digest.hexdigest()[:16]}"
+
+
+def day_of(clinic: Clinic, now: datetime) -> tuple[datetime, datetime]:
+    """The clinic's present day, from its midnight to the next; 23 or 25 hours long when the clocks change."""
+    zone = ZoneInfo(clinic.time_zone)
+    start = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return start, start + timedelta(days=1)
+
+
+def _visits(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
+    start, end = day_of(clinic, now)
+    today = Q(start__gte=start, start__lt=end)
+    # A visit that began before midnight is still somebody's.
+    still_here = Q(status=Status.ARRIVED, end__gt=now - LINE_CLOSES_AFTER, start__lt=end)
+    messages = Prefetch("communications", Communication.objects.order_by("due_at", "planned_at"), to_attr="messages")
+    return (
+        Appointment.objects.filter(today | still_here, clinic=clinic)
+        .exclude(status=Status.CANCELLED)
+        .select_related("clinic", "patient", "practitioner", "visit_type", "ticket", "check_in", "consent")
+        .prefetch_related(messages)
+        .order_by("start", "practitioner__name", "pk")
+    )
+
+
+def _guests(clinic: Clinic) -> dict[UUID, list[AccessLink]]:
+    links = AccessLink.objects.filter(clinic=clinic, kind=AccessLink.Kind.GUEST, revoked_at=None).order_by("created_at")
+    found: dict[UUID, list[AccessLink]] = {}
+    for link in links:
+        if link.is_live():
+            found.setdefault(link.resource_id, []).append(link)
+    return found
+
+
+def _row(visit: Appointment, principal: Principal, now: datetime, guests: dict[UUID, list[AccessLink]]) -> Row:
+    ticket: Ticket | None = getattr(visit, "ticket", None)
+    kind = _kind(visit, ticket, now)
+    since = ticket and (ticket.admitted_at if kind == "visit" else ticket.arrived_at)
+    return Row(
+        visit=visit,
+        kind=kind,
+        ticket=ticket,
+        minutes=int((now - since).total_seconds() // 60) if since else 0,
+        is_mine=principal.user is not None and visit.practitioner.user_id == principal.user.pk,
+        needs_moment=bool(ticket and ticket.moment_at and now - ticket.moment_at < MOMENT_FOR),
+        lights=_lights(visit),
+        guests=guests.get(visit.pk, []),
+    )
+
+
+def _kind(visit: Appointment, ticket: Ticket | None, now: datetime) -> str:
+    if visit.status == Status.NOSHOW:
+        return "noshow"
+    if visit.status == Status.FULFILLED:
+        return "finished"
+    if visit.status == Status.BOOKED or ticket is None:
+        return "overdue" if visit.start <= now else "booked"
+    if ticket.admitted_at:
+        return "visit"
+    if now - ticket.arrived_at < NEW_FOR:
+        return "arrived"
+    if not ticket.is_here(now):
+        return "away"
+    return "late" if now - visit.start > LATE_AFTER else "waiting"
+
+
+def _queue(rows: Iterable[Row]) -> list[Row]:
+    """In the order of the line; who came in the last minute stands on top until then."""
+    by_ticket = {row.ticket.pk: row for row in rows if row.ticket}
+    line = [by_ticket[ticket.pk] for ticket in in_order([row.ticket for row in by_ticket.values() if row.ticket])]
+    here = [row for row in line if row.kind != "away"]
+    if line:
+        (here or line)[0].is_next = True
+    return sorted(line, key=lambda row: row.kind != "arrived")
+
+
+def _lights(visit: Appointment) -> list[Light]:
+    check_in: CheckIn | None = getattr(visit, "check_in", None)
+    return [
+        _reminder_light(getattr(visit, "messages", [])),
+        _light("details", "ok" if check_in and check_in.details_at else "no"),
+        _light("consent", "ok" if getattr(visit, "consent", None) else "no"),
+        _device_light(check_in),
+    ]
+
+
+def _light(column: str, state: str, words: Any = "") -> Light:
+    return Light(column, state, str(words or LIGHT_WORDS[state]))
+
+
+def _reminder_light(messages: list[Communication]) -> Light:
+    """The last word of the ledger on telling the patient about the visit."""
+    State = Communication.State
+    told = [message for message in messages if message.state in {State.SENT, State.FAILED}]
+    if told:
+        last = told[-1]
+        if last.state == State.FAILED:
+            return _light("reminder", "bad", last.get_reason_display())
+        return _light("reminder", "ok", gettext("sent"))
+    if any(message.reason == Communication.Reason.NO_ADDRESS for message in messages):
+        return _light("reminder", "bad", Communication.Reason.NO_ADDRESS.label)
+    if any(message.state in {State.PLANNED, State.CLAIMED} for message in messages):
+        return _light("reminder", "no")
+    return _light("reminder", "na")
+
+
+def _device_light(check_in: CheckIn | None) -> Light:
+    if check_in is None or check_in.devices_at is None:
+        return _light("device", "no")
+    camera, microphone = Device(check_in.camera), Device(check_in.microphone)
+    if microphone not in {Device.OK, Device.UNKNOWN}:
+        return _light("device", "bad", gettext("microphone %(state)s") % {"state": microphone.label})
+    if camera == Device.OFF and microphone == Device.OK:
+        return _light("device", "ok", gettext("sound only"))
+    if camera not in {Device.OK, Device.UNKNOWN}:
+        return _light("device", "bad", gettext("camera %(state)s") % {"state": camera.label})
+    return _light("device", "ok" if camera == Device.OK else "no")

@@ -1,0 +1,24 @@
+"""What booking announces, and what it means for who waits and who looks at the board."""
+
+from typing import Any
+
+from django.dispatch import receiver
+from django.utils import timezone
+
+from accounts.principal import Principal
+from visits.booking.models import Appointment
+from visits.booking.signals import appointment_changed
+from visits.live import events
+from visits.waiting import services
+from visits.waiting.models import Ticket
+
+
+@receiver(appointment_changed)
+def follow(*, appointment: Appointment, change: str, principal: Principal | None, **_: Any) -> None:
+    """A place for who arrives, the length of who leaves; boards and the patient's page look again."""
+    if change == "arrived":
+        services.give_place(appointment, is_here=principal is not None and principal.link is not None)
+    if change == "fulfilled":
+        Ticket.objects.filter(appointment=appointment, finished_at=None).update(finished_at=timezone.now())
+    events.board_changed(appointment.clinic_id, arrived=appointment.pk if change == "arrived" else None)
+    events.visit_changed(appointment.pk)

@@ -1,0 +1,172 @@
+"""The patient's waiting page, and the Today board of staff."""
+
+import uuid
+from typing import Any, cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.doors import PrincipalRequest, for_party, for_staff
+from accounts.models import Practitioner
+from accounts.policy import Action
+from accounts.principal import Principal
+from visits.booking import services as booking
+from visits.booking.access import appointment_for
+from visits.booking.errors import BookingError
+from visits.checkin.models import CheckIn
+from visits.checkin.services import Step, is_ready, line_opens_at
+from visits.waiting import board, services
+from visits.waiting.services import Look, Phase
+from visits.waiting.wording import ordinal
+
+SESSION_SCOPE = "board"
+MINE, CLINIC = "mine", "clinic"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_party
+def room(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The place in line. Opening the page is the arrival; POST joins the line again after a missed turn.
+
+    ``?panel`` gives the live part alone.
+    """
+    principal = _principal(request)
+    look = services.look(principal=principal, visit_id=pk)
+    is_patient = principal.may(Action.VISIT_CHECK_IN)
+    if is_patient and look.phase in {Phase.EARLY, Phase.WAITING, Phase.MISSED} and not is_ready(look.visit):
+        return redirect("checkin:start", pk=pk)
+    if request.method == "POST":
+        return _join_again(request, principal, look)
+    if is_patient and look.phase in {Phase.WAITING, Phase.CALLED}:
+        services.be_here(principal=principal, visit_id=pk)
+        look = services.look(principal=principal, visit_id=pk)
+    context = _room_context(look, is_patient=is_patient)
+    return render(request, "waiting/_panel.html" if "panel" in request.GET else "waiting/room.html", context)
+
+
+@require_POST
+@for_party
+def moment(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Called in, but not ready yet: staff are told."""
+    principal = _principal(request)
+    services.need_a_moment(principal=principal, visit=appointment_for(principal, pk, Action.VISIT_CHECK_IN))
+    return redirect("waiting:room", pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_party
+def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """POST leaves the waiting room for now; the page says that the place is kept."""
+    principal = _principal(request)
+    visit = appointment_for(principal, pk, Action.VISIT_WAIT)
+    if request.method == "POST":
+        if principal.may(Action.VISIT_CHECK_IN):
+            services.away(principal=principal, visit=visit)
+        return redirect("waiting:left", pk=pk)
+    return render(request, "waiting/left.html", {"visit": visit})
+
+
+@require_GET
+@for_staff(Action.BOARD_SEE)
+def today(request: HttpRequest) -> HttpResponse:
+    return render(request, "waiting/today.html", _board_context(request))
+
+
+@require_GET
+@for_staff(Action.BOARD_SEE)
+def board_fragment(request: HttpRequest) -> HttpResponse:
+    """The board alone, for a page that heard that it changed."""
+    return render(request, "waiting/_board.html", _board_context(request))
+
+
+@require_POST
+@for_staff(Action.VISIT_ADMIT)
+def admit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Let the patient in; a clinician goes along into the room."""
+    principal = _principal(request)
+    visit = appointment_for(principal, pk, Action.VISIT_ADMIT)
+    try:
+        ticket = services.admit(principal=principal, visit=visit)
+    except services.NotWaiting:
+        messages.warning(request, _("%(name)s is not in the waiting room.") % {"name": visit.patient.full_name})
+        return redirect("waiting:today")
+    if principal.may(Action.VISIT_JOIN):
+        return redirect("room:staff", pk=pk)
+    if ticket.admitted_by == principal.user:
+        words = _("%(name)s is let in. %(clinician)s sees it on Today.")
+    else:
+        words = _("%(name)s was let in already.")
+    messages.success(request, words % {"name": visit.patient.full_name, "clinician": visit.practitioner.name})
+    return redirect("waiting:today")
+
+
+@require_POST
+@for_staff(Action.VISIT_ADMIT)
+def noshow(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Give the patient up as missed; their time is free again."""
+    principal = _principal(request)
+    visit = appointment_for(principal, pk, Action.VISIT_ADMIT)
+    names = {"name": visit.patient.full_name}
+    try:
+        booking.miss(principal=principal, visit=visit)
+        messages.success(request, _("%(name)s is marked as missed. They can still join the line again.") % names)
+    except BookingError:
+        messages.warning(request, _("The visit of %(name)s cannot be marked as missed any more.") % names)
+    return redirect("waiting:today")
+
+
+def _join_again(request: HttpRequest, principal: Principal, look: Look) -> HttpResponse:
+    try:
+        services.arrive(principal=principal, visit=look.visit, again=True)
+    except (services.LineClosed, BookingError):
+        context = _room_context(look, is_patient=True) | {"time_given_away": True}
+        return render(request, "waiting/room.html", context, status=409)
+    return redirect("waiting:room", pk=look.visit.pk)
+
+
+def _room_context(look: Look, *, is_patient: bool) -> dict[str, Any]:
+    now = timezone.now()
+    check_in = CheckIn.objects.filter(appointment=look.visit).first() if is_patient else None
+    return {
+        "visit": look.visit,
+        "step": Step.WAITING,
+        "look": look,
+        "is_patient": is_patient,
+        "place": ordinal(look.position) if look.position else "",
+        "opens_at": line_opens_at(look.visit),
+        "is_today": timezone.localdate(now) == timezone.localdate(look.visit.start),
+        "callback_phone": check_in.callback_phone if check_in else "",
+        "now": now,
+    }
+
+
+def _board_context(request: HttpRequest) -> dict[str, Any]:
+    principal = _principal(request)
+    has_own = Practitioner.objects.filter(user=principal.user, clinic=principal.clinic, is_active=True).exists()
+    scope = request.GET.get("scope", request.session.get(SESSION_SCOPE, MINE))
+    if scope not in {MINE, CLINIC} or not has_own:
+        scope = CLINIC
+    if has_own and request.GET.get("scope") == scope != request.session.get(SESSION_SCOPE):
+        request.session[SESSION_SCOPE] = scope
+    now = timezone.now()
+    # The version first: what changes in between makes the page look again.
+    version = board.version(principal.clinic, now)
+    return {
+        "nav": "today",
+        "version": version,
+        "board": board.board(principal, only_mine=scope == MINE, now=now),
+        "scope": scope,
+        "has_own": has_own,
+        "may_admit": principal.may(Action.VISIT_ADMIT),
+        "may_join": principal.may(Action.VISIT_JOIN),
+        "may_book": principal.may(Action.VISIT_BOOK),
+        "may_see": principal.may(Action.VISIT_SEE),
+    }
+
+
+def _principal(request: HttpRequest) -> Principal:
+    return cast(PrincipalRequest, request).principal
