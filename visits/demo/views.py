@@ -17,7 +17,7 @@ from visits.demo import cast, inbox, services
 @require_GET
 def people(request: HttpRequest) -> HttpResponse:
     try:
-        ready = services.ready_visit()
+        ready: services.ReadyVisit | None = services.ready_visit()
     except services.NoFreeSlot:
         ready = None
     return render(request, "demo/people.html", {"people": services.people(), "password": cast.PASSWORD, "ready": ready})
@@ -38,11 +38,7 @@ def new_visit(request: HttpRequest) -> HttpResponse:
     except services.NoFreeSlot:
         messages.warning(request, _("The clinician is booked for the next hours."))
         return redirect("demo:people")
-    return render(
-        request,
-        "demo/people.html",
-        {"people": services.people(), "password": cast.PASSWORD, "ready": made, "is_new": True},
-    )
+    return _people_page(request, made, is_new=True)
 
 
 @public
@@ -93,8 +89,13 @@ def attachment(request: HttpRequest, pk: str, number: int) -> HttpResponse:
     )
 
 
+def _people_page(request: HttpRequest, ready: services.ReadyVisit | None, *, is_new: bool = False) -> HttpResponse:
+    context = {"people": services.people(), "password": cast.PASSWORD, "ready": ready, "is_new": is_new}
+    return render(request, "demo/people.html", context | {"page": "people"})
+
+
 def _mail_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    response = render(request, "demo/mail.html", context)
+    response = render(request, "demo/mail.html", context | {"page": "mail"})
     response._csp_update = {"frame-src": [SELF]}  # type: ignore[attr-defined]
     return response
 
