@@ -1,0 +1,94 @@
+"""A page's socket in a test: the whole ASGI application, from Origin check to consumer."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, Self
+
+
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
+from django.test import Client
+
+from tests.headless import Participant
+from visits.relay.client import Joined, SlotMids
+
+ORIGIN = "http://localhost"
+
+
+class Page:
+    """One open room page: ``async with Page(client, path) as page``."""
+
+    def __init__(self, client: Client, path: str, *, origin: str = ORIGIN, name: str = "page") -> None:
+        cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
+        headers = [(b"origin", origin.encode()), (b"host", b"localhost")]
+        if cookie:
+            headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie.value}".encode()))
+        from telehealth.asgi import application
+
+        scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers, "subprotocols": []}
+        self.socket = ApplicationCommunicator(application, scope)
+        self.number = 0
+        self.seq = 0
+        self.heard: list[dict[str, Any]] = []
+        self.person = Participant(name, pace=0.1)
+        self.code: int | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.socket.send_input({"type": "websocket.connect"})
+        self.accepted = (await self.socket.receive_output(timeout=10))["type"] == "websocket.accept"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.person.close()
+        await self.socket.send_input({"type": "websocket.disconnect", "code": self.code or 1001})
+        await self.socket.wait(timeout=10)
+
+    async def send(self, kind: str, **fields: Any) -> int:
+        self.number += 1
+        await self.send_text(json.dumps({"type": kind, "id": self.number, **fields}))
+        return self.number
+
+    async def send_text(self, frame: str) -> None:
+        await self.socket.send_input({"type": "websocket.receive", "text": frame})
+
+    async def next(self, within: float = 10) -> dict[str, Any] | None:
+        """The next message; None when the socket is closed, and then ``code`` says how."""
+        output = await self.socket.receive_output(timeout=within)
+        if output["type"] == "websocket.close":
+            self.code = output["code"]
+            return None
+        message = json.loads(output["text"])
+        assert message["seq"] == self.seq + 1, "numbers have no gaps"
+        self.seq = message["seq"]
+        self.heard.append(message)
+        return message
+
+    async def until(self, kind: str, true: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """The next message of this kind for which ``true`` holds."""
+        async with asyncio.timeout(10):
+            while True:
+                message = await self.next()
+                assert message is not None, f"closed with {self.code} instead of {kind}"
+                if message["type"] == kind and true(message):
+                    return message
+
+    async def until_closed(self) -> int:
+        async with asyncio.timeout(10):
+            while await self.next() is not None:
+                pass
+        assert self.code is not None
+        return self.code
+
+    async def join(self, *, audio: bool = True, video: bool = True, connect: bool = True) -> dict[str, Any]:
+        """Join with a headless browser's offer, and connect its media."""
+        await self.send("join", sdp=self.person.offer(), audio=audio, video=video)
+        joined = await self.until("joined")
+        if connect:
+            slots = [SlotMids(**slot) for slot in joined["slots"]]
+            await self.person.connect(Joined(joined["sdp"], slots, joined["screen_mid"], {}, None))
+        return joined
+
+
+def person(state: dict[str, Any], role: str) -> dict[str, Any]:
+    return next(one for one in state["people"] if one["role"] == role)

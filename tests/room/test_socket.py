@@ -1,0 +1,391 @@
+"""The room's socket, with a real relay and headless browsers."""
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from django.test import Client
+
+from accounts.models import AccessLink, User
+from accounts.principal import Principal
+from tests.room.conftest import make_link
+from tests.room.sockets import Page, person
+from visits.booking.models import Appointment
+from visits.room import guests, services
+from visits.room.models import Encounter, Presence
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def staff_page(verified: Callable[[User], Client], clinician: User, visit: Appointment) -> Callable[[], Page]:
+    client = verified(clinician)
+    return lambda: Page(client, f"/ws/visits/{visit.pk}/room/", name="clinician")
+
+
+@pytest.fixture
+def patient_page(
+    redeemed: Callable[[AccessLink], Client], patient_link: AccessLink, visit: Appointment
+) -> Callable[[], Page]:
+    client = redeemed(patient_link)
+    return lambda: Page(client, f"/ws/my/{visit.pk}/room/", name="patient")
+
+
+@pytest.fixture
+def guest_page(redeemed: Callable[[AccessLink], Client], visit: Appointment) -> Callable[[], Page]:
+    client = redeemed(make_link(visit, guest="Ana Ruiz"))
+    return lambda: Page(client, f"/ws/my/{visit.pk}/room/", name="guest")
+
+
+Pages = Callable[[], Page]
+
+
+# --- who may come ---------------------------------------------------------------------------------
+
+
+async def test_a_clinician_is_welcome(staff_page: Pages) -> None:
+    async with staff_page() as page:
+        assert (await page.next())["type"] == "welcome"
+        state = await page.next()
+
+    assert (state["phase"], state["you"], state["people"]) == ("open", None, [])
+
+
+@pytest.fixture(params=["front_desk", "clinic_admin", "auditor"])
+def seatless(request: pytest.FixtureRequest) -> User:
+    user: User = request.getfixturevalue(request.param)
+    return user
+
+
+async def test_other_roles_are_not(visit: Appointment, seatless: User, verified: Callable[[User], Client]) -> None:
+    client = await database_sync_to_async(verified)(seatless)
+
+    async with Page(client, f"/ws/visits/{visit.pk}/room/") as page:
+        assert await page.until_closed() == 4401
+
+
+async def test_a_stranger_does_not_find_the_visit(
+    visit: Appointment, stranger: User, verified: Callable[[User], Client]
+) -> None:
+    client = await database_sync_to_async(verified)(stranger)
+
+    async with Page(client, f"/ws/visits/{visit.pk}/room/") as page:
+        assert await page.until_closed() == 4404
+
+
+async def test_a_password_alone_is_not_enough(
+    visit: Appointment, clinician: User, password_only: Callable[[User], Client]
+) -> None:
+    client = await database_sync_to_async(password_only)(clinician)
+
+    async with Page(client, f"/ws/visits/{visit.pk}/room/") as page:
+        assert await page.until_closed() == 4401
+
+
+@pytest.mark.parametrize("area", ["visits", "my"])
+async def test_nobody_comes_without_a_name(visit: Appointment, area: str) -> None:
+    async with Page(Client(), f"/ws/{area}/{visit.pk}/room/") as page:
+        assert await page.until_closed() == 4401
+
+
+async def test_a_foreign_page_cannot_open_the_socket(
+    visit: Appointment, clinician: User, verified: Callable[[User], Client]
+) -> None:
+    client = await database_sync_to_async(verified)(clinician)
+
+    async with Page(client, f"/ws/visits/{visit.pk}/room/", origin="https://evil.example") as page:
+        assert not page.accepted
+
+
+async def test_a_clinicians_session_does_not_open_the_patients_socket(
+    visit: Appointment, clinician: User, verified: Callable[[User], Client]
+) -> None:
+    client = await database_sync_to_async(verified)(clinician)
+
+    async with Page(client, f"/ws/my/{visit.pk}/room/") as page:
+        assert await page.until_closed() == 4401
+
+
+async def test_a_patient_waits_until_admitted(
+    relay: subprocess.Popen[str], visit: Appointment, patient_page: Pages
+) -> None:
+    async with patient_page() as page:
+        assert (await page.until("state"))["phase"] == "waiting"
+        await page.send("join", sdp=page.person.offer(), audio=True, video=True)
+        assert (await page.until("error"))["code"] == "not-open"
+
+
+# --- the call -------------------------------------------------------------------------------------
+
+
+async def test_both_see_each_other(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+
+        await one.person.sees("patient", 0)
+        await two.person.sees("clinician", 0, "audio")
+        state = await one.until("state", lambda state: all(each["here"] for each in state["people"]))
+
+    assert {each["role"] for each in state["people"]} == {"clinician", "patient"}
+    assert state["started"] == encounter.started_at.isoformat()
+
+
+async def test_slots_say_who_is_where(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        seat = (await two.until("state", lambda state: state["you"]))["you"]
+
+        slots = await one.until("slots", lambda message: message["slots"])
+
+    assert slots["slots"] == {"0": seat}
+
+
+async def test_three_people_see_each_other(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages, guest_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two, guest_page() as three:
+        for page in (one, two, three):
+            await page.join()
+
+        state = await three.until("state", lambda state: sum(each["here"] for each in state["people"]) == 3)
+
+        assert len(set(state["slots"].values())) == 2
+        assert person(state, "patient")["name"] == "Rosa"
+        assert person(state, "guest")["name"] == "Ana Ruiz"
+
+
+async def test_muting_is_told_to_the_others(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        await two.send("media", audio=False, video=True)
+
+        await one.until(
+            "state", lambda state: any(each["role"] == "patient" and not each["audio"] for each in state["people"])
+        )
+
+
+async def test_presence_has_its_beginning_and_its_end(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    async with patient_page() as page:
+        await page.join()
+        await page.until("state", lambda state: person(state, "patient")["here"])
+        await page.send("leave")
+        assert await page.until_closed() == 1000
+
+    presence = await Presence.objects.aget(seat__encounter=encounter)
+    assert (presence.left_why, presence.left_at > presence.joined_at) == ("left", True)
+
+
+async def test_a_newer_copy_has_the_seat(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    async with patient_page() as old, patient_page() as new:
+        assert (await old.join())["epoch"] == 1
+        assert (await new.join())["epoch"] == 2
+
+        assert await old.until_closed() == 4409
+        state = await new.until("state", lambda state: person(state, "patient")["here"])
+
+    assert len(state["people"]) == 1
+
+
+async def test_two_copies_joining_at_once_leave_one(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    async with patient_page() as one, patient_page() as two:
+        await asyncio.gather(
+            one.send("join", sdp=one.person.offer(), audio=True, video=True),
+            two.send("join", sdp=two.person.offer(), audio=True, video=True),
+        )
+        closed = [asyncio.create_task(page.until_closed()) for page in (one, two)]
+        done, left = await asyncio.wait(closed, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+
+        assert [task.result() for task in done] == [4409]
+    assert await encounter.seats.acount() == 1
+
+
+async def test_joining_again_on_the_same_socket_keeps_the_seat(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    async with patient_page() as page:
+        first = await page.join()
+        seat = (await page.until("state"))["you"]
+        second = await page.join(connect=False)
+
+        assert (second["epoch"], (await page.until("state"))["you"]) == (first["epoch"] + 1, seat)
+
+
+async def test_who_vanishes_is_gone_after_some_seconds(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one:
+        await one.join()
+        async with patient_page() as two:
+            await two.join()
+            await one.until("state", lambda state: sum(each["here"] for each in state["people"]) == 2)
+            two.person.quiet = True
+
+            await one.until("state", lambda state: person(state, "patient")["away"])
+            await one.until("state", lambda state: not person(state, "patient")["here"])
+
+    assert (await Presence.objects.aget(seat__role="patient")).left_why == "lost"
+
+
+async def test_a_screen_is_shown_to_the_others(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        seat = (await one.until("state", lambda state: state["you"]))["you"]
+        await one.send("share", on=True)
+        assert (await two.until("slots", lambda message: message["screen"]))["screen"] == seat
+        await one.send("share", on=False)
+        assert (await two.until("slots", lambda message: message["screen"] is None))["screen"] is None
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+async def test_the_clinician_ends_it_for_all(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        await one.send("end")
+
+        for page in (one, two):
+            assert (await page.until("state", lambda state: state["phase"] == "over"))["phase"] == "over"
+            assert await page.until_closed() == 1000
+        await asyncio.wait_for(until(lambda: two.person.closed), 5)
+
+
+async def test_a_patient_cannot_end_it(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    async with patient_page() as page:
+        await page.join()
+        await page.send("end")
+
+        assert (await page.until("error"))["code"] == "not-allowed"
+
+
+async def test_a_guest_whose_link_is_taken_back_is_out_at_once(
+    relay: subprocess.Popen[str], encounter: Encounter, guest_page: Pages, as_clinician: Principal
+) -> None:
+    async with guest_page() as page:
+        await page.join()
+        await page.until("state", lambda state: person(state, "guest")["here"])
+        link = await AccessLink.objects.aget(kind="guest")
+
+        await database_sync_to_async(guests.revoke_guest)(
+            principal=as_clinician, visit=encounter.appointment, link_id=link.pk
+        )
+
+        assert await page.until_closed() == 4401
+        await asyncio.wait_for(until(lambda: page.person.closed), 5)
+
+
+async def test_a_socket_opened_after_the_end_hears_that_it_is_over(
+    encounter: Encounter, staff_page: Pages, as_clinician: Principal
+) -> None:
+    await database_sync_to_async(services.end)(principal=as_clinician, visit=encounter.appointment)
+
+    async with staff_page() as page:
+        assert (await page.until("state"))["phase"] == "over"
+        assert await page.until_closed() == 1000
+
+
+# --- hostile and broken pages ---------------------------------------------------------------------
+
+NONSENSE: list[Any] = [
+    '{"type":"join","id":1,"sdp":7,"audio":true,"video":true}',
+    '{"type":"join","id":1,"sdp":"v=0","audio":true}',
+    '{"type":"media","id":1,"audio":1,"video":true}',
+    '{"type":"share","id":1}',
+    '{"type":"leave","id":1,"why":"x"}',
+    '{"type":"__init__","id":1}',
+    "[]",
+    "{",
+]
+
+
+@pytest.mark.parametrize("frame", NONSENSE)
+async def test_nonsense_hurts_nobody(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages, frame: str
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await two.until("state")
+        await two.send_text(frame)
+
+        assert (await two.until("error"))["code"] in {"malformed", "unknown-type", "bad-field"}
+        two.number = 1
+        await two.join()
+        await one.join()
+        await one.person.sees("patient", 0)
+
+
+@pytest.mark.parametrize("kind", ["media", "share", "leave"])
+async def test_first_comes_joining(encounter: Encounter, patient_page: Pages, kind: str) -> None:
+    fields = {"media": {"audio": True, "video": True}, "share": {"on": True}, "leave": {}}[kind]
+    async with patient_page() as page:
+        await page.send(kind, **fields)
+
+        assert (await page.until("error"))["code"] == "not-joined"
+
+
+async def test_an_offer_that_is_none_is_refused(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    async with patient_page() as page:
+        number = await page.send("join", sdp="hello", audio=True, video=True)
+
+        error = await page.until("error")
+        assert (error["code"], error["re"]) == ("relay-refused", number)
+        await page.join()
+
+
+async def test_a_frame_too_large_closes_this_socket_only(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await two.send_text("x" * 70_000)
+
+        assert await two.until_closed() == 1009
+        await one.join()
+
+
+async def test_without_a_relay_the_page_is_told_to_try_again(
+    encounter: Encounter, patient_page: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from visits.room import consumers
+    from visits.relay.client import RelayClient
+    from django.conf import settings
+
+    nowhere = RelayClient(settings.REDIS_URL.replace("valkey.sock", "nobody.sock"), settings.RELAY_SECRET)
+    monkeypatch.setattr(consumers, "relay", lambda: nowhere)
+    async with patient_page() as page:
+        await page.send("join", sdp=page.person.offer(), audio=True, video=True)
+
+        assert (await page.until("error"))["code"] == "relay-unavailable"
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():
+        await asyncio.sleep(0.02)
