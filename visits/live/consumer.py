@@ -196,7 +196,7 @@ class LiveConsumer(AsyncConsumer):
 
     async def _look_again(self) -> None:
         since_check = 0
-        while True:
+        while self._open:  # not True: asgiref may swallow the cancellation
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             since_check += LOOK_AGAIN_SECONDS
             if since_check >= CHECK_RIGHT_SECONDS:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from channels.db import database_sync_to_async
@@ -219,7 +220,10 @@ class RoomConsumer(LiveConsumer):
             async with relay().events(room) as events:
                 ready.set_result(None)
                 async for event in events:
-                    await self._guarded(lambda event=event: self._hear(event))  # type: ignore[misc]
+                    await self._guarded(partial(self._hear, event))
+                    # asgiref swallows a cancellation that meets a thread of ours in its own async_to_sync.
+                    if not self._open:
+                        return
         except RelayUnavailable as error:
             ready.set_exception(error)
         except Exception:
