@@ -1,8 +1,11 @@
 """The smallest valid objects, each by one function."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import count
 from typing import Any
+
+from django.contrib.auth.hashers import make_password
 
 from accounts.models import Clinic, Membership, Patient, Practitioner, User
 from accounts.policy import Role
@@ -26,7 +29,16 @@ def make_clinic(**fields: Any) -> Clinic:
 def make_user(**fields: Any) -> User:
     n = next(_number)
     defaults = {"email": f"user{n}@example.org", "name": f"User {n}", "password": PASSWORD}
-    return User.objects.create_user(**defaults | fields)
+    fields = defaults | fields
+    user = User(**fields | {"password": _hashed(fields["password"])})
+    user.save()
+    return user
+
+
+@cache
+def _hashed(password: str) -> str:
+    """Once for each password: a strong hash takes a quarter of a second."""
+    return make_password(password)
 
 
 def make_member(clinic: Clinic, role: Role, **fields: Any) -> User:
