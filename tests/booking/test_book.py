@@ -1,16 +1,15 @@
 """Booking: one slot, one patient, once."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import Http404
-from freezegun import freeze_time
 
 from accounts.models import AuditEvent, Patient
 from tests import factories
+from tests.booking.conftest import at, tuesday
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment
@@ -19,21 +18,7 @@ from visits.booking.signals import appointment_changed
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)  # Monday, 8:00 am in Chicago
-TUESDAY_10 = datetime(2026, 11, 24, 16, 0, tzinfo=UTC)
 Status = Appointment.Status
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with freeze_time(NOW):
-        yield
-
-
-@pytest.fixture
-def hours(practitioner):
-    for weekday in range(5):
-        factories.make_hours(practitioner, weekday, "09:00", "12:00")
 
 
 @pytest.fixture
@@ -48,27 +33,10 @@ def heard():
     appointment_changed.disconnect(listen)
 
 
-@pytest.fixture
-def book(front_desk, practitioner, patient, visit_type, hours):
-    def call(**changes):
-        return services.book(
-            **{
-                "principal": staff(front_desk),
-                "practitioner": practitioner,
-                "patient": patient,
-                "visit_type": visit_type,
-                "start": TUESDAY_10,
-            }
-            | changes
-        )
-
-    return call
-
-
 def test_a_slot_is_booked_recorded_and_announced(book, heard, front_desk, patient):
     visit = book()
 
-    assert (visit.start, visit.end) == (TUESDAY_10, TUESDAY_10 + timedelta(minutes=20))
+    assert (visit.start, visit.end) == (at("10:00"), at("10:00") + timedelta(minutes=20))
     assert (visit.status, visit.created_by) == (Status.BOOKED, front_desk)
     event = AuditEvent.objects.get(subtype="appointment.book")
     assert (event.entity_id, event.patient, event.user) == (str(visit.pk), patient, front_desk)
@@ -107,7 +75,7 @@ def test_a_taken_slot_names_the_nearest_free_ones_before_and_after(book, clinic)
     with pytest.raises(services.SlotTaken) as refusal:
         book(patient=factories.make_patient(clinic))
 
-    minutes = [(slot.start - TUESDAY_10) / timedelta(minutes=1) for slot in refusal.value.nearest]
+    minutes = [(slot.start - at("10:00")) / timedelta(minutes=1) for slot in refusal.value.nearest]
     assert minutes == [-20, 20, 40]
 
 
@@ -123,17 +91,17 @@ def test_a_patient_who_is_elsewhere_then_is_busy(book, clinic, visit_type):
 
 
 @pytest.mark.parametrize(
-    "start",
+    ("days", "clock"),
     [
-        datetime(2026, 11, 24, 16, 5, tzinfo=UTC),  # between two slots
-        datetime(2026, 11, 24, 18, 0, tzinfo=UTC),  # noon: hours are over
-        datetime(2026, 11, 28, 16, 0, tzinfo=UTC),  # Saturday
-        datetime(2026, 11, 20, 16, 0, tzinfo=UTC),  # last Friday
+        pytest.param(0, "10:05", id="between two slots"),
+        pytest.param(0, "12:00", id="hours are over"),
+        pytest.param(4, "10:00", id="Saturday"),
+        pytest.param(-14, "10:00", id="past"),
     ],
 )
-def test_what_is_no_slot_of_the_clinician_cannot_be_booked(book, start):
+def test_what_is_no_slot_of_the_clinician_cannot_be_booked(book, days, clock):
     with pytest.raises(services.NotAvailable):
-        book(start=start)
+        book(start=at(clock, tuesday() + timedelta(days=days)))
     assert not Appointment.objects.exists()
 
 
@@ -189,7 +157,7 @@ def book_new(front_desk, practitioner, visit_type, hours):
                 "principal": staff(front_desk),
                 "practitioner": practitioner,
                 "visit_type": visit_type,
-                "start": TUESDAY_10,
+                "start": at("10:00"),
                 "details": NEW,
             }
             | changes

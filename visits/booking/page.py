@@ -234,6 +234,12 @@ class BookPage:
             return None
 
     @property
+    def lacks_email(self) -> bool:
+        """Whether to say that no message can be sent: not while a new patient is still a blank form."""
+        is_somebody = bool(self.data.get("given_name")) if self.is_new else self.patient is not None
+        return is_somebody and not self.email
+
+    @property
     def is_more_than_a_day_off(self) -> bool:
         return self.start is None or self.start.instant - self.now > timedelta(days=1)
 
