@@ -96,7 +96,11 @@ class NodeProcess:
 
     def terminate(self) -> int:
         self.process.terminate()
-        return self.process.wait(10)
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         self.process.kill()

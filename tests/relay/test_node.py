@@ -351,7 +351,10 @@ async def test_nothing_of_ours_but_the_relay_is_loaded(redis_url):
 
 
 def test_the_client_loads_no_media_library():
-    script = "import sys, visits.relay.client; print([m for m in sys.modules if m in ('aiortc', 'av', 'pylibsrtp', 'django')])"
+    script = (
+        "import sys, visits.relay.client;"
+        "print([m for m in sys.modules if m in ('aiortc', 'av', 'pylibsrtp', 'django')])"
+    )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

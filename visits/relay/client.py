@@ -37,8 +37,8 @@ class RelayUnavailable(Exception):
 class RelayRefused(Exception):
     """The relay does not carry the command out.
 
-    `code`: ``bad-grant``, ``bad-sdp``, ``stale-epoch``, ``room-full``, ``node-full``, ``no-peer``
-    or ``malformed``.
+    `code`: ``bad-grant``, ``bad-sdp``, ``stale-epoch``, ``room-full``, ``node-full``, ``no-peer``,
+    ``malformed``, or ``failed`` (a mistake of the relay's own, which its log names).
     """
 
     def __init__(self, code: str) -> None:
@@ -106,6 +106,7 @@ class RelayClient:
             async with asyncio.timeout(self._timeout):
                 return await self._deliver(room, place, {"command": name, "room": room, **fields})
         except (TimeoutError, RedisError, OSError) as error:
+            _heed_cancellation()
             raise RelayUnavailable(type(error).__name__) from error
 
     async def _deliver(self, room: str, place: bool, command: dict[str, Any]) -> Any:
@@ -148,6 +149,13 @@ class RelayClient:
         return cast("dict[str, Any]", json.loads(popped[1]))
 
 
+def _heed_cancellation() -> None:
+    """redis-py may turn a cancellation into an error of its own; whoever cancelled still means it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class RoomEvents(AsyncIterator[RoomEvent]):
     """A subscription to one room's events: an async context manager and iterator."""
 
@@ -187,6 +195,7 @@ class RoomEvents(AsyncIterator[RoomEvent]):
             try:
                 message = await (await self._subscribe()).get_message(timeout=LISTEN)
             except (RedisError, OSError):
+                _heed_cancellation()
                 await self.aclose()
                 await asyncio.sleep(PAUSE)
                 continue

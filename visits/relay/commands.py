@@ -56,7 +56,7 @@ class Commands:
         """Answer that this node takes nothing more, so that the sender looks elsewhere."""
         try:
             identifier = json.loads(text)["id"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return
         await self._send(str(identifier)[:MAX_ID], json.dumps({"error": wire.ELSEWHERE}))
 

@@ -22,9 +22,10 @@ from visits.relay.registry import Registry
 from visits.relay.udp import UdpPort
 
 TICK = 0.1  # seconds
-COMMAND_WAIT = 1.0  # seconds that one blocking read of the command list takes at most
+COMMAND_WAIT = 0.5  # seconds that one blocking read of the command list takes at most
 RETRY = 0.5  # seconds between two tries to reach Redis
 FLUSH = 2.0  # seconds for the last events
+GRACE = 2.0  # seconds for a loop to end
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class Node:
         self._loops: list[asyncio.Task[None]] = []
         self._rooms: set[str] = set()  # that Redis says are ours
         self._cut_off = False
+        self._stopping = asyncio.Event()
         self._spent = time.process_time(), time.monotonic()
 
     async def start(self) -> None:
@@ -58,7 +60,8 @@ class Node:
 
     async def stop(self) -> None:
         """Take no more rooms, say goodbye to everybody, leave nothing in the registry."""
-        await self._cancel(*self._loops[:2])
+        self._stopping.set()
+        await self._end(*self._loops[:2], patience=GRACE)
         rooms = self._rooms | set(self._engine.halls)
         with contextlib.suppress(RedisError, OSError):
             await self._registry.withdraw()
@@ -67,14 +70,23 @@ class Node:
             await self._registry.release(rooms)
             await self._send_elsewhere()
             await asyncio.wait_for(self._announcer.flush(), FLUSH)
-        await self._cancel(*self._loops)
+        await self._end(*self._loops, patience=0)
         self._port.close()
 
     @staticmethod
-    async def _cancel(*tasks: asyncio.Task[None]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _end(*loops: asyncio.Task[None], patience: float) -> None:
+        """Wait for loops that look at `_stopping`, cancel what hangs.
+
+        What talks to Redis is not cancelled at once: redis-py may turn a cancellation into an error
+        of its own, and a command that was popped just then would be lost.
+        """
+        _, hanging = await asyncio.wait(loops, timeout=patience)
+        for loop in hanging:
+            loop.cancel()
+        done, _ = await asyncio.wait(loops, timeout=GRACE)
+        for loop in done:
+            if not loop.cancelled() and loop.exception() is not None:
+                logger.info("a loop ended with %s", type(loop.exception()).__name__)
 
     async def _send_elsewhere(self) -> None:
         key = wire.commands_key(self._config.node_id)
@@ -82,21 +94,22 @@ class Node:
             await self._commands.refuse(text)
 
     async def _tick(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             await asyncio.sleep(TICK)
             self._engine.tick(time.monotonic())
 
     async def _keep_beating(self) -> None:
-        while True:
-            await asyncio.sleep(self._config.limits.heartbeat)
+        while not self._stopping.is_set():
             await self._survive(self._beat)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._config.limits.heartbeat)
 
     async def _publish(self) -> None:
         while True:
             await self._survive(self._announcer.publish_next)
 
     async def _take_commands(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             text = await self._survive(self._next_command)
             if text is not None:
                 await self._survive(partial(self._commands.take, text))
@@ -107,11 +120,13 @@ class Node:
         return popped[1] if popped else None
 
     async def _survive(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a step that needs Redis until it succeeds. Meanwhile the media goes on."""
+        """Repeat a step that needs Redis until it succeeds, or the node stops. Meanwhile the media goes on."""
         while True:
             try:
                 result = await step()
             except (RedisError, OSError) as error:
+                if self._stopping.is_set():
+                    raise
                 if not self._cut_off:
                     logger.warning("Redis is away (%s), going on without it", type(error).__name__)
                 self._cut_off = self._announcer.missed = True
