@@ -1,6 +1,13 @@
 """Static files under hashed names, so that they can be cached for ever."""
 
+from django.contrib.staticfiles.apps import StaticFilesConfig
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class StaticFiles(StaticFilesConfig):
+    """Leaves out htmx's extensions: no page uses them, and their comments name files that are not there."""
+
+    ignore_patterns = [*StaticFilesConfig.ignore_patterns, "django_htmx/ext/*"]
 
 
 class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
