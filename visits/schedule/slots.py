@@ -4,8 +4,8 @@ Hours are wall-clock times of the clinic's zone; a slot is two instants in UTC. 
 
 * a wall time that does not exist (clocks go forward) starts no slot;
 * a wall time that comes twice (clocks go back) starts one slot, at its first coming (``fold=0``, PEP 495);
-* a slot always lasts its full minutes of real time, lies wholly within the hours, and never overlaps
-  the slot before it: a start that comes too early because an hour fell out is left out.
+* a slot always lasts its full minutes of real time, ends before the hours do, and never overlaps the
+  slot before it: a start that comes too early because an hour fell out is left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

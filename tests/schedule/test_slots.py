@@ -1,0 +1,252 @@
+"""Weekly hours become slots: on ordinary days, when clocks change, and never two at once."""
+
+import time as clock
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from visits.schedule.slots import Hours, Slot, expand, free_slots, nearest, without
+
+CHICAGO = ZoneInfo("America/Chicago")
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def walls(slots: list[Slot], zone: ZoneInfo) -> list[str]:
+    return [slot.start.astimezone(zone).strftime("%H:%M") for slot in slots]
+
+
+def on(day: date, start: str, end: str, minutes: int, zone: ZoneInfo = CHICAGO) -> list[Slot]:
+    hours = Hours(day.weekday(), time.fromisoformat(start), time.fromisoformat(end))
+    return expand([hours], zone, day, day, minutes)
+
+
+def test_hours_are_cut_into_whole_slots():
+    assert walls(on(date(2026, 11, 24), "09:00", "10:10", 20), CHICAGO) == ["09:00", "09:20", "09:40"]
+
+
+def test_wall_clock_hours_keep_their_wall_time_on_both_sides_of_a_clock_change():
+    friday = Hours(4, time(9), time(9, 30))
+
+    before, after = expand([friday], CHICAGO, date(2026, 10, 30), date(2026, 11, 6), 30)
+
+    assert walls([before, after], CHICAGO) == ["09:00", "09:00"]
+    assert after.start - before.start == timedelta(days=7, hours=1)
+
+
+def test_in_march_a_wall_time_that_does_not_exist_starts_no_slot():
+    slots = on(date(2026, 3, 8), "01:00", "04:00", 20)
+
+    assert walls(slots, CHICAGO) == ["01:00", "01:20", "01:40", "03:00", "03:20", "03:40"]
+    assert slots[3].start == slots[2].end
+
+
+def test_in_november_a_wall_time_that_comes_twice_starts_one_slot_at_its_first_coming():
+    slots = on(date(2026, 11, 1), "00:40", "02:20", 20)
+
+    assert walls(slots, CHICAGO) == ["00:40", "01:00", "01:20", "01:40", "02:00"]
+    assert [slot.start.hour for slot in slots] == [5, 6, 6, 6, 8]
+    assert all(slot.end - slot.start == timedelta(minutes=20) for slot in slots)
+
+
+def test_lord_howe_moves_its_clocks_by_half_an_hour():
+    lord_howe = ZoneInfo("Australia/Lord_Howe")
+
+    spring = on(date(2026, 10, 4), "01:30", "03:30", 15, lord_howe)
+    autumn = on(date(2026, 4, 5), "01:15", "02:15", 15, lord_howe)
+
+    assert walls(spring, lord_howe) == ["01:30", "01:45", "02:30", "02:45", "03:00", "03:15"]
+    assert walls(autumn, lord_howe) == ["01:15", "01:30", "01:45", "02:00"]
+    assert autumn[3].start - autumn[2].start == timedelta(minutes=45)
+
+
+def test_a_day_that_fell_out_has_no_slots():
+    assert on(date(2011, 12, 30), "09:00", "12:00", 20, ZoneInfo("Pacific/Apia")) == []
+
+
+def test_where_the_hour_after_midnight_falls_out_the_day_begins_later():
+    havana = ZoneInfo("America/Havana")
+
+    assert walls(on(date(2026, 3, 8), "00:00", "02:00", 30, havana), havana) == ["01:00", "01:30"]
+
+
+def test_a_slot_that_would_outlast_the_hours_across_a_gap_is_left_out():
+    assert walls(on(date(2026, 3, 8), "01:00", "03:00", 45), CHICAGO) == ["01:00"]
+    assert walls(on(date(2026, 3, 8), "01:00", "02:00", 30), CHICAGO) == ["01:00", "01:30"]
+
+
+def test_a_start_that_comes_too_early_because_an_hour_fell_out_is_left_out():
+    slots = on(date(2026, 3, 8), "01:30", "05:00", 45)
+
+    assert walls(slots, CHICAGO) == ["01:30", "03:45"]
+
+
+def test_hours_that_touch_or_overlap_count_as_one_stretch():
+    rules = [Hours(1, time(9), time(10)), Hours(1, time(9, 30), time(10, 40)), Hours(1, time(10, 40), time(11))]
+
+    assert walls(expand(rules, CHICAGO, date(2026, 11, 24), date(2026, 11, 24), 40), CHICAGO) == [
+        "09:00",
+        "09:40",
+        "10:20",
+    ]
+
+
+def test_hours_hold_from_the_first_to_the_last_day_of_their_validity():
+    rule = Hours(1, time(9), time(9, 20), valid_from=date(2026, 11, 10), valid_until=date(2026, 11, 24))
+
+    days = [slot.start.date() for slot in expand([rule], CHICAGO, date(2026, 11, 1), date(2026, 12, 31), 20)]
+
+    assert days == [date(2026, 11, 10), date(2026, 11, 17), date(2026, 11, 24)]
+
+
+def test_busy_time_and_the_past_are_taken_out():
+    tuesday = date(2026, 11, 24)
+    nine = datetime(2026, 11, 24, 15, tzinfo=UTC)
+    busy = [(nine + timedelta(minutes=50), nine + timedelta(minutes=55)), (nine, nine + timedelta(minutes=1))]
+
+    free = free_slots([Hours(1, time(9), time(11))], busy, CHICAGO, tuesday, tuesday, 20, nine + timedelta(minutes=21))
+
+    assert walls(free, CHICAGO) == ["10:00", "10:20", "10:40"]
+
+
+def test_the_nearest_are_taken_from_both_sides():
+    slots = on(date(2026, 11, 24), "09:00", "12:00", 20)
+    ten = datetime(2026, 11, 24, 16, tzinfo=UTC)
+
+    assert walls(nearest(slots, ten, 3), CHICAGO) == ["09:40", "10:00", "10:20"]
+    assert walls(nearest(slots, slots[0].start, 2), CHICAGO) == ["09:00", "09:20"]
+    assert walls(nearest(slots, ten + timedelta(days=1), 2), CHICAGO) == ["11:20", "11:40"]
+    assert nearest([], ten) == []
+
+
+def test_the_work_grows_with_the_days_asked_for_not_with_the_busy_time():
+    rules = [Hours(weekday, time(8), time(18)) for weekday in range(7)]
+    year = expand(rules, CHICAGO, date(2026, 1, 1), date(2026, 12, 31), 10)
+    busy = [(slot.start, slot.end) for slot in year]
+
+    began = clock.perf_counter()
+    assert without(year, busy, LONG_AGO) == []
+    assert clock.perf_counter() - began < 1
+
+
+# --- whatever the hours, the zone and the busy time -------------------------------------------
+
+# Half hours, whole hours, two hours (Troll), at midnight (Havana, Santiago, Beirut), negative DST
+# (Dublin), with Ramadan (Casablanca, twice a year the other way), none, far east and far west.
+ZONES = [
+    ZoneInfo(name)
+    for name in [
+        "America/Chicago", "America/New_York", "America/Denver", "America/Phoenix", "America/Los_Angeles",
+        "America/Anchorage", "Pacific/Honolulu", "America/Puerto_Rico", "America/Mexico_City", "America/Bogota",
+        "America/Santiago", "America/Havana", "America/Sao_Paulo", "America/St_Johns", "Atlantic/Azores",
+        "Europe/Madrid", "Europe/Dublin", "Africa/Casablanca", "Africa/Cairo", "Asia/Beirut", "Asia/Kathmandu",
+        "Australia/Lord_Howe", "Australia/Adelaide", "Pacific/Chatham", "Pacific/Apia", "Pacific/Kiritimati",
+        "Antarctica/Troll", "UTC",
+    ]
+]  # fmt: skip
+zones = st.sampled_from(ZONES)
+days = st.dates(date(2005, 1, 1), date(2037, 12, 31))
+minutes = st.integers(5, 480)
+times = st.times().map(lambda at: at.replace(second=0, microsecond=0))
+
+
+def change_day(zone: ZoneInfo, year: int, which: int) -> date:
+    """The day on which the clocks change, if any do: so that rare days are tried as often as others."""
+    noon = [datetime(year, 1, 1, 12, tzinfo=zone) + timedelta(days=n) for n in range(365)]
+    changes = [late.date() for early, late in pairwise(noon) if early.utcoffset() != late.utcoffset()]
+    return changes[which % len(changes)] if changes else noon[which % 365].date()
+
+
+change_days = st.tuples(zones, st.integers(2005, 2037), st.integers(0, 1)).map(
+    lambda drawn: (drawn[0], change_day(*drawn))
+)
+places = st.one_of(st.tuples(zones, days), change_days)
+
+
+@st.composite
+def hours_of(draw, weekday: int):
+    start, end = sorted([draw(times), draw(times)])
+    assume(start < end)
+    return Hours(weekday, start, end)
+
+
+@st.composite
+def schedules(draw):
+    zone, first = draw(places)
+    length = draw(st.integers(0, 3))
+    weekdays = st.sampled_from([(first + timedelta(days=n)).weekday() for n in range(length + 1)])
+    rules = draw(st.lists(weekdays.flatmap(hours_of), max_size=6))
+    return rules, zone, first, first + timedelta(days=length), draw(minutes)
+
+
+@settings(max_examples=400, deadline=None)
+@given(schedules())
+def test_slots_are_in_order_whole_and_never_overlap(schedule):
+    slots = expand(*schedule)
+
+    assert all(slot.end - slot.start == timedelta(minutes=schedule[4]) for slot in slots)
+    assert all(one.end <= other.start for one, other in pairwise(slots))
+
+
+def is_open(rules: list[Hours], local: datetime) -> bool:
+    return any(rule.holds_on(local.date()) and rule.start_time <= local.time() < rule.end_time for rule in rules)
+
+
+@settings(max_examples=400, deadline=None)
+@given(schedules())
+def test_slots_begin_and_end_within_the_hours_by_the_wall_clock(schedule):
+    rules, zone, first, last, length = schedule
+
+    for slot in expand(rules, zone, first, last, length):
+        begins, ends = (at.astimezone(zone) for at in (slot.start, slot.end - timedelta(microseconds=1)))
+        assert first <= begins.date() == ends.date() <= last
+        assert is_open(rules, begins)
+        # Clocks may go back within a slot that began before: then its end reads earlier than its start.
+        assert is_open(rules, ends) or ends.fold == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(schedules())
+def test_slots_start_at_wall_times_that_exist_and_at_their_first_coming(schedule):
+    zone = schedule[1]
+
+    for slot in expand(*schedule):
+        local = slot.start.astimezone(zone)
+        assert local.fold == 0
+        assert local.replace(tzinfo=zone).astimezone(UTC) == slot.start
+
+
+@settings(max_examples=200, deadline=None)
+@given(places, times, times, minutes)
+def test_where_no_clock_changes_no_minute_is_lost(place, start, end, length):
+    zone, day = place
+    assume(start < end)
+    offsets = {datetime.combine(day, time(hour), tzinfo=zone).utcoffset() for hour in range(24)}
+    assume(len(offsets) == 1 and datetime.combine(day, time(23, 59), tzinfo=zone).utcoffset() in offsets)
+
+    slots = expand([Hours(day.weekday(), start, end)], zone, day, day, length)
+
+    open_for = datetime.combine(day, end) - datetime.combine(day, start)
+    assert len(slots) == open_for // timedelta(minutes=length)
+
+
+intervals = st.tuples(st.integers(-600, 4000), st.integers(1, 300))
+
+
+@settings(max_examples=200, deadline=None)
+@given(schedules(), st.lists(intervals, max_size=8), st.integers(-600, 4000))
+def test_free_means_in_the_future_and_clear_of_everything_busy(schedule, busy, now):
+    first = datetime.combine(schedule[2], time(0), tzinfo=UTC)
+    taken = [(first + timedelta(minutes=start), first + timedelta(minutes=start + length)) for start, length in busy]
+    moment = first + timedelta(minutes=now)
+    slots = expand(*schedule)
+
+    free = without(slots, taken, moment)
+
+    assert free == [
+        slot
+        for slot in slots
+        if slot.start >= moment and all(end <= slot.start or slot.end <= start for start, end in taken)
+    ]
