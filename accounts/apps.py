@@ -1,8 +1,15 @@
 """Accounts: who you are and what your role may do. Knows nothing of visits."""
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class AccountsConfig(AppConfig):
+    default = True
     name = "accounts"
     verbose_name = "Accounts"
+
+
+class AdminConfig(admin_apps.AdminConfig):
+    default = False
+    default_site = "accounts.admin_site.TelehealthAdminSite"

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.models import Clinic, Membership
 from accounts.policy import Action
+from accounts.principal import Principal
 
 
 def who(request: HttpRequest) -> dict[str, Any]:
@@ -15,5 +17,12 @@ def who(request: HttpRequest) -> dict[str, Any]:
     return {
         "principal": principal,
         "clinic": principal.clinic,
+        "other_clinics": lambda: other_clinics(principal),
         "perms_nav": {"board": principal.may(Action.BOARD_SEE), "book": principal.may(Action.VISIT_BOOK)},
     }
+
+
+def other_clinics(principal: Principal) -> list[Clinic]:
+    """The clinics that a member of staff can switch to; asked for by pages that show the menu only."""
+    memberships = Membership.objects.filter(user=principal.user, is_active=True).exclude(clinic=principal.clinic)
+    return [membership.clinic for membership in memberships.select_related("clinic")]

@@ -18,7 +18,8 @@ def sign_in(*, request: HttpRequest, email: str, password: str) -> User | None:
     Says nothing of whether the account exists, and takes as long either way. django-axes counts
     failures and sets ``request.axes_locked_out``.
     """
-    user = authenticate(request, username=email, password=password)
+    # By the name of the form's field, or django-axes would count all failures as nobody's.
+    user = authenticate(request, email=email, password=password)
     if user is None:
         if not getattr(request, "axes_locked_out", False):
             refuse(request, email, "user.signin")

@@ -22,7 +22,7 @@ def request_mail(user: User) -> None:
     """Have the link mailed by a worker, once the transaction is done."""
     from accounts.password.tasks import mail_link
 
-    transaction.on_commit(lambda: mail_link.delay(str(user.pk)))
+    transaction.on_commit(lambda: mail_link.delay(str(user.pk)), robust=True)
 
 
 def mail_link(user: User) -> None:

@@ -1,0 +1,258 @@
+"""The admin of clinics and people, of links, and of the audit trail."""
+
+import json
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
+from accounts.links import services as links
+from accounts.mfa import services as mfa
+from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
+from accounts.password import services as password
+from accounts.policy import Action
+from accounts.signals import clinic_created
+
+
+@admin.register(Clinic)
+class ClinicAdmin(ClinicScopedAdmin):
+    clinic_path = "pk"
+    deletable = False
+    list_display = ("name", "slug", "time_zone", "language", "phone")
+    list_filter = ("language",)
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def save_model(self, request: HttpRequest, obj: Clinic, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            clinic_created.send(sender=Clinic, clinic=obj)
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+class MembershipInline(ClinicScopedInline):
+    model = Membership
+    verbose_name = _("membership")
+
+    def get_min_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        """Who belongs nowhere is nobody's to manage."""
+        return 0 if obj or getattr(request.user, "is_superuser", False) else 1
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, validate_min=True, **kwargs)
+
+
+@admin.register(User)
+class UserAdmin(ClinicScopedAdmin):
+    form = UserForm
+    clinic_path = "memberships__clinic"
+    deletable = False  # the audit trail names them; ``is_active`` shuts them out
+    inlines = (MembershipInline,)
+    list_display = ("name", "email", "roles", "is_active", "is_staff", "second_factor", "last_login")
+    list_filter = ("is_active", "is_staff", "memberships__role", "last_login")
+    search_fields = ("name", "email")
+    readonly_fields = ("second_factor", "last_login", "date_joined")
+    actions = ("mail_password_link", "reset_second_factor")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        memberships = self.admin_site._registry[Membership].get_queryset(request)
+        shown = Prefetch("memberships", queryset=memberships, to_attr="shown_memberships")
+        users: QuerySet[User] = super().get_queryset(request)
+        return users.prefetch_related(shown, "totpdevice_set")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = ["name", "email", "language", "time_zone", "is_active", "is_staff"]
+        if getattr(request.user, "is_superuser", False):
+            fields.append("is_superuser")
+        return fields + list(self.readonly_fields) if obj else fields
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or self.may_manage(request, obj))
+
+    def may_manage(self, request: HttpRequest, user: User) -> bool:
+        """A clinic's admin manages who belongs to that clinic alone: else they could take over a stranger's account."""
+        if getattr(request.user, "is_superuser", False):
+            return True
+        principal = principal_of(request)
+        if principal is None or user.is_superuser:
+            return False
+        return not user.memberships.exclude(clinic=principal.clinic).exists()
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.set_unusable_password()
+        super().save_model(request, obj, form, change)
+        if not change:
+            password.request_mail(obj)
+
+    @admin.display(description=_("roles"))
+    def roles(self, user: User) -> str:
+        shown: list[Membership] = getattr(user, "shown_memberships", [])
+        return ", ".join(f"{one.get_role_display()} ({one.clinic})" for one in shown if one.is_active)
+
+    @admin.display(description=_("second factor"), boolean=True)
+    def second_factor(self, user: User) -> bool:
+        devices = user.totpdevice_set.all()  # type: ignore[attr-defined]
+        return any(device.confirmed for device in devices)
+
+    @admin.action(description=_("Mail a link to choose a password"), permissions=["change"])
+    def mail_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        chosen = self._manageable(request, queryset)
+        for user in chosen:
+            self.audit(request, "user.password-mail", AuditEvent.Action.EXECUTE, user)
+            password.request_mail(user)
+        words = ngettext("%(count)d link is on its way.", "%(count)d links are on their way.", len(chosen))
+        messages.success(request, words % {"count": len(chosen)})
+
+    @admin.action(description=_("Reset the second factor (phone lost)"), permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        chosen = self._manageable(request, queryset)
+        for user in chosen:
+            self.audit(request, "mfa.reset", AuditEvent.Action.DELETE, user)
+            mfa.reset(user)
+        words = ngettext(
+            "%(count)d person sets up their phone again at the next sign-in.",
+            "%(count)d people set up their phones again at the next sign-in.",
+            len(chosen),
+        )
+        messages.success(request, words % {"count": len(chosen)})
+
+    def _manageable(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:
+        found = list(users)
+        chosen = [user for user in found if user.is_active and self.may_manage(request, user)]
+        if len(chosen) < len(found):
+            messages.warning(request, _("Left out: who may not sign in, or belongs to another clinic too."))
+        return chosen
+
+
+@admin.register(Membership)
+class MembershipAdmin(ClinicScopedAdmin):
+    list_display = ("user", "clinic", "role", "is_active")
+    list_filter = ("role", "is_active", "clinic")
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user", "clinic")
+
+
+@admin.register(Practitioner)
+class PractitionerAdmin(ClinicScopedAdmin):
+    list_display = ("name", "specialty", "user", "clinic", "is_active")
+    list_filter = ("is_active", "clinic", "specialty")
+    search_fields = ("name", "specialty", "user__email")
+    list_select_related = ("user", "clinic")
+
+
+@admin.register(Patient)
+class PatientAdmin(ClinicScopedAdmin):
+    deletable = False
+    list_display = ("family_name", "given_name", "birth_date", "phone", "email", "language", "clinic")
+    list_display_links = ("family_name", "given_name")
+    list_filter = ("language", "clinic", "created_at")
+    search_fields = ("family_name", "given_name", "email", "phone")
+    readonly_fields = ("created_at",)
+    list_select_related = ("clinic",)
+
+
+@admin.register(AccessLink)
+class AccessLinkAdmin(ClinicScopedAdmin):
+    read_only = True
+    patient_path = "patient"
+    list_display = ("id", "kind", "bearer", "created_at", "expires_at", "first_used_at", "state", "clinic")
+    list_filter = ("kind", "clinic", "created_at", ("revoked_at", admin.EmptyFieldListFilter))
+    search_fields = ("patient__family_name", "patient__given_name", "name")
+    list_select_related = ("patient", "clinic")
+    date_hierarchy = "created_at"
+    fields = (
+        "id", "kind", "bearer", "relationship", "clinic", "resource_id", "state", "created_at", "created_by",
+        "expires_at", "first_used_at", "revoked_at", "failures",
+    )  # fmt: skip
+    actions = ("revoke",)
+
+    @admin.display(description=_("for"))
+    def bearer(self, link: AccessLink) -> str:
+        return link.patient.full_name if link.patient else link.name
+
+    @admin.display(description=_("state"))
+    def state(self, link: AccessLink) -> Any:
+        try:
+            links.check_open(link)
+        except links.LinkClosed as closed:
+            return STATES[closed.state]
+        return _("open")
+
+    @admin.action(description=_("Revoke: the links open nothing any more"), permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessLink]) -> None:
+        count = sum(links.revoke(principal=principal_of(request), link=link) for link in queryset)
+        words = ngettext("%(count)d link revoked.", "%(count)d links revoked.", count)
+        messages.success(request, words % {"count": count})
+
+
+STATES = {
+    links.State.EXPIRED: _("expired"),
+    links.State.REVOKED: _("revoked"),
+    links.State.LOCKED: _("locked"),
+}
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ClinicScopedAdmin):
+    """Read only, for who may read the trail; opening a patient's event is itself on it."""
+
+    read_only = True
+    policy_action = Action.AUDIT_READ
+    patient_path = "patient"
+    list_display = ("recorded", "subtype", "outcome", "who", "role", "entity_type", "entity_id", "address", "clinic")
+    list_filter = ("clinic", "outcome", "action", "role", ("recorded", admin.DateFieldListFilter), "subtype")
+    list_select_related = ("user", "link", "clinic")
+    search_fields = ("entity_id",)
+    search_help_text = _("An id (of a person, patient, object or request), or an event such as link.redeem")
+    date_hierarchy = "recorded"
+    show_full_result_count = False
+    list_per_page = 50
+    fields = (
+        "recorded", "subtype", "action", "outcome", "who", "role", "clinic", "entity_type", "entity_id",
+        "patient_key", "address", "request_id", "pretty_detail",
+    )  # fmt: skip
+    readonly_fields = ("who", "patient_key", "pretty_detail")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
+    ) -> tuple[QuerySet[AuditEvent], bool]:
+        """By indexes, whole: the trail grows long."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            found = uuid.UUID(term)
+        except ValueError:
+            return queryset.filter(Q(entity_id=term) | Q(subtype__startswith=term.lower())), False
+        by_id = Q(entity_id=str(found)) | Q(user_id=found) | Q(patient_id=found) | Q(link_id=found)
+        return queryset.filter(by_id | Q(request_id=found.hex)), False
+
+    @admin.display(description=_("who"))
+    def who(self, event: AuditEvent) -> str:
+        if event.user:
+            return str(event.user)
+        return str(event.link) if event.link else "-"
+
+    @admin.display(description=_("patient"))
+    def patient_key(self, event: AuditEvent) -> str:
+        return str(event.patient_id or "-")
+
+    @admin.display(description=_("detail"))
+    def pretty_detail(self, event: AuditEvent) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(event.detail, indent=2, sort_keys=True))
