@@ -1,9 +1,6 @@
 """A visit whose patient has come and was let in, and a relay that is really there."""
 
-import os
-import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,8 +14,9 @@ from accounts.links import services as links
 from accounts.models import AccessLink, Patient, User
 from accounts.policy import Role
 from accounts.principal import SESSION_LINKS, Principal
+from telehealth.embedded import stop
 from tests.conftest import staff
-from telehealth.embedded import end_with_parent, stop
+from tests.room.relay_process import start_relay
 from visits.booking.models import Appointment
 from visits.room import services
 from visits.room.models import Encounter
@@ -98,18 +96,7 @@ def other_patient(clinic: Any) -> Patient:
 
 @pytest.fixture(scope="session")
 def relay() -> Iterator[subprocess.Popen[str]]:
-    """A relay process of its own, ready."""
-    environment = {
-        **os.environ,
-        "TELEHEALTH_RELAY_PORT": "0",
-        "TELEHEALTH_RELAY_LIMITS": "away_after=1,gone_after=2,connect_within=4",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "visits.relay"],
-        env=environment, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent,
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert re.match(r"relay \S+ on 127\.0\.0\.1:\d+", line), line
+    """A relay process of its own, ready; it soon misses who is silent."""
+    process = start_relay("away_after=1,gone_after=2,connect_within=4")
     yield process
     stop(process)

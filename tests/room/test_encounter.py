@@ -40,9 +40,7 @@ def test_a_clinician_may_come_before_the_patient(visit: Appointment, as_clinicia
     assert seat.role == "clinician"
 
 
-def test_others_know_a_clinician_by_the_name_that_patients_see(
-    admitted: Appointment, as_clinician: Principal
-) -> None:
+def test_others_know_a_clinician_by_the_name_that_patients_see(admitted: Appointment, as_clinician: Principal) -> None:
     assert enter(as_clinician, admitted).name == "Dr. Amara Okafor"
 
 
@@ -116,9 +114,7 @@ def test_ending_twice_changes_nothing(encounter: Encounter, as_clinician: Princi
 
 
 @pytest.mark.parametrize("who", ["front_desk", "stranger", "auditor"])
-def test_only_clinicians_of_the_clinic_end_it(
-    encounter: Encounter, who: str, request: pytest.FixtureRequest
-) -> None:
+def test_only_clinicians_of_the_clinic_end_it(encounter: Encounter, who: str, request: pytest.FixtureRequest) -> None:
     with pytest.raises(Http404):
         services.end(principal=staff(request.getfixturevalue(who)), visit=encounter.appointment)
 

@@ -276,9 +276,7 @@ async def test_the_clinician_ends_it_for_all(
         await asyncio.wait_for(until(lambda: two.person.closed), 5)
 
 
-async def test_a_patient_cannot_end_it(
-    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
-) -> None:
+async def test_a_patient_cannot_end_it(relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages) -> None:
     async with patient_page() as page:
         await page.join()
         await page.send("end")

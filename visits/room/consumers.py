@@ -121,9 +121,7 @@ class RoomConsumer(LiveConsumer):
         # A lost line may be a changed network: the media go on for a while. A lost right ends them.
         if self.seat and self._end_code in {NORMAL, NOT_ALLOWED, NOT_FOUND}:
             await self._leave_relay(self.seat)
-            await database_sync_to_async(presence.left)(
-                seat=self.seat.pk, epoch=self.seat.epoch, why=presence.REMOVED
-            )
+            await database_sync_to_async(presence.left)(seat=self.seat.pk, epoch=self.seat.epoch, why=presence.REMOVED)
 
     # --- what a client says -----------------------------------------------------------------
 
@@ -143,8 +141,7 @@ class RoomConsumer(LiveConsumer):
             re=message.id,
             sdp=joined.sdp,
             slots=[
-                {"index": slot.index, "audio_mid": slot.audio_mid, "video_mid": slot.video_mid}
-                for slot in joined.slots
+                {"index": slot.index, "audio_mid": slot.audio_mid, "video_mid": slot.video_mid} for slot in joined.slots
             ],
             screen_mid=joined.screen_mid,
             epoch=seat.epoch,

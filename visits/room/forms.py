@@ -13,9 +13,7 @@ RELATIONSHIPS = [
 
 
 class GuestForm(forms.Form):
-    name = forms.CharField(
-        label=_("Name"), max_length=80, help_text=_("The others in the visit see this name.")
-    )
+    name = forms.CharField(label=_("Name"), max_length=80, help_text=_("The others in the visit see this name."))
     relationship = forms.ChoiceField(label=_("Comes as"), choices=RELATIONSHIPS)
 
 

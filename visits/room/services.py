@@ -41,9 +41,7 @@ def open_encounter(*, principal: Principal, visit: Appointment) -> Encounter:
         visit = appointment_for(principal, visit.pk, action, lock=True)
         if not visit.is_open:
             raise NotOpen
-        encounter, created = Encounter.objects.get_or_create(
-            appointment=visit, defaults={"started_at": timezone.now()}
-        )
+        encounter, created = Encounter.objects.get_or_create(appointment=visit, defaults={"started_at": timezone.now()})
         if not created and encounter.status == Encounter.Status.IN_PROGRESS:
             return encounter
         if not created:

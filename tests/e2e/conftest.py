@@ -1,0 +1,133 @@
+"""Real browsers against the real server: one server a test, one relay, a browser of their own for each person.
+
+``person("Rosa", colour="blue", tone=600)`` opens a browser whose camera shows that colour and whose microphone
+hears that tone, so that a test can tell whose picture and sound arrive where.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from telehealth.embedded import stop
+from tests.e2e import media
+from tests.room.relay_process import start_relay
+
+# Sync Playwright runs a loop in this thread, in which the ORM is called all the same.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+FAILURES = settings.BASE_DIR / ".data" / "test-failures"
+FLAGS = [
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-sandbox",
+]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    setattr(item, f"report_{report.when}", report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def relay() -> Iterator[subprocess.Popen[str]]:
+    process = start_relay()
+    yield process
+    stop(process)
+
+
+@pytest.fixture
+def site(transactional_db: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a running Telehealth with the test's database."""
+    from telehealth.asgi import application
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://localhost:{listener.getsockname()[1]}"
+    monkeypatch.setattr(settings, "BASE_URL", address)
+    settings.SOCKET_ORIGINS.append(address)  # the list that the Origin check holds
+    application.application_mapping["http"] = ASGIStaticFilesHandler(_http(application))
+    config = uvicorn.Config(application, log_level="warning", lifespan="off", ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.02)
+    yield address
+    server.should_exit = True
+    server.force_exit = True
+    thread.join(10)
+    settings.SOCKET_ORIGINS.remove(address)
+
+
+def _http(application: Any) -> Any:
+    handler = application.application_mapping["http"]
+    return handler.application if isinstance(handler, ASGIStaticFilesHandler) else handler
+
+
+@pytest.fixture
+def playwright() -> Iterator[Playwright]:
+    """One for each test: its loop must be gone when an asyncio test follows."""
+    with sync_playwright() as instance:
+        yield instance
+
+
+@pytest.fixture
+def person(
+    playwright: Playwright, chromium: str, site: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
+    """``person(name, colour=…, tone=…, **context)``: a page in a browser of their own. Pictures are kept on failure."""
+    opened: list[tuple[str, Browser, Page]] = []
+
+    def open_browser(name: str, *, colour: str = "green", tone: int = 440, ask: bool = False, **context: Any) -> Page:
+        flags = [*FLAGS, *media.flags(tmp_path, name, colour, tone)]
+        if ask:
+            flags.remove("--use-fake-ui-for-media-stream")
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        options = {"base_url": site, "viewport": {"width": 1440, "height": 900}, "locale": "en-US", **context}
+        page = browser.new_context(**options).new_page()
+        page.set_default_timeout(15_000)
+        page.add_init_script(media.WATCH_FIRST_FRAME)
+        page.on("pageerror", lambda error: print(f"[{name}] {error}"))
+        page.on(
+            "console",
+            lambda message: print(f"[{name}] {message.type}: {message.text}") if message.type == "error" else None,
+        )
+        opened.append((name, browser, page))
+        return page
+
+    yield open_browser
+    report = getattr(request.node, "report_call", None)
+    for name, browser, page in opened:
+        if report is not None and report.failed:
+            FAILURES.mkdir(parents=True, exist_ok=True)
+            place = FAILURES / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())}-{name}.png"
+            page.screenshot(path=place)
+            print(f"[{name}] {page.url} {place}")
+        browser.close()

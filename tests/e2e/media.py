@@ -1,0 +1,143 @@
+"""Cameras that show one colour, microphones that hear one tone, and how to tell on the other side."""
+
+import math
+import struct
+import time
+import wave
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page
+
+WIDTH, HEIGHT, RATE = 640, 360, 48_000
+COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "yellow": (255, 220, 0)}
+
+# When the first frame of somebody else was shown, in ms of the machine's clock.
+WATCH_FIRST_FRAME = """
+new MutationObserver((_, observer) => {
+  const video = document.querySelector("#tiles video");
+  if (!video) return;
+  observer.disconnect();
+  video.requestVideoFrameCallback(() => (window.firstFrameAt = performance.timeOrigin + performance.now()));
+}).observe(document, {childList: true, subtree: true});
+"""
+
+COLOUR_OF = """(video) => {
+  if (video.readyState < 2) return null;
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 1;
+  const pen = canvas.getContext("2d");
+  pen.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 8, 8, 0, 0, 1, 1);
+  return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}"""
+
+# Listens for a while and returns [loudest frequency, its level in dB].
+TONE_OF = """async (audio) => {
+  const context = (window.ears ??= new AudioContext());
+  await context.resume();
+  const source = context.createMediaStreamSource(audio.srcObject);
+  const analyser = new AnalyserNode(context, {fftSize: 8192, smoothingTimeConstant: 0});
+  source.connect(analyser);
+  const levels = new Float32Array(analyser.frequencyBinCount);
+  let best = [0, -Infinity];
+  const until = performance.now() + 1200;
+  while (performance.now() < until) {
+    await new Promise((done) => setTimeout(done, 100));
+    analyser.getFloatFrequencyData(levels);
+    levels.forEach((level, bin) => {
+      if (level > best[1]) best = [(bin * context.sampleRate) / analyser.fftSize, level];
+    });
+  }
+  source.disconnect();
+  return [best[0], Math.max(best[1], -200)];
+}"""
+
+AUDIBLE = -60  # dB
+
+
+def flags(folder: Path, name: str, colour: str, tone: int) -> list[str]:
+    """Chromium's flags for a camera and a microphone of this person's own."""
+    camera, microphone = folder / f"{name}.y4m", folder / f"{name}.wav"
+    _write_camera(camera, COLOURS[colour])
+    _write_microphone(microphone, tone)
+    return [f"--use-file-for-fake-video-capture={camera}", f"--use-file-for-fake-audio-capture={microphone}"]
+
+
+def _write_camera(path: Path, rgb: tuple[int, int, int]) -> None:
+    """Two seconds of one colour, in which a line moves so that frames differ (YUV4MPEG2, BT.601)."""
+    r, g, b = rgb
+    y = round(16 + 0.257 * r + 0.504 * g + 0.098 * b)
+    u = round(128 - 0.148 * r - 0.291 * g + 0.439 * b)
+    v = round(128 + 0.439 * r - 0.368 * g - 0.071 * b)
+    chroma = bytes([u]) * (WIDTH * HEIGHT // 4) + bytes([v]) * (WIDTH * HEIGHT // 4)
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F20:1 Ip A1:1 C420jpeg\n".encode())
+        for frame in range(40):
+            luma = bytearray([y]) * (WIDTH * HEIGHT)
+            row = frame * 2
+            luma[row * WIDTH : (row + 4) * WIDTH] = bytes([min(235, y + 60)]) * (4 * WIDTH)
+            file.write(b"FRAME\n" + bytes(luma) + chroma)
+
+
+def _write_microphone(path: Path, tone: int) -> None:
+    """Beeps: a steady tone is noise to a browser's noise suppression."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        samples = []
+        for n in range(RATE * 2):
+            beat = (n / RATE * 2.5) % 1  # of 0.4 s
+            loud = max(0.0, math.sin(math.pi * beat / 0.7)) if beat < 0.7 else 0.0
+            samples.append(int(12000 * loud * math.sin(2 * math.pi * tone * n / RATE)))
+        file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
+
+
+def looks(video: Locator, colour: str, within: float = 10) -> None:
+    """Wait until the video shows this person's colour. AssertionError if it does not."""
+    wanted, seen = COLOURS[colour], None
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        seen = video.evaluate(COLOUR_OF)
+        if seen and all(abs(a - b) < 60 for a, b in zip(seen, wanted, strict=True)):
+            return
+        video.page.wait_for_timeout(100)
+    raise AssertionError(f"{colour} is not to be seen, but {seen}")
+
+
+def sounds(audio: Locator, tone: int, within: float = 10) -> None:
+    """Wait until this person's tone is the loudest thing heard."""
+    heard = None
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        heard = audio.evaluate(TONE_OF)
+        if abs(heard[0] - tone) < 25 and heard[1] > AUDIBLE:
+            return
+    raise AssertionError(f"{tone} Hz is not to be heard, but {heard}")
+
+
+def is_silent(audio: Locator, tone: int, within: float = 10) -> None:
+    """Wait until nothing of this person is heard any more."""
+    heard = None
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        heard = audio.evaluate(TONE_OF)
+        if heard[1] <= AUDIBLE:
+            return
+    raise AssertionError(f"still heard: {heard}")
+
+
+def frames(video: Locator) -> int:
+    """How many frames the video has decoded."""
+    return int(video.evaluate("(video) => video.getVideoPlaybackQuality().totalVideoFrames"))
+
+
+def keeps_moving(video: Locator, more: int = 10, within: float = 10) -> None:
+    """Wait until more frames are decoded."""
+    start, deadline = frames(video), time.monotonic() + within
+    while frames(video) < start + more:
+        assert time.monotonic() < deadline, "the picture stands still"
+        video.page.wait_for_timeout(50)
+
+
+def first_frame_after(page: Page, pressed_at: float) -> float:
+    """Seconds from a press (time.time()) to the first frame of somebody else."""
+    page.wait_for_function("() => window.firstFrameAt")
+    return float(page.evaluate("() => window.firstFrameAt")) / 1000 - pressed_at

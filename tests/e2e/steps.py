@@ -1,0 +1,57 @@
+"""What people do, page by page."""
+
+import re
+import time
+
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from tests.factories import PASSWORD
+
+
+def code_of(user: User) -> str:
+    """What the authenticator app of the user shows now; enrols one that is known to us."""
+    device, _ = TOTPDevice.objects.get_or_create(user=user, name="phone", confirmed=True)
+    totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
+    totp.time = time.time()
+    return str(totp.token()).zfill(device.digits)
+
+
+def sign_in(page: Page, user: User) -> None:
+    """E-mail, password, code; ends on Today."""
+    code = code_of(user)
+    page.goto("/signin/")
+    page.get_by_label("E-mail").fill(user.email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("code").fill(code)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page).to_have_url(re.compile("/today/$"))
+
+
+def check_in(page: Page, link: str, birth_date: str = "03/14/1979") -> None:
+    """From the link in the mail to the waiting room."""
+    page.goto(link)
+    page.get_by_label("birth").fill(birth_date)
+    page.get_by_role("button", name="Continue").click()
+    details(page)
+    page.get_by_role("button", name="Check camera and sound").click()
+    page.get_by_role("button", name="Go to the waiting room").click()
+    expect(page).to_have_url(re.compile("/waiting/$"))
+
+
+def details(page: Page) -> None:
+    """Where one is, and the agreement."""
+    for label, value in {
+        "If we get cut off, we call": "(555) 010-0177",
+        "Where you are right now": "48 Alder Street, Madison, WI",
+        "Who we call in an emergency": "Luis Marín, brother, (555) 010-0163",
+    }.items():
+        field = page.get_by_label(label, exact=True)
+        if not field.is_visible():
+            page.get_by_role("button", name=f"Change {label}").click()
+        field.fill(value)
+    page.get_by_label("I agree").check()
+    page.locator("main").get_by_role("button", name="Continue").last.click()
