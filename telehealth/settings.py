@@ -37,7 +37,7 @@ INSTALLED_APPS = [
     "visits.checkin",
     "visits.waiting",
     "visits.room",
-    "django.contrib.admin",
+    "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
