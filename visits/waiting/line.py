@@ -50,4 +50,4 @@ def wait(
     most = max(most, until_start)
     if most > FURTHEST_MINUTES:
         return None
-    return math.floor(least), max(1, math.ceil(most))
+    return round(least), max(1, math.ceil(most))
