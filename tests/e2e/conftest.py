@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,11 @@ FLAGS = [
     "--no-first-run",
     "--no-sandbox",
 ]
+
+
+def note(*parts: object) -> None:
+    """Into the output that pytest shows with a failure."""
+    sys.stdout.write(" ".join(map(str, parts)) + "\n")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -114,11 +120,8 @@ def person(
         page = browser.new_context(**options).new_page()
         page.set_default_timeout(15_000)
         page.add_init_script(media.WATCH_FIRST_FRAME)
-        page.on("pageerror", lambda error: print(f"[{name}] {error}"))
-        page.on(
-            "console",
-            lambda message: print(f"[{name}] {message.type}: {message.text}") if message.type == "error" else None,
-        )
+        page.on("pageerror", lambda error: note(name, error))
+        page.on("console", lambda message: message.type == "error" and note(name, message.text))
         opened.append((name, browser, page))
         return page
 
@@ -129,5 +132,5 @@ def person(
             FAILURES.mkdir(parents=True, exist_ok=True)
             place = FAILURES / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())}-{name}.png"
             page.screenshot(path=place)
-            print(f"[{name}] {page.url} {place}")
+            note(name, page.url, place)
         browser.close()

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
-
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.test import Client

@@ -372,9 +372,10 @@ async def test_a_frame_too_large_closes_this_socket_only(
 async def test_without_a_relay_the_page_is_told_to_try_again(
     encounter: Encounter, patient_page: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from visits.room import consumers
-    from visits.relay.client import RelayClient
     from django.conf import settings
+
+    from visits.relay.client import RelayClient
+    from visits.room import consumers
 
     nowhere = RelayClient(settings.REDIS_URL.replace("valkey.sock", "nobody.sock"), settings.RELAY_SECRET)
     monkeypatch.setattr(consumers, "relay", lambda: nowhere)

@@ -12,11 +12,11 @@ from channels.db import database_sync_to_async
 from accounts.policy import Action
 from accounts.principal import Principal
 from accounts.scope import party_of, staff_of
+from visits.booking.access import appointment_for
+from visits.booking.models import Appointment
 from visits.live.consumer import NORMAL, NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, Closed, Handler, LiveConsumer
 from visits.live.events import visit_group
 from visits.live.messages import MAX_BYTES, Message, Refused, Schema, flag, text
-from visits.booking.access import appointment_for
-from visits.booking.models import Appointment
 from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent
 from visits.room import presence, services
 from visits.room.media import relay
@@ -249,10 +249,11 @@ class RoomConsumer(LiveConsumer):
 
 class StaffRoomConsumer(RoomConsumer):
     async def principal(self) -> Principal | None:
-        who = await staff_of(self.scope)
+        who: Principal | None = await staff_of(self.scope)
         return who if who and who.may(Action.VISIT_JOIN) else None
 
 
 class PartyRoomConsumer(RoomConsumer):
     async def principal(self) -> Principal | None:
-        return await party_of(self.scope, self.visit_id)
+        who: Principal | None = await party_of(self.scope, self.visit_id)
+        return who

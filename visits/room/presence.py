@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from visits.live import events
@@ -74,7 +74,7 @@ def close_silent(now: datetime | None = None) -> int:
     return closed
 
 
-def _close(presences, now: datetime, why: str) -> int:  # type: ignore[no-untyped-def]
+def _close(presences: QuerySet[Presence], now: datetime, why: str) -> int:
     # A clock may step back: an end is never before its start.
     late = presences.filter(joined_at__gt=now).update(left_at=F("joined_at"), left_why=why)
     return late + presences.filter(left_at=None).update(left_at=now, left_why=why)

@@ -1,6 +1,7 @@
 """What happens to a visit as a whole: it opens, people take their seats, it ends."""
 
 import uuid
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -77,9 +78,8 @@ def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool)
         if not open_to(principal, visit):
             raise NotOpen
         if principal.is_staff_member:
-            encounter = open_encounter(principal=principal, visit=visit)
-        else:
-            encounter = visit.encounter
+            open_encounter(principal=principal, visit=visit)
+        encounter = Encounter.objects.select_related("appointment").get(appointment=visit)
         seat = next_epoch(seat_for(principal, encounter), audio=audio, video=video)
         record(
             "visit.join",
@@ -94,6 +94,7 @@ def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool)
 
 def seat_for(principal: Principal, encounter: Encounter) -> Seat:
     """The person's seat, made once. A patient has one seat whichever of their links they used."""
+    own: dict[str, Any]
     if principal.user is not None:
         own = {"user": principal.user}
     elif principal.role == Role.PATIENT:
