@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 PERMISSIONS_POLICY = (
     "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), "
-    "speaker-selection=(self), geolocation=(), payment=(), usb=(), bluetooth=(), "
+    "speaker-selection=(self), geolocation=(), payment=(), usb=(), "
     "browsing-topics=(), interest-cohort=()"
 )
 
