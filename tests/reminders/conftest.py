@@ -1,13 +1,25 @@
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from accounts.models import Patient, Practitioner
+from tests import factories
 from tests.reminders import mailserver
 from visits.booking.models import Appointment
 from visits.booking.signals import appointment_changed
+from visits.schedule.models import VisitType
+
+
+@pytest.fixture
+def visit(practitioner: Practitioner, patient: Patient, visit_type: VisitType) -> Appointment:
+    """A visit in two hours: of its reminders only the last one is still to come."""
+    start = timezone.now().replace(second=0, microsecond=0) + timedelta(hours=2)
+    return factories.make_visit(practitioner, patient=patient, visit_type=visit_type, start=start)
 
 
 @pytest.fixture

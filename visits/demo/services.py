@@ -6,6 +6,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -149,7 +150,7 @@ def _free_patients(clinic: Clinic) -> list[Patient]:
 
 
 def _with_link(visit: Appointment) -> ReadyVisit:
-    _, url = links.issue(
+    _link, url = links.issue(
         kind=AccessLink.Kind.PATIENT,
         clinic=visit.clinic,
         resource_id=visit.pk,
@@ -165,9 +166,9 @@ def _clinician() -> Practitioner:
 
 def _demo_user(user: User, person: cast.Staff, clinic: str) -> DemoUser:
     device = TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk").last()
-    note = "" if device else "enrols a phone at the first sign-in"
+    note = "" if device else _("enrols a phone at the first sign-in")
     if person.may_open_admin:
-        note = "opens /admin/"
+        note = _("opens /admin/")
     return DemoUser(
         name=person.practitioner or person.name,
         email=person.email,

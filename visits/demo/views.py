@@ -20,7 +20,7 @@ def people(request: HttpRequest) -> HttpResponse:
         ready: services.ReadyVisit | None = services.ready_visit()
     except services.NoFreeSlot:
         ready = None
-    return render(request, "demo/people.html", {"people": services.people(), "password": cast.PASSWORD, "ready": ready})
+    return _people_page(request, ready)
 
 
 @public

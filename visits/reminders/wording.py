@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_skeleton, get_timezone_name
+from babel.dates import format_datetime, get_timezone_name
 
 # Spanish of the United States names American zones ("CT"); plain Spanish writes the hours as we want them.
 ZONE_LOCALES = {"en": "en_US", "es": "es_US"}
 LONGEST_SHORT_NAME = 5
+DAYS = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM"}
+SHORT_DAYS = {"en": "EEE, MMM d", "es": "EEE d MMM"}
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,17 @@ class Moment:
     @property
     def day(self) -> str:
         """Tuesday, November 24"""
-        return self._format("MMMMEEEEd")
+        return self._format(DAYS[self.language])
 
     @property
     def short_day(self) -> str:
         """Tue, Nov 24"""
-        return self._format("MMMEd")
+        return self._format(SHORT_DAYS[self.language])
 
     @property
     def time(self) -> str:
         """10:30 am"""
-        text = self._format("hm").replace("\u202f", "\u00a0")
+        text = self._format("h:mm a").replace("\u202f", "\u00a0")
         return text.lower() if self.language == "en" else text
 
     @property
@@ -64,5 +66,5 @@ class Moment:
         """Whether both zones show the same day and time at this instant."""
         return self.local.replace(tzinfo=None) == other.local.replace(tzinfo=None)
 
-    def _format(self, skeleton: str) -> str:
-        return str(format_skeleton(skeleton, self.local, tzinfo=self.local.tzinfo, locale=self.language))
+    def _format(self, pattern: str) -> str:
+        return format_datetime(self.instant, pattern, tzinfo=ZoneInfo(self.zone), locale=self.language)
