@@ -14,6 +14,8 @@ from visits.schedule.slots import Slot
 
 STRIP = 7
 NOON, EVENING = 12, 17
+# What a form may name: nobody books at the ends of the calendar, where arithmetic overflows.
+YEARS = range(2000, 2200)
 VALUE = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -67,9 +69,19 @@ def value_of(start: datetime) -> str:
 def start_from(value: str) -> datetime | None:
     """The instant that ``value_of`` wrote; None for anything else."""
     try:
-        return datetime.strptime(value, VALUE).replace(tzinfo=UTC)
+        start = datetime.strptime(value, VALUE).replace(tzinfo=UTC)
     except ValueError:
         return None
+    return start if start.year in YEARS else None
+
+
+def day_from(value: str | None) -> date | None:
+    """The day that an ISO date names; None for anything else."""
+    try:
+        day = date.fromisoformat(value or "")
+    except ValueError:
+        return None
+    return day if day.year in YEARS else None
 
 
 def strip(times: Times, first_day: date, clock: Clock) -> list[Day]:

@@ -17,7 +17,7 @@ from accounts.doors import PrincipalRequest
 from accounts.links import birthdate
 from accounts.models import Patient, Practitioner
 from visits.booking import patients, services
-from visits.booking.days import STRIP, Clock, Day, Part, near, parts, start_from, strip
+from visits.booking.days import STRIP, Clock, Day, Part, day_from, near, parts, start_from, strip
 from visits.booking.forms import NewPatientForm
 from visits.booking.models import Appointment
 from visits.booking.times import Times, first_free, times
@@ -76,7 +76,7 @@ class BookPage:
 
     @property
     def text(self) -> str:
-        return self.data.get("text", "").strip()
+        return self.data.get("text", "").replace("\0", "").strip()
 
     @cached_property
     def matches(self) -> list[Patient]:
@@ -137,11 +137,11 @@ class BookPage:
     @cached_property
     def first_day(self) -> date:
         """The first day shown. A time just chosen, or a day asked for, brings its week along."""
-        wanted = _day(self.data.get("go")) or _day(self.data.get("week"))
+        wanted = day_from(self.data.get("go")) or day_from(self.data.get("week"))
         if self.data.get("choose") and self.wanted_start:
             wanted = self._week_with(self.clock.at(self.wanted_start).date, wanted or self.today)
         elif wanted is None:
-            wanted = self._week_with(_day(self.data.get("day")) or self.today, self.today)
+            wanted = self._week_with(day_from(self.data.get("day")) or self.today, self.today)
         return min(max(wanted, self.today), self.today + FURTHEST)
 
     @staticmethod
@@ -182,7 +182,7 @@ class BookPage:
     @cached_property
     def day(self) -> date | None:
         """The chosen day if it is shown and has times; else the first with a free one."""
-        wanted = _day(self.data.get("day"))
+        wanted = day_from(self.data.get("day"))
         if self.data.get("choose") and self.wanted_start:
             wanted = self.clock.at(self.wanted_start).date
         shown = {day.date for day in self.days if day.is_open}
@@ -335,12 +335,5 @@ def _chosen(rows: Sequence[Row], value: str | None) -> Row | None:
 def _uuid(value: str) -> uuid.UUID | None:
     try:
         return uuid.UUID(value)
-    except ValueError:
-        return None
-
-
-def _day(value: str | None) -> date | None:
-    try:
-        return date.fromisoformat(value) if value else None
     except ValueError:
         return None
