@@ -15,12 +15,10 @@ from dataclasses import dataclass, field
 
 from aioice import stun as ice
 
+from tests.relay.offers import AUDIO_PT, EXTENSIONS, VIDEO_PT, headless_offer, read_answer
 from visits.relay import hooks, rtcp, rtp
 from visits.relay.client import Joined, RelayClient
 
-AUDIO_PT, VIDEO_PT, RTX_PT = 111, 96, 97
-EXTENSIONS = {rtp.AUDIO_LEVEL: 1, rtp.ABS_SEND_TIME: 2, rtp.MID: 4}
-KEYFRAME_EVERY = None  # only when asked
 VP8_START, VP8_MORE = b"\x10", b"\x00"  # payload descriptor: S bit, partition 0
 KEYFRAME, DELTA = b"\x00", b"\x01"  # P bit of the frame header
 CHECK_EVERY = 0.5  # seconds
@@ -98,32 +96,10 @@ class Participant:
 
     def offer(self) -> str:
         """As PROTOCOL.md has it: microphone, camera, screen, then the receiving slots."""
-        lines = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]
-        kinds = ["audio", "video", "video"] + ["audio"] * self.slots + ["video"] * (self.slots + 1)
-        own = {s.mid: s for s in (self.microphone, self.camera, self.screen)}
-        lines.append("a=group:BUNDLE " + " ".join(str(i) for i in range(len(kinds))))
-        fingerprint = next(f.value for f in self._certificate.getFingerprints() if f.algorithm == "sha-256")
-        for index, kind in enumerate(kinds):
-            lines += self._section(str(index), kind, own.get(str(index)), fingerprint)
-        return "\r\n".join(lines) + "\r\n"
-
-    def _section(self, mid: str, kind: str, own: Stream | None, fingerprint: str) -> list[str]:
-        formats = f"{AUDIO_PT}" if kind == "audio" else f"{VIDEO_PT} {RTX_PT}"
-        lines = [
-            f"m={kind} 9 UDP/TLS/RTP/SAVPF {formats}", "c=IN IP4 0.0.0.0", f"a=mid:{mid}",
-            f"a=ice-ufrag:{self.ufrag}", f"a=ice-pwd:{self.password}", f"a=fingerprint:sha-256 {fingerprint}",
-            "a=setup:actpass", "a=rtcp-mux", "a=rtcp-rsize", "a=sendonly" if own else "a=recvonly",
-        ]  # fmt: skip
-        lines += [f"a=extmap:{number} {uri}" for uri, number in EXTENSIONS.items()]
-        if kind == "audio":
-            lines.append(f"a=rtpmap:{AUDIO_PT} opus/48000/2")
-        else:
-            lines += [
-                f"a=rtpmap:{VIDEO_PT} VP8/90000",
-                f"a=rtpmap:{RTX_PT} rtx/90000",
-                f"a=fmtp:{RTX_PT} apt={VIDEO_PT}",
-            ]
-        return lines + ([f"a=ssrc:{own.ssrc} cname:{self.name}"] if own else [])
+        prints = self._certificate.getFingerprints()
+        fingerprint = next(f.value for f in prints if f.algorithm == "sha-256")
+        own = {s.mid: s.ssrc for s in (self.microphone, self.camera, self.screen)}
+        return headless_offer(self.ufrag, self.password, fingerprint, own, self.slots)
 
     async def join(self, client: RelayClient, room: str, epoch: int = 1, peer: str | None = None) -> Joined:
         """Signal through the relay's client, then connect."""
@@ -304,33 +280,6 @@ class Participant:
     ) -> None:
         """Wait until a packet of `sender` came into the slot after `since`. AssertionError if none does."""
         await eventually(lambda: any(p.sender == sender and p.at > since for p in self.seen(index, kind)), within)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a page needs of the relay's answer."""
-
-    ufrag: str
-    password: str
-    fingerprint: str
-    address: tuple[str, int]
-    mid_of: dict[int, str]  # SSRC to m-section
-
-
-def read_answer(sdp: str) -> Answer:
-    """Read the relay's answer."""
-    found: dict[str, str] = {}
-    mid, mid_of = "", {}
-    for line in sdp.splitlines():
-        name, _, value = line.removeprefix("a=").partition(":")
-        found.setdefault(name, value)
-        if name == "mid":
-            mid = value
-        elif name == "ssrc":
-            mid_of[int(value.split()[0])] = mid
-    host, port = found["candidate"].split()[4:6]
-    fingerprint = found["fingerprint"].split()[1]
-    return Answer(found["ice-ufrag"], found["ice-pwd"], fingerprint, (host, int(port)), mid_of)
 
 
 async def eventually(true, within: float = 5.0) -> None:

@@ -1,4 +1,13 @@
-"""Offers as the two browsers write them for our m-sections, without their candidates."""
+"""Offers as the two browsers write them for our m-sections, without their candidates; the headless
+participant's offer, and what it reads of the answer.
+"""
+
+from dataclasses import dataclass
+
+from visits.relay import rtp
+
+AUDIO_PT, VIDEO_PT, RTX_PT = 111, 96, 97  # of the headless participant
+EXTENSIONS = {rtp.AUDIO_LEVEL: 1, rtp.ABS_SEND_TIME: 2, rtp.MID: 4}
 
 FINGERPRINT = ":".join(["AB"] * 32)
 PREFIX = ["v=0", "o=- 4611731400430051336 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]
@@ -93,3 +102,55 @@ def full_offer(browser: dict[str, list[str]], slots: int = 5) -> str:
                 lines.append(f"a=ssrc:{ssrc + 1} cname:x")
             lines.append(f"a=ssrc:{ssrc} cname:x")
     return "\r\n".join(lines) + "\r\n"
+
+
+def headless_offer(ufrag: str, password: str, fingerprint: str, own: dict[str, int], slots: int) -> str:
+    """The fixed sections; `own` has the SSRC of each that sends, by mid."""
+    kinds = ["audio", "video", "video"] + ["audio"] * slots + ["video"] * (slots + 1)
+    lines = [*PREFIX, "a=group:BUNDLE " + " ".join(str(mid) for mid in range(len(kinds)))]
+    for mid, kind in enumerate(kinds):
+        formats = f"{AUDIO_PT}" if kind == "audio" else f"{VIDEO_PT} {RTX_PT}"
+        ssrc = own.get(str(mid))
+        lines += [
+            f"m={kind} 9 UDP/TLS/RTP/SAVPF {formats}", "c=IN IP4 0.0.0.0", f"a=mid:{mid}",
+            f"a=ice-ufrag:{ufrag}", f"a=ice-pwd:{password}", f"a=fingerprint:sha-256 {fingerprint}",
+            "a=setup:actpass", "a=rtcp-mux", "a=rtcp-rsize", "a=sendonly" if ssrc else "a=recvonly",
+        ]  # fmt: skip
+        lines += [f"a=extmap:{number} {uri}" for uri, number in EXTENSIONS.items()]
+        if kind == "audio":
+            lines.append(f"a=rtpmap:{AUDIO_PT} opus/48000/2")
+        else:
+            lines += [
+                f"a=rtpmap:{VIDEO_PT} VP8/90000",
+                f"a=rtpmap:{RTX_PT} rtx/90000",
+                f"a=fmtp:{RTX_PT} apt={VIDEO_PT}",
+            ]
+        lines += [f"a=ssrc:{ssrc} cname:headless"] if ssrc else []
+    return "\r\n".join(lines) + "\r\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a page needs of the relay's answer."""
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    address: tuple[str, int]
+    mid_of: dict[int, str]  # SSRC to m-section
+
+
+def read_answer(sdp: str) -> Answer:
+    """Read the relay's answer."""
+    found: dict[str, str] = {}
+    mid, mid_of = "", {}
+    for line in sdp.splitlines():
+        name, _, value = line.removeprefix("a=").partition(":")
+        found.setdefault(name, value)
+        if name == "mid":
+            mid = value
+        elif name == "ssrc":
+            mid_of[int(value.split()[0])] = mid
+    host, port = found["candidate"].split()[4:6]
+    fingerprint = found["fingerprint"].split()[1]
+    return Answer(found["ice-ufrag"], found["ice-pwd"], fingerprint, (host, int(port)), mid_of)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.headless import EXTENSIONS, VIDEO_PT, Participant, eventually
+from tests.headless import Participant, eventually
+from tests.relay.offers import EXTENSIONS, VIDEO_PT
 from visits.relay import rtcp, rtp
 
 SEEDS = Path(__file__).parents[3] / "shared" / "data" / "fuzz-seeds"

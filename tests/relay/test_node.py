@@ -1,12 +1,8 @@
 """Relay nodes as real processes, reached through the client and a real Valkey."""
 
 import asyncio
-import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from telehealth.embedded import start_valkey, stop
-from tests.headless import Participant, eventually
-from tests.relay.conftest import ROOT, SECRET, relay_environment, start_node
+from tests.headless import eventually
+from tests.relay.conftest import SECRET, start_node
 from tests.relay.offers import FIREFOX, full_offer
 from visits.relay import wire
 from visits.relay.client import Joined, RelayClient, RelayRefused, RelayUnavailable, SlotMids
 from visits.relay.grants import sign_grant
-from visits.relay.udp import bind
 
 
 class Listener:
@@ -216,7 +211,7 @@ async def test_sigterm_says_goodbye_and_leaves_nothing(nodes, client, people):
         await ben.join(client, "room")
         began = time.monotonic()
         assert node.terminate() == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 6
         await eventually(lambda: ann.closed and ben.closed)
         await eventually(lambda: heard.kinds("ann") == heard.kinds("ben") == ["connected", "gone"])
     assert await client._redis.keys("relay:*") == []
@@ -282,85 +277,3 @@ async def test_a_redis_restart_is_survived(people):
             await client.aclose()
             node.terminate()
             stop(valkey)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"SECRET": "short"}, "TELEHEALTH_RELAY_SECRET"),
-        ({"PORT": "seventy"}, "TELEHEALTH_RELAY_PORT"),
-        ({"BIND": "everywhere"}, "TELEHEALTH_RELAY_BIND"),
-        ({"LIMITS": "peers=many"}, "TELEHEALTH_RELAY_LIMITS"),
-        ({"NODE": "no spaces please"}, "TELEHEALTH_RELAY_NODE"),
-    ],
-)
-def test_a_wrong_setting_is_one_clear_line(redis_url, settings, words):
-    status, lines = run_until_it_ends(redis_url, **settings)
-    assert (status, len(lines)) == (1, 1)
-    assert words in lines[0]
-    assert "short" not in lines[0]
-
-
-def test_a_taken_port_is_one_clear_line(redis_url):
-    with contextlib.closing(bind("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        status, lines = run_until_it_ends(redis_url, PORT=port)
-    assert (status, len(lines)) == (1, 1)
-    assert port in lines[0]
-
-
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/valkey.sock", "nonsense"])
-def test_no_redis_is_one_clear_line(url):
-    status, lines = run_until_it_ends(url)
-    assert (status, len(lines)) == (1, 1)
-    assert "redis" in lines[0].lower()
-
-
-def run_until_it_ends(redis_url: str, **settings: str) -> tuple[int, list[str]]:
-    """The exit status and what it wrote."""
-    done = subprocess.run(
-        [sys.executable, "-m", "visits.relay"], cwd=ROOT, env=relay_environment(redis_url, **settings),
-        capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
-    return done.returncode, (done.stdout + done.stderr).splitlines()
-
-
-async def test_the_process_holds_no_codec_and_spends_no_thread(nodes, client, people):
-    node = nodes()
-    ann, ben = people("ann"), people("ben")
-    await ann.join(client, "room")
-    await ben.join(client, "room")
-    await ann.sees("ben", 0)
-    process = Path(f"/proc/{node.process.pid}")
-    libraries = {line.split()[-1] for line in (process / "maps").read_text().splitlines() if ".so" in line}
-    assert any("srtp" in name or "pylibsrtp" in name for name in libraries)
-    assert [
-        name for name in libraries if any(codec in name for codec in ("avcodec", "/av/", "vpx", "opus", "x264"))
-    ] == []
-    assert len(os.listdir(process / "task")) == 1
-
-
-async def test_nothing_of_ours_but_the_relay_is_loaded(redis_url):
-    script = (
-        "import sys; from visits.relay.lean import leave_codecs_out; leave_codecs_out(); import visits.relay.server;"
-        "print([m for m in sys.modules if m.split('.')[0] in ('django', 'accounts', 'telehealth')"
-        " or m.startswith('visits.') and not m.startswith('visits.relay')])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_the_client_loads_no_media_library():
-    script = (
-        "import sys, visits.relay.client;"
-        "print([m for m in sys.modules if m in ('aiortc', 'av', 'pylibsrtp', 'django')])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_participants_are_named_by_opaque_ids_only():
-    """What the relay logs: causes and ids, never SDP, addresses or tokens."""
-    offer = Participant("ann").offer()
-    assert "ann" not in RelayRefused("bad-sdp").code
-    assert offer not in str(RelayUnavailable("TimeoutError"))

@@ -120,6 +120,23 @@ async def test_another_certificate_than_the_offers_does_not_connect(relay):
     assert relay.engine.counters["handshake_failed"] == 1
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_a_handshake_survives_lost_datagrams(relay, lost):
+    ann, dropped = Participant("ann"), []
+    take = ann._take
+
+    def lose(data: bytes) -> None:
+        if 20 <= data[0] <= 63 and len(dropped) < lost:
+            dropped.append(data)
+        else:
+            take(data)
+
+    ann._take = lose
+    await relay.enter(ann)
+    await eventually(lambda: relay.kinds("ann") == ["connected"])
+    assert len(dropped) == lost
+
+
 async def test_leaving_and_closing_are_idempotent_and_say_goodbye(relay):
     ann, ben, cam = people = [Participant(name) for name in ("ann", "ben", "cam")]
     await relay.enter(*people)

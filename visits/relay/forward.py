@@ -26,50 +26,53 @@ class Forwarder:
     def forward(self, peer: Peer, packet: bytes, now: float) -> None:
         """Forward one decrypted RTP packet of `peer`. ValueError if it is malformed."""
         start = rtp.payload_start(packet)
-        first, second, sequence, timestamp, ssrc = rtp.HEADER.unpack_from(packet)
-        found = peer.find(packet, ssrc)
+        found = peer.find(packet, int.from_bytes(packet[8:12], "big"))
         if found is None:
             self._counters.refuse("rtp_unknown_stream", peer.peer_id)
             return
         track, is_rtx = found
-        if is_rtx:
-            if track.ssrc is None:
-                return
-            original = rtp.unwrap_rtx(packet, start, track.ssrc, track.payload_type)
-            if original is None:
-                self._counters.note("rtx_probe")
-                return
-            packet = original
-            first, second, sequence, timestamp, ssrc = rtp.HEADER.unpack_from(packet)
-        elif second & 0x7F != track.payload_type:
+        original = self._unwrap(track, packet, start) if is_rtx else packet
+        if original is None:
+            return
+        if original[1] & 0x7F != track.payload_type:
             self._counters.refuse("rtp_payload_type", peer.peer_id)
             return
         track.packets += 1
         track.last_packet_at = now
-        keyframe = track.kind == "video" and rtp.vp8_keyframe(packet, start)
+        self._repair(track, int.from_bytes(original[2:4], "big"))
+        keyframe = track.kind == "video" and rtp.vp8_keyframe(original, start)
         if keyframe:
             track.keyframe_wanted = False
+        for slot in tuple(track.outputs):
+            self._place(slot, track, original, start, keyframe, now)
+
+    def _unwrap(self, track: Track, packet: bytes, start: int) -> bytes | None:
+        """The packet that a retransmission holds; its payload starts at `start` too."""
+        if track.ssrc is None:
+            return None
+        original = rtp.unwrap_rtx(packet, start, track.ssrc, track.payload_type)
+        if original is None:
+            self._counters.note("rtx_probe")
+        return original
+
+    def _repair(self, track: Track, sequence: int) -> None:
+        """Ask for what got lost before `sequence` at once: a receiver would ask a trip later."""
         lost = track.lost_before(sequence)
         if lost and track.kind == "video" and track.ssrc is not None:
             self._counters["nack_own"] += len(lost)
-            self.send_rtcp(peer, rtcp.nack(track.ssrc, lost))
-        for slot in tuple(track.outputs):
-            placed = slot.place(track, sequence, timestamp, keyframe, now)
-            if placed is None:
-                continue
-            out = bytearray(packet)
-            marker = second & rtp.MARKER | (rtp.MARKER if placed.first and not keyframe else 0)
-            rtp.HEADER.pack_into(
-                out,
-                0,
-                first,
-                marker | slot.payload_type,
-                placed.sequence,
-                placed.timestamp,
-                slot.ssrc,
-            )
-            rtp.rewrite_extensions(out, slot.extension_ids)
-            self._emit(slot, placed.sequence, bytes(out), len(packet) - start)
+            self.send_rtcp(track.owner, rtcp.nack(track.ssrc, lost))
+
+    def _place(self, slot: Slot, track: Track, packet: bytes, start: int, keyframe: bool, now: float) -> None:
+        """Send the packet under the slot's numbers, if it may pass."""
+        first, second, sequence, timestamp, _ = rtp.HEADER.unpack_from(packet)
+        placed = slot.place(track, sequence, timestamp, keyframe, now)
+        if placed is None:
+            return
+        out = bytearray(packet)
+        marker = second & rtp.MARKER | (rtp.MARKER if placed.first and not keyframe else 0)
+        rtp.HEADER.pack_into(out, 0, first, marker | slot.payload_type, placed.sequence, placed.timestamp, slot.ssrc)
+        rtp.rewrite_extensions(out, slot.extension_ids)
+        self._emit(slot, placed.sequence, bytes(out), len(packet) - start)
 
     def _emit(self, slot: Slot, sequence: int, packet: bytes, octets: int) -> None:
         receiver = slot.owner
