@@ -1,0 +1,381 @@
+"""The admin: who sees which rows, what is recorded, what can never be done."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.admin_base import ClinicScopedAdmin
+from accounts.links import services as links
+from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
+from accounts.policy import Role
+from tests import factories
+
+MODELS = ["clinic", "user", "membership", "practitioner", "patient", "accesslink", "auditevent"]
+
+
+def list_of(model: str) -> str:
+    return reverse(f"admin:accounts_{model}_changelist")
+
+
+def page_of(obj: Any) -> str:
+    return reverse(f"admin:accounts_{obj._meta.model_name}_change", args=[obj.pk])
+
+
+@pytest.fixture
+def superuser(clinic: Clinic) -> User:
+    return factories.make_member(clinic, Role.CLINIC_ADMIN, is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def link(patient: Patient) -> AccessLink:
+    link, _ = links.issue(
+        kind=AccessLink.Kind.PATIENT,
+        clinic=patient.clinic,
+        resource_id=patient.pk,
+        expires_at=timezone.now() + timedelta(days=1),
+        patient=patient,
+    )
+    return link
+
+
+@pytest.fixture
+def elsewhere(other_clinic: Clinic, stranger: User) -> dict[str, Any]:
+    """One of each in another clinic, with a word that must not appear on a page of ours."""
+    patient = factories.make_patient(other_clinic, family_name="Zzelsewhere")
+    link, _ = links.issue(
+        kind=AccessLink.Kind.GUEST,
+        clinic=other_clinic,
+        resource_id=patient.pk,
+        expires_at=timezone.now() + timedelta(days=1),
+        name="Zzguest",
+    )
+    return {
+        "clinic": other_clinic,
+        "user": stranger,
+        "membership": stranger.memberships.get(),
+        "practitioner": factories.make_practitioner(other_clinic, stranger),
+        "patient": patient,
+        "accesslink": link,
+        "auditevent": AuditEvent.objects.get(entity_id=str(link.pk)),
+    }
+
+
+WORDS = ("Hilltop", "Stranger", "Zzelsewhere", "Zzguest")
+
+
+# --- who sees what
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_clinic_admin_sees_the_own_clinics_rows_only(
+    verified: Any, clinic_admin: User, link: AccessLink, practitioner: Practitioner, elsewhere: Any, model: str
+) -> None:
+    browser = verified(clinic_admin)
+
+    listed = browser.get(list_of(model)).content.decode()
+    found = browser.get(list_of(model), {"q": "Zz"}).content.decode()
+
+    assert not [word for word in WORDS if word in listed + found]
+    assert page_of(elsewhere[model]) not in listed
+    assert browser.get(page_of(elsewhere[model])).status_code == 302  # "does not exist"
+    assert browser.post(page_of(elsewhere[model]), {"name": "x"}).status_code in {302, 403}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_superuser_sees_every_clinic(verified: Any, superuser: User, elsewhere: Any, model: str) -> None:
+    assert page_of(elsewhere[model]) in verified(superuser).get(list_of(model)).content.decode()
+    assert verified(superuser).get(page_of(elsewhere[model])).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_auditor_sees_the_trail_and_nothing_else(verified: Any, auditor: User, link: AccessLink, model: str) -> None:
+    browser = verified(auditor)
+
+    assert browser.get(list_of(model)).status_code == (200 if model == "auditevent" else 403)
+    index = browser.get("/admin/").content.decode()
+    assert list_of("auditevent") in index
+    assert list_of("patient") not in index
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_clinicians_see_nothing_even_when_let_into_the_admin(
+    verified: Any, clinician: User, link: AccessLink, model: str
+) -> None:
+    clinician.is_staff = True
+    clinician.save()
+
+    assert verified(clinician).get(list_of(model)).status_code == 403
+    assert verified(clinician).get(reverse("admin:index")).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["membership", "practitioner"])
+def test_forms_offer_and_take_the_own_clinics_rows_only(
+    verified: Any, clinic_admin: User, clinician: User, elsewhere: Any, model: str
+) -> None:
+    browser = verified(clinic_admin)
+    url = reverse(f"admin:accounts_{model}_add")
+    data = {"user": str(clinician.pk), "clinic": str(elsewhere["clinic"].pk), "role": "clinic_admin", "name": "x"}
+
+    page = browser.get(url).content.decode()
+    answer = browser.post(url, data)
+
+    assert not [word for word in WORDS if word in page]
+    assert answer.status_code == 200
+    assert "not one of the available choices" in answer.content.decode()
+
+
+def test_only_registrations_that_know_clinics_are_in_the_admin() -> None:
+    from django.apps import apps
+
+    from telehealth import urls  # noqa: F401 - loads the admin
+
+    assert admin.site._registry
+    assert all(isinstance(one, ClinicScopedAdmin) for one in admin.site._registry.values())
+    for label in ("otp_totp.TOTPDevice", "otp_static.StaticDevice", "auth.Group"):
+        assert apps.get_model(label) not in admin.site._registry
+
+
+# --- people
+
+
+def user_form(user: User | None = None, **fields: Any) -> dict[str, Any]:
+    values = {
+        "name": user.name if user else "Nina New",
+        "email": user.email if user else "Nina@Example.org",
+        "language": "en",
+        "time_zone": "",
+        "is_active": "on",
+        "memberships-TOTAL_FORMS": "0",
+        "memberships-INITIAL_FORMS": "0",
+    }
+    return values | fields
+
+
+def membership_form(clinic: Clinic, role: str = "clinician") -> dict[str, str]:
+    return {
+        "memberships-TOTAL_FORMS": "1",
+        "memberships-0-clinic": str(clinic.pk),
+        "memberships-0-role": role,
+        "memberships-0-is_active": "on",
+    }
+
+
+def test_adding_a_person_mails_them_a_link_for_their_password(
+    verified: Any, clinic: Clinic, clinic_admin: User, django_capture_on_commit_callbacks: Any, monkeypatch: Any
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr("accounts.password.tasks.mail_link.delay", sent.append)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = verified(clinic_admin).post(reverse("admin:accounts_user_add"), user_form() | membership_form(clinic))
+
+    assert answer.status_code == 302
+    user = User.objects.get(email="nina@example.org")
+    assert sent == [str(user.pk)]
+    assert not user.has_usable_password()
+    assert user.memberships.get().clinic == clinic
+    event = AuditEvent.objects.get(subtype="admin.add")
+    assert (event.user, event.entity_id, event.clinic) == (clinic_admin, str(user.pk), clinic)
+
+
+def test_a_new_person_must_belong_somewhere(verified: Any, clinic_admin: User) -> None:
+    answer = verified(clinic_admin).post(reverse("admin:accounts_user_add"), user_form())
+
+    assert answer.status_code == 200
+    assert not User.objects.filter(email="nina@example.org").exists()
+
+
+def test_nobody_makes_themselves_superuser(verified: Any, clinic_admin: User, clinician: User) -> None:
+    browser = verified(clinic_admin)
+
+    for user in (clinic_admin, clinician):
+        page = browser.get(page_of(user)).content.decode()
+        assert "is_superuser" not in page
+        browser.post(page_of(user), user_form(user, is_superuser="on", is_staff="on", user_permissions="1", groups="1"))
+        user.refresh_from_db()
+        assert not user.is_superuser
+        assert not user.user_permissions.exists()
+
+
+@pytest.mark.parametrize("who", ["superuser", "member elsewhere"])
+def test_clinic_admin_cannot_take_over_who_belongs_elsewhere_too(
+    verified: Any, clinic: Clinic, other_clinic: Clinic, clinic_admin: User, superuser: User, clinician: User, who: str
+) -> None:
+    Membership.objects.create(user=clinician, clinic=other_clinic, role=Role.CLINICIAN)
+    target = superuser if who == "superuser" else clinician
+    TOTPDevice.objects.create(user=target, confirmed=True)
+    browser = verified(clinic_admin)
+
+    assert browser.get(page_of(target)).status_code == 200
+    assert browser.post(page_of(target), user_form(target, email="thief@example.org")).status_code == 403
+    for action in ("mail_password_link", "reset_second_factor"):
+        browser.post(list_of("user"), {"action": action, "_selected_action": [str(target.pk)]})
+
+    target.refresh_from_db()
+    assert target.email != "thief@example.org"
+    assert TOTPDevice.objects.filter(user=target).exists()
+    assert not AuditEvent.objects.filter(subtype__in=["mfa.reset", "user.password-mail"]).exists()
+
+
+def test_resetting_the_second_factor_ends_it_and_is_recorded(
+    verified: Any, clinic_admin: User, clinician: User
+) -> None:
+    theirs = verified(clinician)
+    StaticDevice.objects.create(user=clinician)
+    assert theirs.get(reverse("accounts:password")).status_code == 200
+
+    verified(clinic_admin).post(
+        list_of("user"), {"action": "reset_second_factor", "_selected_action": [str(clinician.pk)]}
+    )
+
+    assert not TOTPDevice.objects.filter(user=clinician).exists()
+    assert not StaticDevice.objects.filter(user=clinician).exists()
+    assert theirs.get(reverse("accounts:password")).status_code == 302
+    event = AuditEvent.objects.get(subtype="mfa.reset")
+    assert (event.user, event.entity_id) == (clinic_admin, str(clinician.pk))
+
+
+def test_changing_a_person_is_recorded_by_field_names_without_values(
+    verified: Any, clinic_admin: User, clinician: User
+) -> None:
+    membership = clinician.memberships.get()
+    verified(clinic_admin).post(
+        page_of(clinician),
+        user_form(clinician, name="Amara Changed")
+        | membership_form(membership.clinic, membership.role)
+        | {"memberships-INITIAL_FORMS": "1", "memberships-0-id": str(membership.pk),
+           "memberships-0-user": str(clinician.pk)},
+    )  # fmt: skip
+
+    event = AuditEvent.objects.get(subtype="admin.change")
+    assert event.detail == {"fields": ["Name"]}
+    assert "Changed" not in str(event.detail)
+
+
+def test_disabling_a_person_shuts_them_out(verified: Any, clinic_admin: User, clinician: User) -> None:
+    theirs = verified(clinician)
+    membership = clinician.memberships.get()
+    verified(clinic_admin).post(
+        reverse("admin:accounts_membership_change", args=[membership.pk]),
+        {"user": str(clinician.pk), "clinic": str(membership.clinic_id), "role": membership.role},
+    )
+
+    assert theirs.get(reverse("accounts:password"), follow=True).status_code in {200, 403}
+    assert theirs.get("/")["Location"] == reverse("accounts:no-clinic")
+
+
+# --- patients, links
+
+
+def test_looking_at_a_patient_is_recorded_listing_is_not(verified: Any, clinic_admin: User, patient: Patient) -> None:
+    browser = verified(clinic_admin)
+    browser.get(list_of("patient"))
+    assert not AuditEvent.objects.exists()
+
+    browser.get(page_of(patient))
+
+    event = AuditEvent.objects.get()
+    assert (event.subtype, event.action, event.user) == ("admin.view", "R", clinic_admin)
+    assert (event.patient, event.clinic) == (patient, patient.clinic)
+
+
+def test_people_with_a_trail_cannot_be_deleted(
+    verified: Any, superuser: User, clinic: Clinic, patient: Patient, link: AccessLink
+) -> None:
+    for obj in (clinic, superuser, patient, link, AuditEvent.objects.first()):
+        assert obj is not None
+        url = reverse(f"admin:accounts_{obj._meta.model_name}_delete", args=[obj.pk])
+        assert verified(superuser).post(url, {"post": "yes"}).status_code == 403
+
+
+def test_deleting_a_membership_is_recorded_in_the_same_transaction(
+    verified: Any, clinic_admin: User, clinician: User
+) -> None:
+    membership = clinician.memberships.get()
+    browser = verified(clinic_admin)
+
+    browser.post(list_of("membership"), {
+        "action": "delete_selected", "_selected_action": [str(membership.pk)], "post": "yes",
+    })  # fmt: skip
+
+    assert not Membership.objects.filter(pk=membership.pk).exists()
+    event = AuditEvent.objects.get(subtype="admin.delete")
+    assert (event.user, event.entity_type, event.entity_id) == (clinic_admin, "Membership", str(membership.pk))
+
+
+def test_links_can_be_revoked_and_nothing_else(verified: Any, clinic_admin: User, link: AccessLink) -> None:
+    browser = verified(clinic_admin)
+
+    assert browser.get(reverse("admin:accounts_accesslink_add")).status_code == 403
+    assert browser.post(page_of(link), {"failures": "0"}).status_code == 403
+    browser.post(list_of("accesslink"), {"action": "revoke", "_selected_action": [str(link.pk)]})
+
+    link.refresh_from_db()
+    assert link.revoked_at is not None
+    assert AuditEvent.objects.get(subtype="link.revoke").user == clinic_admin
+    assert link.token_hash not in browser.get(page_of(link)).content.decode()
+
+
+def test_links_of_others_cannot_be_revoked(verified: Any, clinic_admin: User, elsewhere: Any) -> None:
+    link = elsewhere["accesslink"]
+
+    verified(clinic_admin).post(list_of("accesslink"), {"action": "revoke", "_selected_action": [str(link.pk)]})
+
+    link.refresh_from_db()
+    assert link.revoked_at is None
+
+
+# --- the trail
+
+
+def test_the_trail_is_read_only_even_for_the_superuser(verified: Any, superuser: User, link: AccessLink) -> None:
+    event = AuditEvent.objects.first()
+    browser = verified(superuser)
+
+    assert browser.get(reverse("admin:accounts_auditevent_add")).status_code == 403
+    assert browser.post(page_of(event), {"subtype": "x"}).status_code == 403
+    page = browser.get(page_of(event)).content.decode()
+    assert 'name="_save"' not in page
+    assert "delete_selected" not in browser.get(list_of("auditevent")).content.decode()
+
+
+@pytest.mark.parametrize("by", ["entity", "patient", "user", "request", "subtype"])
+def test_the_trail_is_searched_by_ids_and_events(
+    verified: Any, auditor: User, patient: Patient, link: AccessLink, client: Client, by: str
+) -> None:
+    links.revoke(principal=None, link=link)
+    other = factories.make_patient(patient.clinic)
+    AuditEvent.objects.create(clinic=patient.clinic, subtype="other.thing", action="R", patient=other)
+    event = AuditEvent.objects.create(
+        clinic=patient.clinic, subtype="visit.look", action="R", patient=patient, user=auditor, request_id="ab" * 16
+    )
+    terms = {
+        "entity": str(link.pk), "patient": str(patient.pk), "user": str(auditor.pk), "request": "ab" * 16,
+        "subtype": "visit.look",
+    }  # fmt: skip
+
+    page = verified(auditor).get(list_of("auditevent"), {"q": terms[by]}).content.decode()
+
+    table = page.split('id="result_list"')[1].split("</table>")[0]
+    assert "other.thing" not in table
+    assert ("visit.look" in table) == (by != "entity")
+    assert event.pk
+
+
+@pytest.mark.parametrize("query", [
+    {"q": "\x00"}, {"q": "'"}, {"outcome": "4"}, {"clinic__id__exact": "x"}, {"recorded__year": "1"}, {"p": "-1"},
+])  # fmt: skip
+def test_odd_questions_to_the_trail_do_no_harm(verified: Any, auditor: User, query: dict[str, str]) -> None:
+    assert verified(auditor).get(list_of("auditevent"), query).status_code in {200, 302, 400}
+
+
+@pytest.mark.parametrize("lookup", ["user__password__startswith", "link__token_hash__startswith"])
+def test_filters_cannot_be_bent_to_read_secrets(verified: Any, auditor: User, lookup: str) -> None:
+    assert verified(auditor).get(list_of("auditevent"), {lookup: "a"}).status_code == 400

@@ -1,0 +1,186 @@
+"""Every address of the project, tried by who has not given a second factor."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls.converters import IntConverter, SlugConverter, UUIDConverter
+
+from accounts import doors
+from accounts.models import Clinic, User
+
+# Pages that anybody may read. The rest must not answer 200 to who is not in.
+PUBLIC = {
+    "accounts:signin",
+    "accounts:link-needed",
+    "accounts:password-forgotten",
+    "/healthz/",
+    "room:left",  # the end of a visit: names nobody, and the clinic only to who had a link
+}
+# Pages that who gave the password alone may read besides.
+PASSWORD_ONLY = {"accounts:mfa-setup"}
+METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
+
+
+def every_pattern(
+    patterns: list[URLPattern | URLResolver], path: str = "/", namespace: str = ""
+) -> Iterator[tuple[str, str, Any]]:
+    """(name or path, a path that matches, view) of each pattern below."""
+    for pattern in patterns:
+        here = path + example_of(pattern)
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from every_pattern(pattern.url_patterns, here, inner)
+        else:
+            yield (f"{namespace}{pattern.name}" if pattern.name else here), here, pattern.callback
+
+
+def example_of(pattern: URLPattern | URLResolver) -> str:
+    """Text that the route matches, with ids of things that do not exist."""
+    values = {IntConverter: "1", UUIDConverter: str(uuid.UUID(int=7)), SlugConverter: "some"}
+    text = str(pattern.pattern)
+    for name, converter in pattern.pattern.converters.items():
+        text = re.sub(rf"<(\w+:)?{name}>", values.get(type(converter), "some"), text)
+    # The admin's few regular expressions: app labels and "anything".
+    text = re.sub(r"\(\?P<app_label>([^)|]+)[^)]*\)", r"\1", text)
+    return re.sub(r"\(\?P<url>\.\*\)", "anything", text).replace("^", "").replace("$", "")
+
+
+ALL = sorted({(name, path) for name, path, _ in every_pattern(get_resolver().url_patterns)})
+
+
+def test_the_walk_finds_the_project() -> None:
+    names = {name for name, _ in ALL}
+
+    assert {"home", "accounts:signin", "admin:index", "admin:accounts_patient_changelist", "set_language"} <= names
+    assert not [path for _, path in ALL if re.search(r"[<>()\\?]", path)]
+
+
+@pytest.fixture
+def plain(settings: Any) -> None:
+    """Refusals without pages, to be quick; and counters that begin anew."""
+    cache.clear()
+
+
+@pytest.mark.usefixtures("plain")
+def test_nothing_opens_to_strangers(clinic: Clinic) -> None:
+    opened = {(name, method) for name, path in ALL for method in METHODS if answers_200(Client(), method, path)}
+
+    assert {name for name, _ in opened} <= PUBLIC | {"set_language"}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("who", ["clinician", "superuser"])
+def test_nothing_opens_to_a_password_alone(password_only: Any, clinician: User, who: str) -> None:
+    if who == "superuser":
+        User.objects.update(is_staff=True, is_superuser=True)
+    opened = set()
+    for name, path in ALL:
+        for method in METHODS:
+            if answers_200(password_only(clinician), method, path):
+                opened.add(name)
+
+    assert opened <= PUBLIC | PASSWORD_ONLY | {"set_language"}
+
+
+def answers_200(client: Client, method: str, path: str) -> bool:
+    return bool(getattr(client, method)(path).status_code < 300)
+
+
+def test_marked_public_is_what_we_know() -> None:
+    """A new public view is a decision: write it down here."""
+    public = {name for name, _, view in every_pattern(get_resolver().url_patterns) if is_public(view)}
+
+    assert {name for name in public if not name.startswith("demo:")} == {
+        "home",
+        "set_language",
+        "/healthz/",
+        "admin:login",
+        "accounts:signin",
+        "accounts:signout",
+        "accounts:mfa-code",
+        "accounts:mfa-setup",
+        "accounts:password-forgotten",
+        "accounts:password-choose",
+        "accounts:no-clinic",
+        "accounts:link",
+        "accounts:link-needed",
+        "room:left",
+    }
+
+
+def is_public(view: Any) -> bool:
+    return getattr(view, doors.MARK, None) == doors.PUBLIC
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_admin_login_is_no_second_way_in(client: Client, clinic_admin: User, method: str) -> None:
+    data = {"username": clinic_admin.email, "password": "correct horse battery staple"}
+
+    answer = getattr(client, method)("/admin/login/", data)
+
+    assert answer["Location"].startswith(reverse("accounts:signin"))
+    assert "_auth_user_id" not in client.session
+
+
+def test_admin_is_for_those_marked_for_it(verified: Any, clinician: User, clinic_admin: User, stranger: User) -> None:
+    assert verified(clinic_admin).get("/admin/").status_code == 200
+    assert verified(clinician).get("/admin/").status_code == 403
+    clinic_admin.is_staff = False
+    clinic_admin.save()
+    assert verified(clinic_admin).get("/admin/").status_code == 403
+
+
+def test_htmx_is_told_to_sign_in(client: Client, db: Any) -> None:
+    answer = client.get(reverse("accounts:password"), headers={"HX-Request": "true"})
+
+    assert answer.status_code == 403
+    assert answer["HX-Redirect"] == reverse("accounts:signin")
+
+
+def test_a_device_of_somebody_else_is_no_second_factor(password_only: Any, clinician: User, front_desk: User) -> None:
+    from django_otp import DEVICE_ID_SESSION_KEY
+    from django_otp.plugins.otp_totp.models import TOTPDevice
+
+    browser = password_only(clinician)
+    session = browser.session
+    session[DEVICE_ID_SESSION_KEY] = TOTPDevice.objects.create(user=front_desk, confirmed=True).persistent_id
+    session.save()
+
+    assert browser.get(reverse("accounts:password")).status_code == 302
+
+
+def test_an_unconfirmed_device_is_no_second_factor(password_only: Any, clinician: User) -> None:
+    from django_otp import DEVICE_ID_SESSION_KEY
+    from django_otp.plugins.otp_totp.models import TOTPDevice
+
+    browser = password_only(clinician)
+    session = browser.session
+    session[DEVICE_ID_SESSION_KEY] = TOTPDevice.objects.create(user=clinician, confirmed=False).persistent_id
+    session.save()
+
+    assert browser.get(reverse("accounts:password")).status_code == 302
+
+
+def test_health(client: Client, db: Any, settings: Any) -> None:
+    assert client.get("/healthz/").content == b"ok"
+
+    settings.REDIS_URL = "unix:///nowhere.sock"
+    answer = client.get("/healthz/")
+    assert (answer.status_code, answer.content) == (503, b"redis")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_error_pages_need_no_context(status: int) -> None:
+    from django.template.loader import get_template
+
+    page = get_template(f"{status}.html").render()
+
+    assert "<h1>" in page
+    assert "style=" not in page
+    assert "<script" not in page

@@ -1,0 +1,209 @@
+"""Choosing a password: by mail, with the old one; and the command that starts a clinic."""
+
+import re
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core import mail
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent, Clinic, User
+from accounts.password import services
+from accounts.policy import Role
+from accounts.principal import staff_principal
+from tests import factories
+
+NEW = "quiet river over nine stones"
+
+
+@pytest.fixture(autouse=True)
+def counters_begin_anew() -> None:
+    cache.clear()
+
+
+def mailed_link(user: User) -> str:
+    services.mail_link(user)
+    found = re.search(r"^http\S+$", mail.outbox[-1].body, re.MULTILINE)
+    assert found
+    return found.group().removeprefix(settings.BASE_URL)
+
+
+@pytest.fixture
+def asked(monkeypatch: Any) -> list[str]:
+    """Ids of the users to whom a worker is to mail."""
+    ids: list[str] = []
+    monkeypatch.setattr("accounts.password.tasks.mail_link.delay", ids.append)
+    return ids
+
+
+def test_mailed_link_sets_the_password_once_and_signs_nobody_in(client: Client, clinician: User) -> None:
+    url = mailed_link(clinician)
+    for _ in range(3):
+        assert client.get(url).status_code == 200
+
+    assert client.post(url, {"new": NEW})["Location"] == reverse("accounts:signin")
+
+    clinician.refresh_from_db()
+    assert clinician.check_password(NEW)
+    assert "_auth_user_id" not in client.session
+    assert client.get(url).status_code == 410
+    assert client.post(url, {"new": "something else entirely"}).status_code == 410
+    event = AuditEvent.objects.get(subtype="user.password")
+    assert (event.user, event.detail) == (clinician, {"by": "mail"})
+
+
+def test_new_password_still_needs_the_second_factor(client: Client, clinician: User) -> None:
+    client.post(mailed_link(clinician), {"new": NEW})
+
+    client.post("/signin/", {"email": clinician.email, "password": NEW})
+
+    assert staff_principal(clinician, client.session) is None
+
+
+def test_new_password_ends_other_sessions_and_the_lock(client: Client, verified: Any, clinician: User) -> None:
+    elsewhere = verified(clinician)
+    for _ in range(8):
+        client.post("/signin/", {"email": clinician.email, "password": "wrong"})
+
+    client.post(mailed_link(clinician), {"new": NEW})
+
+    assert elsewhere.get(reverse("accounts:password")).status_code == 302
+    assert client.post("/signin/", {"email": clinician.email, "password": NEW}).status_code == 302
+
+
+@pytest.mark.parametrize("bad", ["short", "password1234", "", "amara@example.org", "x" * 2000])
+def test_weak_passwords_are_refused_in_words(client: Client, clinician: User, bad: str) -> None:
+    url = mailed_link(clinician)
+
+    answer = client.post(url, {"new": bad})
+
+    assert answer.status_code == 200
+    assert "There is a problem" in answer.content.decode()
+    assert client.get(url).status_code == 200
+
+
+def test_link_of_another_person_or_a_disabled_one_is_refused(client: Client, clinician: User, front_desk: User) -> None:
+    url = mailed_link(clinician)
+
+    assert client.get(url.replace(str(clinician.pk), str(front_desk.pk))).status_code == 410
+    User.objects.update(is_active=False)
+    assert client.post(url, {"new": NEW}).status_code == 410
+
+
+def test_asking_says_the_same_for_strangers(
+    client: Client, clinician: User, asked: list[str], django_capture_on_commit_callbacks: Any
+) -> None:
+    def ask(email: str) -> str:
+        with django_capture_on_commit_callbacks(execute=True):
+            page = client.post("/password/forgotten/", {"email": email}).content.decode()
+        return re.sub(r'csrfmiddlewaretoken" value="\w+"', "", page)
+
+    assert ask("AMARA@example.org") == ask("nobody@example.org")
+    assert asked == [str(clinician.pk)]
+
+
+def test_at_most_three_mails_an_hour(
+    client: Client, clinician: User, asked: list[str], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(6):
+            client.post("/password/forgotten/", {"email": clinician.email})
+
+    assert len(asked) == 3
+
+
+def test_mail_speaks_the_persons_language_and_says_nothing_else(clinician: User) -> None:
+    mailed_link(clinician)
+
+    message = mail.outbox[-1]
+    assert message.to == [clinician.email]
+    assert message.subject == "Riverside Family Clinic: choose a new password"
+    assert clinician.name not in message.body
+
+
+def test_changing_needs_the_old_one_and_keeps_this_session(verified: Any, clinician: User) -> None:
+    browser, elsewhere = verified(clinician), verified(clinician)
+    url = reverse("accounts:password")
+
+    assert browser.post(url, {"old": "wrong", "new": NEW}).status_code == 200
+    assert browser.post(url, {"old": factories.PASSWORD, "new": NEW}).status_code == 302
+
+    assert browser.get(url).status_code == 200
+    assert elsewhere.get(url).status_code == 302
+    clinician.refresh_from_db()
+    assert clinician.check_password(NEW)
+
+
+def test_guessing_the_old_password_is_limited(verified: Any, clinician: User) -> None:
+    browser = verified(clinician)
+    for _ in range(10):
+        browser.post(reverse("accounts:password"), {"old": "wrong", "new": NEW})
+
+    answer = browser.post(reverse("accounts:password"), {"old": factories.PASSWORD, "new": NEW})
+
+    assert "Too many tries" in answer.content.decode()
+    clinician.refresh_from_db()
+    assert clinician.check_password(factories.PASSWORD)
+
+
+# --- createclinic
+
+FLAGS = {
+    "name": "Lakeside Clinic",
+    "slug": "lakeside",
+    "time_zone": "America/Denver",
+    "phone": "(555) 010-0100",
+    "admin_email": "Boss@Example.org",
+}
+
+
+@pytest.mark.django_db
+def test_createclinic_starts_a_clinic_and_prints_a_password_once(client: Client) -> None:
+    out = StringIO()
+
+    call_command("createclinic", stdout=out, **FLAGS)
+
+    clinic = Clinic.objects.get(slug="lakeside")
+    user = User.objects.get(email="boss@example.org")
+    assert user.memberships.get().role == Role.CLINIC_ADMIN
+    assert user.memberships.get().clinic == clinic
+    assert (user.is_staff, user.is_superuser) == (True, False)
+    printed = out.getvalue().split("shown only now: ")[1].strip()
+    assert client.post("/signin/", {"email": "boss@example.org", "password": printed})["Location"] == "/mfa/setup/"
+    assert set(AuditEvent.objects.values_list("subtype", flat=True)) >= {"clinic.create", "user.create"}
+
+
+@pytest.mark.django_db
+def test_createclinic_takes_the_password_from_the_environment(monkeypatch: Any) -> None:
+    out = StringIO()
+    monkeypatch.setenv("TELEHEALTH_ADMIN_PASSWORD", NEW)
+
+    call_command("createclinic", stdout=out, **FLAGS)
+
+    assert User.objects.get().check_password(NEW)
+    assert NEW not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("time_zone", "Mars/Olympus"), ("slug", "not a slug"), ("admin_email", "nonsense"), ("slug", "riverside")],
+)
+def test_createclinic_refuses_what_does_not_fit_and_leaves_nothing(clinic: Clinic, flag: str, value: str) -> None:
+    with pytest.raises(CommandError):
+        call_command("createclinic", stdout=StringIO(), **FLAGS | {flag: value})
+
+    assert Clinic.objects.count() == 1
+    assert not User.objects.exists()
+
+
+def test_createclinic_gives_an_existing_user_another_clinic(clinician: User) -> None:
+    call_command("createclinic", stdout=StringIO(), **FLAGS | {"admin_email": "AMARA@example.org"})
+
+    clinician.refresh_from_db()
+    assert clinician.memberships.count() == 2
+    assert clinician.check_password(factories.PASSWORD)
