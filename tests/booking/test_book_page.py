@@ -269,6 +269,12 @@ def test_names_are_never_in_an_address(desk, form):
     assert desk.get("/book/patients/", {"text": "rosa"}).status_code == 405
 
 
+def test_a_time_taken_while_one_looks_is_said_at_the_next_change(desk, form, book, clinic):
+    book(patient=factories.make_patient(clinic))
+
+    assert "10:00 was just taken. Choose another time." in desk.post("/book/slots/", form).content.decode()
+
+
 def test_the_live_parts_follow_what_was_chosen(desk, form):
     slots = desk.post("/book/slots/", form).content.decode()
     found = desk.post("/book/patients/", form | {"text": "nobody"}).content.decode()

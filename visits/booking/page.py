@@ -51,7 +51,7 @@ class BookPage:
         self.now = timezone.now()
         self.clock = Clock(self.clinic.time_zone, (get_language() or "en")[:2])
         self.conflict: Conflict | None = None
-        self.problems: list[tuple[str, str]] = []
+        self.problems: list[tuple[str, str]] = []  # where (an id on the page) and what to do
 
     # --- who ----------------------------------------------------------------------------------
 
@@ -198,6 +198,12 @@ class BookPage:
         shown = {choice.slot.start for part in self.parts for choice in part.choices if choice.is_free}
         return self.clock.at(self.wanted_start) if self.wanted_start in shown and self.wanted_start else None
 
+    @property
+    def lost(self) -> Moment | None:
+        """The chosen time, if it is shown but somebody else has it by now."""
+        taken = {choice.slot.start for part in self.parts for choice in part.choices if not choice.is_free}
+        return self.clock.at(self.wanted_start) if self.wanted_start in taken and self.wanted_start else None
+
     @cached_property
     def next_free(self) -> Moment | None:
         """Where to look when the days shown have nothing: the first free time after them."""
@@ -270,6 +276,10 @@ class BookPage:
         except services.BookingError as refusal:
             self.conflict = self._conflict(refusal)
             return None
+
+    @property
+    def problem_at(self) -> dict[str, str]:
+        return dict(self.problems)
 
     def _missing(self) -> list[tuple[str, str]]:
         problems = []
