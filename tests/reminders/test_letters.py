@@ -14,7 +14,7 @@ from tests.reminders.mailserver import MailServer
 from visits.booking.models import Appointment
 from visits.reminders import services
 from visits.reminders.models import Communication
-from visits.reminders.wording import Moment
+from visits.schedule.moment import Moment
 
 START = datetime(2099, 11, 24, 16, 30, tzinfo=UTC)  # a Tuesday, 10:30 am in Chicago, 11:30 am in New York
 

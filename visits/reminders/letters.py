@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from visits.booking.models import Appointment
 from visits.reminders import invitation
 from visits.reminders.models import Communication
-from visits.reminders.wording import Moment
+from visits.schedule.moment import Moment
 
 Kind = Communication.Kind
 COME_EARLY = 10  # minutes

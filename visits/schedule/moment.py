@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_skeleton, get_timezone_name
+from babel.dates import format_datetime, get_timezone_name
 
 # Spanish of the United States names American zones ("CT"); plain Spanish writes the hours as we want them.
 ZONE_LOCALES = {"en": "en_US", "es": "es_US"}
 LONGEST_SHORT_NAME = 5
+DAYS = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM"}
+SHORT_DAYS = {"en": "EEE, MMM d", "es": "EEE d MMM"}
+MONTH_DAYS = {"en": "MMM d", "es": "d MMM"}
 
 
 @dataclass(frozen=True)
@@ -30,38 +33,38 @@ class Moment:
     @property
     def day(self) -> str:
         """Tuesday, November 24"""
-        return self._skeleton("MMMMEEEEd")
+        return self._format(DAYS[self.language])
 
     @property
     def short_day(self) -> str:
         """Tue, Nov 24"""
-        return self._skeleton("MMMEd")
+        return self._format(SHORT_DAYS[self.language])
 
     @property
     def month_day(self) -> str:
         """Nov 24"""
-        return self._skeleton("MMMd")
+        return self._format(MONTH_DAYS[self.language])
 
     @property
     def weekday(self) -> str:
         """Tuesday"""
-        return self._pattern("EEEE")
+        return self._format("EEEE")
 
     @property
     def short_weekday(self) -> str:
         """Tue"""
-        return self._pattern("EEE")
+        return self._format("EEE")
 
     @property
     def time(self) -> str:
         """10:30 am"""
-        text = self._skeleton("hm").replace("\u202f", "\u00a0")
+        text = self._format("h:mm a").replace("\u202f", "\u00a0")
         return text.lower() if self.language == "en" else text
 
     @property
     def clock(self) -> str:
         """10:30, where the half of the day is plain from what stands around it"""
-        return self._pattern("h:mm")
+        return self._format("h:mm")
 
     @property
     def zone_name(self) -> str:
@@ -84,8 +87,5 @@ class Moment:
         """Whether both zones show the same day and time at this instant."""
         return self.local.replace(tzinfo=None) == other.local.replace(tzinfo=None)
 
-    def _skeleton(self, skeleton: str) -> str:
-        return str(format_skeleton(skeleton, self.local, tzinfo=self.local.tzinfo, locale=self.language))
-
-    def _pattern(self, pattern: str) -> str:
-        return str(format_datetime(self.local, pattern, tzinfo=self.local.tzinfo, locale=self.language))
+    def _format(self, pattern: str) -> str:
+        return format_datetime(self.instant, pattern, tzinfo=ZoneInfo(self.zone), locale=self.language)
