@@ -89,6 +89,8 @@ class Days:
         coming = min(1.0, (next_midnight - now) / timedelta(minutes=300))
         for who, minutes, type_name, status in TODAY:
             start = _on_grid(now + timedelta(minutes=minutes * (past if minutes < 0 else coming)))
+            if minutes > 0:
+                start = max(start, now + GRID)
             end = start + timedelta(minutes=self.types[type_name].minutes)
             is_done = status not in {Status.BOOKED, Status.ARRIVED}
             if midnight <= start and end <= next_midnight and not (is_done and end > self.now):

@@ -1,8 +1,10 @@
 """Makes the demo clinic. Everything is found by its natural key first, so that seeding again adds nothing twice."""
 
 from datetime import time
+from functools import cache
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.utils.text import slugify
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp.util import random_hex
@@ -35,8 +37,8 @@ def make_patients(clinic: Clinic) -> list[Patient]:
 
 
 def _make_staff(clinic: Clinic, person: cast.Staff) -> None:
-    user = User.objects.filter(email=person.email).first() or User.objects.create_user(
-        person.email, cast.PASSWORD, name=person.name, is_staff=person.may_open_admin
+    user = User.objects.filter(email=person.email).first() or User.objects.create(
+        email=person.email, password=_hashed_password(), name=person.name, is_staff=person.may_open_admin
     )
     Membership.objects.get_or_create(user=user, clinic=clinic, defaults={"role": person.role})
     if person.enrolled and not TOTPDevice.objects.filter(user=user).exists():
@@ -47,6 +49,12 @@ def _make_staff(clinic: Clinic, person: cast.Staff) -> None:
         )
         if is_new:
             _make_hours(practitioner, person)
+
+
+@cache
+def _hashed_password() -> str:
+    """Made once, since making it is slow on purpose."""
+    return make_password(cast.PASSWORD)
 
 
 def _make_hours(practitioner: Practitioner, person: cast.Staff) -> None:

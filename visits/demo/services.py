@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -55,9 +55,9 @@ class ReadyVisit:
         return f"{self.visit.patient.birth_date:%m/%d/%Y}"
 
 
-def seed() -> Clinic:
+def seed(now: datetime | None = None) -> Clinic:
     """Make the demo clinics and their week; on a later day, close the days gone by and fill the new one."""
-    now = timezone.now()
+    now = now or timezone.now()
     seeding.make_clinic(cast.HILLTOP, cast.HILLTOP_STAFF)
     clinic = seeding.make_clinic(cast.RIVERSIDE, cast.RIVERSIDE_STAFF)
     patients = seeding.make_patients(clinic)

@@ -1,0 +1,160 @@
+"""The demo clinic looks lived in, whenever somebody starts it."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from io import StringIO
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.auth.password_validation import validate_password
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Clinic, User
+from visits.booking.models import Appointment
+from visits.checkin.models import ConsentText
+from visits.demo import cast, services
+from visits.demo.management.commands import demo_info, seed_demo
+from visits.reminders.models import Communication
+from visits.reminders.services import send_due
+from visits.room.models import Encounter, Presence
+from visits.waiting.models import Ticket
+
+CHICAGO = ZoneInfo("America/Chicago")
+Status = Appointment.Status
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=CHICAGO)
+
+
+def today(clinic: Clinic, now: datetime) -> list[Appointment]:
+    return [visit for visit in clinic.appointments.all() if visit.start.astimezone(CHICAGO).date() == now.date()]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "now",
+    ["2026-11-24T02:30", "2026-11-24T08:00", "2026-11-24T14:07", "2026-11-24T22:30", "2026-03-08T10:15"],
+)
+def test_today_has_visits_in_every_state_at_any_hour(now):
+    moment = at(now)
+    clinic = services.seed(moment)
+
+    visits = today(clinic, moment)
+    states = Counter(visit.status for visit in visits)
+    assert states[Status.FULFILLED] >= 2
+    assert states[Status.NOSHOW] >= 1
+    assert states[Status.ARRIVED] >= 2
+    assert states[Status.BOOKED] >= 2
+    for visit in visits:
+        if visit.status in {Status.FULFILLED, Status.NOSHOW, Status.CANCELLED}:
+            assert visit.end <= moment
+        elif visit.status == Status.BOOKED:
+            assert visit.start > moment
+
+
+@pytest.mark.django_db
+def test_a_week_lies_around_it(clinic):
+    moment = timezone.now()
+    clinic = services.seed(moment)
+
+    days = {visit.start.astimezone(CHICAGO).date() for visit in clinic.appointments.all()}
+    assert len(days) >= 9
+    assert 20 <= clinic.patients.count() <= 30
+    assert {patient.language for patient in clinic.patients.all()} == {"en", "es"}
+    assert ConsentText.objects.filter(clinic=clinic).count() == 2
+
+
+@pytest.mark.django_db
+def test_each_visit_has_the_traces_of_its_state():
+    clinic = services.seed()
+
+    for visit in clinic.appointments.all():
+        finished = visit.status == Status.FULFILLED
+        assert Encounter.objects.filter(appointment=visit).exists() is finished
+        assert Presence.objects.filter(seat__encounter__appointment=visit).count() == (2 if finished else 0)
+        assert Ticket.objects.filter(appointment=visit).exists() is (finished or visit.status == Status.ARRIVED)
+        assert visit.communications.count() == 3
+
+
+@pytest.mark.django_db
+def test_seeding_mails_nobody():
+    services.seed()
+
+    assert send_due() == 0
+
+
+@pytest.mark.django_db
+def test_seeding_again_adds_nothing():
+    output = StringIO()
+
+    def counts() -> list[int]:
+        call_command(seed_demo.Command(), stdout=output)
+        return [model.objects.count() for model in (Clinic, User, Appointment, Communication, Encounter)]
+
+    assert counts() == counts()
+    assert "Riverside Family Clinic" in output.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_later_day_begins_anew_and_the_old_one_is_closed():
+    monday = at("2026-11-23T15:00")
+    clinic = services.seed(monday)
+    before = clinic.appointments.count()
+    tuesday = monday + timedelta(days=1, hours=2)
+
+    services.seed(tuesday)
+
+    assert clinic.appointments.count() > before
+    states = Counter(visit.status for visit in today(clinic, tuesday))
+    assert states[Status.ARRIVED] >= 2
+    old = clinic.appointments.filter(end__lt=at("2026-11-24T00:00"))
+    assert not old.filter(status__in=[Status.BOOKED, Status.ARRIVED]).exists()
+
+
+@pytest.mark.django_db
+def test_the_password_is_one_that_we_would_take_from_a_real_person():
+    services.seed()
+
+    for user in User.objects.all():
+        assert user.check_password(cast.PASSWORD)
+        validate_password(cast.PASSWORD, user)
+
+
+@pytest.mark.django_db
+def test_the_demo_clinician_can_be_booked_at_once():
+    services.seed()
+
+    visit = services.new_visit().visit
+
+    assert visit.practitioner.user.email == cast.CLINICIAN
+    assert timezone.now() <= visit.start <= timezone.now() + timedelta(minutes=60)
+    assert visit.communications.get(kind="confirmation").state == "planned"
+
+
+@pytest.mark.django_db
+def test_the_ready_visit_stays_the_same_until_the_patient_comes():
+    services.seed()
+
+    first, second = services.ready_visit(), services.ready_visit()
+
+    assert first.visit == second.visit
+    assert first.link != second.link
+
+
+@pytest.mark.django_db
+def test_demo_info_says_where_to_look(client: Client):
+    services.seed()
+    text, data = StringIO(), StringIO()
+
+    call_command(demo_info.Command(), stdout=text)
+    call_command(demo_info.Command(), "--json", stdout=data)
+
+    for word in (cast.PASSWORD, cast.CLINICIAN, "/dev/people/", "/dev/mail/", "/v/", "/admin/"):
+        assert word in text.getvalue()
+    told = json.loads(data.getvalue())
+    page = client.get(told["patient"]["link"].removeprefix("http://localhost"))
+    assert page.status_code == 200
