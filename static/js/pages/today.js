@@ -31,7 +31,12 @@ function addNewRows(html) {
   const list = document.querySelector("#queue");
   const fresh = new DOMParser().parseFromString(html, "text/html");
   for (const row of fresh.querySelectorAll("#queue > li")) {
-    if (!list.querySelector(`#${CSS.escape(row.id)}`)) list.append(document.adoptNode(row));
+    if (list.querySelector(`#${CSS.escape(row.id)}`)) continue;
+    document.getElementById(row.id)?.remove();
+    // Who is next is said anew with the order.
+    for (const mark of row.querySelectorAll(".btn-1")) mark.classList.remove("btn-1");
+    for (const mark of row.querySelectorAll(".tag-next")) mark.remove();
+    list.append(document.adoptNode(row));
   }
   list.hidden = list.children.length === 0;
   const nobody = document.querySelector("#nobody");

@@ -1,0 +1,138 @@
+"""The patient's waiting page and the Today board, in two browsers."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from tests import factories
+from tests.conftest import verify
+from tests.e2e.conftest import note
+from tests.party import browser, make_link
+from tests.waiting.conftest import make_ready
+from visits.booking.models import Appointment
+
+pytestmark = pytest.mark.e2e
+
+LOOSE_SECONDS = 3
+
+
+@pytest.fixture
+def visit(practitioner: Any, patient: Any, visit_type: Any) -> Appointment:
+    start = timezone.now() + timedelta(minutes=5)
+    visit = factories.make_visit(practitioner, patient=patient, visit_type=visit_type, start=start)
+    make_ready(visit)
+    return visit
+
+
+def as_(page: Page, client: Client, site: str) -> Page:
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": site}])
+    return page
+
+
+@pytest.fixture
+def board(site: str, person: Callable[..., Page], clinician: User) -> Page:
+    page = as_(person("doctor"), verify(Client(), clinician), site)
+    page.goto("/today/")
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+@pytest.fixture
+def rosa(site: str, person: Callable[..., Page], visit: Appointment) -> Page:
+    return as_(person("rosa"), browser(make_link(visit)), site)
+
+
+def test_arrival_and_call_are_seen_within_a_second_without_reload(board, rosa, visit, record_property):
+    board.evaluate("() => (window.sameDocument = true)")
+    expect(board.get_by_text("Nobody is waiting.")).to_be_visible()
+
+    start = time.monotonic()
+    rosa.goto(f"/my/{visit.pk}/waiting/", wait_until="commit")
+    board.get_by_role("button", name="Admit Rosa Marín").wait_for()
+    arrival = time.monotonic() - start
+    expect(board).to_have_title("(1) Rosa arrived")
+    expect(board.get_by_role("status").filter(has_text="Rosa Marín has arrived for")).to_have_count(1)
+    expect(board.locator(".q-arrived")).to_contain_text("arrived just now")
+    expect(rosa.get_by_role("heading", level=1)).to_have_text("You are next")
+    assert board.evaluate("() => window.sameDocument")
+
+    rosa.evaluate("() => (window.sameDocument = true)")
+    start = time.monotonic()
+    board.get_by_role("button", name="Admit Rosa Marín").click(no_wait_after=True)
+    rosa.get_by_role("link", name="Join the visit").wait_for()
+    call = time.monotonic() - start
+    expect(rosa).to_have_title("It is time - Riverside Family Clinic")
+    expect(rosa.get_by_role("alert")).to_have_text("Dr. Amara Okafor is ready for you.")
+    assert rosa.evaluate("() => window.sameDocument")
+
+    note(f"arrival to board {arrival:.3f} s, admit to patient {call:.3f} s")
+    record_property("arrival_seconds", round(arrival, 3))
+    record_property("call_seconds", round(call, 3))
+    assert arrival < LOOSE_SECONDS
+    assert call < LOOSE_SECONDS
+
+
+def test_the_place_survives_reload_and_another_device(board, rosa, visit, site, person):
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    rosa.reload()
+    phone = as_(person("phone"), browser(make_link(visit)), site)
+    phone.goto(f"/my/{visit.pk}/waiting/")
+
+    for page in (rosa, phone):
+        expect(page.get_by_role("heading", level=1)).to_have_text("You are next")
+    expect(board.locator("#queue > li")).to_have_count(1)
+
+
+def test_a_row_never_jumps_under_the_pointer(board, rosa, visit, site, person, practitioner):
+    june = factories.make_patient(visit.clinic, given_name="June", family_name="Albrecht")
+    before = factories.make_visit(practitioner, patient=june, start=timezone.now() - timedelta(minutes=20))
+    make_ready(before)
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    admit = board.get_by_role("button", name="Admit Rosa Marín")
+    admit.hover()
+    top = admit.bounding_box()["y"]
+
+    other = as_(person("other"), browser(make_link(before)), site)
+    other.goto(f"/my/{before.pk}/waiting/")
+    expect(board.locator("#queue > li")).to_have_count(2)
+
+    assert admit.bounding_box()["y"] == top
+    expect(board.locator(".btn-1")).to_have_count(1)
+    # Left alone, the list takes its order.
+    expect(board.locator("#queue > li").first).to_contain_text("June Albrecht", timeout=15_000)
+
+
+def test_a_moment_is_told_to_the_clinician(board, rosa, visit):
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    board.get_by_role("button", name="Admit Rosa Marín").click()
+    rosa.get_by_role("button", name="I need a moment").click()
+    expect(rosa.get_by_text("knows that you need a moment")).to_be_visible()
+
+    board.goto("/today/")
+    expect(board.get_by_text("Needs a moment")).to_be_visible()
+
+
+def test_a_board_that_lost_its_line_says_so_and_comes_back(board, site):
+    board.clock.install()
+    board.route_web_socket("**/ws/board/", lambda socket: socket.close())
+    board.reload()
+    board.clock.run_for(6000)
+    expect(board.get_by_text("Not up to date since")).to_be_visible()
+    expect(board.get_by_role("link", name="Update now")).to_be_visible()
+
+
+def test_without_script_the_page_offers_to_update(site, person, visit):
+    page = as_(person("rosa", java_script_enabled=False), browser(make_link(visit)), site)
+    page.goto(f"/my/{visit.pk}/waiting/")
+    page.get_by_role("link", name="Update now").first.click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are next")
