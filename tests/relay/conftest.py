@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from telehealth.embedded import end_with_parent
 from tests.headless import Participant
 from visits.relay.client import Joined, RelayClient, RoomEvent
 from visits.relay.config import Limits
@@ -118,7 +119,7 @@ def start_node(redis_url: str, **settings: str) -> NodeProcess:
     """Start a node and wait for its line."""
     process = subprocess.Popen(
         [sys.executable, "-m", "visits.relay"], cwd=ROOT, env=relay_environment(redis_url, **settings),
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent,
     )  # fmt: skip
     line = process.stdout.readline()
     match = re.fullmatch(r"relay (\S+) on ([\d.]+):(\d+)\n", line)
