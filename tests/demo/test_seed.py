@@ -89,14 +89,20 @@ def test_seeding_mails_nobody():
 
 @pytest.mark.django_db
 def test_seeding_again_adds_nothing():
-    output = StringIO()
-
     def counts() -> list[int]:
-        call_command(seed_demo.Command(), stdout=output)
+        services.seed(at("2026-11-24T14:07"))
         return [model.objects.count() for model in (Clinic, User, Appointment, Communication, Encounter)]
 
     assert counts() == counts()
-    assert "Riverside Family Clinic" in output.getvalue()
+
+
+@pytest.mark.django_db
+def test_the_command_says_what_it_made():
+    output = StringIO()
+
+    call_command(seed_demo.Command(), stdout=output)
+
+    assert "Riverside Family Clinic: 26 patients" in output.getvalue()
 
 
 @pytest.mark.django_db
@@ -111,8 +117,22 @@ def test_a_later_day_begins_anew_and_the_old_one_is_closed():
     assert clinic.appointments.count() > before
     states = Counter(visit.status for visit in today(clinic, tuesday))
     assert states[Status.ARRIVED] >= 2
-    old = clinic.appointments.filter(end__lt=at("2026-11-24T00:00"))
+    old = clinic.appointments.filter(end__lt=tuesday - timedelta(hours=3))
     assert not old.filter(status__in=[Status.BOOKED, Status.ARRIVED]).exists()
+
+
+@pytest.mark.django_db
+def test_a_start_later_the_same_day_finds_a_waiting_room_too():
+    noon = at("2026-11-24T12:00")
+    clinic = services.seed(noon)
+    evening = noon + timedelta(hours=7)
+
+    services.seed(evening)
+
+    waiting = clinic.appointments.filter(status=Status.ARRIVED)
+    assert waiting.count() >= 2
+    assert not waiting.filter(end__lt=evening - timedelta(hours=3)).exists()
+    assert clinic.appointments.filter(status=Status.BOOKED, start__gt=evening).count() >= 2
 
 
 @pytest.mark.django_db

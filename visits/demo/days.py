@@ -7,14 +7,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils import timezone
-
 from accounts.links.services import hash_token
 from accounts.models import AccessLink, Clinic, Patient, Practitioner
 from accounts.policy import Role
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.reminders.models import Communication
+from visits.reminders.services import suppress
 from visits.reminders.services.planning import LEAD
 from visits.room.models import Encounter, Presence, Seat
 from visits.schedule.models import VisitType
@@ -25,6 +24,7 @@ Kind = Communication.Kind
 State = Communication.State
 
 GRID = timedelta(minutes=10)
+LEFT_OPEN = timedelta(hours=3)
 # Clinician, minutes from now, visit type, and what became of it.
 TODAY = [
     (0, -240, "Follow-up", Status.FULFILLED),
@@ -131,6 +131,8 @@ class Days:
             created_at=min(self.now, start) - timedelta(days=5, minutes=self.random.randrange(600)),
         )
         live(visit, self.now)
+        if status == Status.BOOKED and start < self.now + timedelta(hours=2) and self.turn % 2:
+            _check_in(visit, self.now - timedelta(minutes=30))
 
     def _next_patient(self, start: datetime, end: datetime) -> Patient | None:
         busy = set(
@@ -162,21 +164,25 @@ def live(visit: Appointment, now: datetime) -> None:
         _hold(visit)
 
 
-def close_past_days(clinic: Clinic, now: datetime) -> None:
-    """What was left open on an earlier day is over: who came was seen, who did not was missed."""
-    midnight = datetime.combine(now.astimezone(ZoneInfo(clinic.time_zone)).date(), time(0), ZoneInfo(clinic.time_zone))
-    for visit in Appointment.objects.filter(
-        clinic=clinic, end__lt=midnight, status__in=[Status.BOOKED, Status.ARRIVED]
-    ):
-        came = visit.status == Status.ARRIVED and not Encounter.objects.filter(appointment=visit).exists()
-        visit.status = Status.FULFILLED if visit.status == Status.ARRIVED else Status.NOSHOW
+def close_old(clinic: Clinic, now: datetime) -> None:
+    """What was left open hours ago is over: who came was seen, who did not was missed."""
+    for visit in clinic.appointments.filter(end__lt=now - LEFT_OPEN, status__in=[Status.BOOKED, Status.ARRIVED]):
+        came = visit.status == Status.ARRIVED
+        visit.status = Status.FULFILLED if came else Status.NOSHOW
         visit.save(update_fields=["status"])
-        visit.communications.filter(state=State.PLANNED).update(
-            state=State.SUPPRESSED, reason=Communication.Reason.OVER
+        suppress(visit, Communication.Reason.OVER)
+        Encounter.objects.filter(appointment=visit, status=Encounter.Status.IN_PROGRESS).update(
+            status=Encounter.Status.FINISHED, ended_at=now
         )
-        if came:
+        if came and not Encounter.objects.filter(appointment=visit).exists():
             Ticket.objects.filter(appointment=visit).delete()
             _hold(visit)
+
+
+def is_quiet(clinic: Clinic, now: datetime) -> bool:
+    """Whether nothing is booked for the next hours."""
+    soon = (now + timedelta(minutes=30), now + timedelta(hours=5))
+    return not clinic.appointments.filter(status=Status.BOOKED, start__range=soon).exists()
 
 
 def _write_ledger(visit: Appointment, now: datetime) -> None:
@@ -250,15 +256,3 @@ def _hold(visit: Appointment) -> None:
 def _on_grid(moment: datetime) -> datetime:
     """The 10 minutes that ``moment`` lies in: where slots of every type may start."""
     return moment - (moment - datetime.min.replace(tzinfo=UTC)) % GRID
-
-
-def is_empty_today(clinic: Clinic, now: datetime | None = None) -> bool:
-    zone = ZoneInfo(clinic.time_zone)
-    today = (now or timezone.now()).astimezone(zone).date()
-    first = datetime.combine(today, time(0), zone)
-    return not Appointment.objects.filter(
-        clinic=clinic,
-        start__gte=first,
-        start__lt=first + timedelta(days=1),
-        status__in=[Status.ARRIVED, Status.FULFILLED],
-    ).exists()

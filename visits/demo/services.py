@@ -17,12 +17,12 @@ from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.models import Appointment
 from visits.demo import cast, seeding
-from visits.demo.days import Days, close_past_days, is_empty_today
+from visits.demo.days import Days, close_old, is_quiet
 from visits.reminders.services.delivery import LINK_GRACE
 from visits.schedule.models import VisitType
 
-READY_AHEAD = timedelta(minutes=25)  # the line opens 30 minutes before a visit
-READY_LATE = timedelta(minutes=5)
+# Soon, so that the line is open (30 minutes before), but with time to get ready.
+READY_FROM, READY_TO = timedelta(minutes=2), timedelta(minutes=25)
 
 
 class NoFreeSlot(Exception):
@@ -56,15 +56,18 @@ class ReadyVisit:
 
 
 def seed(now: datetime | None = None) -> Clinic:
-    """Make the demo clinics and their week; on a later day, close the days gone by and fill the new one."""
+    """Make the demo clinics and their week.
+
+    When it exists and hours have passed: close what was left open, fill the hours around now.
+    """
     now = now or timezone.now()
     seeding.make_clinic(cast.HILLTOP, cast.HILLTOP_STAFF)
     clinic = seeding.make_clinic(cast.RIVERSIDE, cast.RIVERSIDE_STAFF)
     patients = seeding.make_patients(clinic)
     is_new = not Appointment.objects.filter(clinic=clinic).exists()
     days = Days(clinic, patients, now)
-    close_past_days(clinic, now)
-    if is_empty_today(clinic, now):
+    close_old(clinic, now)
+    if is_new or is_quiet(clinic, now):
         days.fill_today()
     if is_new:
         days.fill_week()
@@ -89,7 +92,7 @@ def ready_visit() -> ReadyVisit:
         Appointment.objects.filter(
             practitioner=_clinician(),
             status=Appointment.Status.BOOKED,
-            start__range=(now - READY_LATE, now + READY_AHEAD),
+            start__range=(now + READY_FROM, now + READY_TO),
             check_in=None,
         )
         .exclude(patient__email="")
@@ -108,9 +111,10 @@ def _book_now() -> Appointment:
     """Through the front desk and the booking service, so that the confirmation really goes out."""
     clinician = _clinician()
     visit_type = VisitType.objects.filter(clinic=clinician.clinic).order_by("minutes")[0]
-    today = timezone.now().astimezone(ZoneInfo(clinician.clinic.time_zone)).date()
+    soon = timezone.now() + READY_FROM
+    today = soon.astimezone(ZoneInfo(clinician.clinic.time_zone)).date()
     slots = booking.free_slots(
-        practitioner=clinician, visit_type=visit_type, first_day=today, last_day=today + timedelta(days=1)
+        practitioner=clinician, visit_type=visit_type, first_day=today, last_day=today + timedelta(days=1), now=soon
     )
     user = User.objects.get(email=cast.FRONT_DESK)
     principal = Principal(clinic=clinician.clinic, role=Role.FRONT_DESK, name=user.name, user=user)

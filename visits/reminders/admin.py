@@ -27,6 +27,7 @@ class CommunicationAdmin(ClinicScopedAdmin):
     search_help_text = _("Patient's last name, clinician, or an id")
     date_hierarchy = "due_at"
     ordering = ("-due_at",)
+    list_per_page = 50
 
     @admin.display(description=_("visit"), ordering="appointment__start")
     def visit(self, message: Communication) -> str:
