@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -215,7 +216,7 @@ class AuditEventAdmin(ClinicScopedAdmin):
     read_only = True
     policy_action = Action.AUDIT_READ
     patient_path = "patient"
-    list_display = ("recorded", "subtype", "outcome", "who", "role", "entity_type", "entity_id", "address", "clinic")
+    list_display = ("when", "subtype", "outcome", "who", "role", "what", "address", "clinic")
     list_filter = ("clinic", "outcome", "action", "role", ("recorded", admin.DateFieldListFilter), "subtype")
     list_select_related = ("user", "link", "clinic")
     search_fields = ("entity_id",)
@@ -224,10 +225,10 @@ class AuditEventAdmin(ClinicScopedAdmin):
     show_full_result_count = False
     list_per_page = 50
     fields = (
-        "recorded", "subtype", "action", "outcome", "who", "role", "clinic", "entity_type", "entity_id",
+        "when", "subtype", "action", "outcome", "who", "role", "clinic", "entity_type", "entity_id",
         "patient_key", "address", "request_id", "pretty_detail",
     )  # fmt: skip
-    readonly_fields = ("who", "patient_key", "pretty_detail")
+    readonly_fields = ("when", "who", "patient_key", "pretty_detail")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
@@ -243,11 +244,20 @@ class AuditEventAdmin(ClinicScopedAdmin):
         by_id = Q(entity_id=str(found)) | Q(user_id=found) | Q(patient_id=found) | Q(link_id=found)
         return queryset.filter(by_id | Q(request_id=found.hex)), False
 
+    @admin.display(description=_("recorded"), ordering="recorded")
+    def when(self, event: AuditEvent) -> str:
+        """To the second, and in which zone."""
+        return f"{timezone.localtime(event.recorded):%Y-%m-%d %H:%M:%S %Z}"
+
     @admin.display(description=_("who"))
     def who(self, event: AuditEvent) -> str:
         if event.user:
             return str(event.user)
-        return str(event.link) if event.link else "-"
+        return f"{event.link.get_kind_display()} {str(event.link.pk)[:8]}" if event.link else "-"
+
+    @admin.display(description=_("object"))
+    def what(self, event: AuditEvent) -> str:
+        return f"{event.entity_type} {event.entity_id[:8]}".strip() or "-"
 
     @admin.display(description=_("patient"))
     def patient_key(self, event: AuditEvent) -> str:

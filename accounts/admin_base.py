@@ -113,11 +113,19 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 
     show_facets = admin.ShowFacets.NEVER
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The clinic as a column is news to superusers only."""
+        return [name for name in super().get_list_display(request) if self._is_news(request, name)]
+
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [
             (path, ScopedRelatedFilter) if isinstance(path, str) and _is_relation(self.model, path) else path
             for path in super().get_list_filter(request)
+            if self._is_news(request, path)
         ]
+
+    def _is_news(self, request: HttpRequest, name: Any) -> bool:
+        return name != self.clinic_path or bool(getattr(request.user, "is_superuser", False))
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """Django runs actions without a transaction; ours record what they do in the same one."""

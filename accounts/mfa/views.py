@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.doors import for_verified, public
+from accounts.login.services import home_clinic
 from accounts.login.steps import belongs_somewhere, next_step
 from accounts.mfa import qr, services
 from accounts.mfa.forms import CodeForm, RecoveryCodeForm
@@ -49,7 +50,12 @@ def code(request: HttpRequest) -> HttpResponse:
 
 def _code_page(request: HttpRequest, form: Form, by_recovery: bool) -> HttpResponse:
     device = services.totp_of(cast(User, request.user))
-    context = {"form": form, "by_recovery": by_recovery, "issuer": device.name if device else ""}
+    context = {
+        "form": form,
+        "by_recovery": by_recovery,
+        "issuer": device.name if device else "",
+        "clinic": home_clinic(cast(User, request.user)),
+    }
     return render(request, "accounts/mfa_code.html", context)
 
 
@@ -76,7 +82,13 @@ def setup(request: HttpRequest) -> HttpResponse:
 def _setup_page(request: HttpRequest, form: CodeForm, replaces: bool) -> HttpResponse:
     key = request.session.setdefault(SESSION_KEY, services.new_key())
     secret = services.secret_for(cast(User, request.user), key)
-    context = {"form": form, "secret": secret, "qr": qr.svg(secret.uri), "replaces": replaces}
+    context = {
+        "form": form,
+        "secret": secret,
+        "qr": qr.svg(secret.uri),
+        "replaces": replaces,
+        "clinic": home_clinic(cast(User, request.user)),
+    }
     return render(request, "accounts/mfa_setup.html", context)
 
 
