@@ -91,6 +91,7 @@ def ready_visit() -> ReadyVisit:
     visit = (
         Appointment.objects.filter(
             practitioner=_clinician(),
+            created_by__email=cast.FRONT_DESK,
             status=Appointment.Status.BOOKED,
             start__range=(now + READY_FROM, now + READY_TO),
             check_in=None,
@@ -136,21 +137,20 @@ def _book_now() -> Appointment:
 
 
 def _free_patients(clinic: Clinic) -> list[Patient]:
-    """Patients with an address and without another visit in the next hours, as far as there are such."""
-    soon = timezone.now() + timedelta(hours=3)
-    busy = Appointment.objects.filter(
-        clinic=clinic, start__lt=soon, end__gt=timezone.now() - timedelta(hours=1), status__in=Appointment.ACTIVE
+    """The demo's patients who have an address: first those without a visit in these hours who read English."""
+    now = timezone.now()
+    busy = set(
+        Appointment.objects.filter(
+            clinic=clinic,
+            start__lt=now + timedelta(hours=3),
+            end__gt=now - timedelta(hours=1),
+            status__in=Appointment.ACTIVE,
+        ).values_list("patient_id", flat=True)
     )
-    known = [(one.given_name, one.family_name) for one in cast.PATIENTS]
-    patients = [
-        patient
-        for patient in Patient.objects.filter(clinic=clinic).exclude(email="")
-        if (patient.given_name, patient.family_name) in known
-    ]
-    taken = set(busy.values_list("patient_id", flat=True))
-    return sorted(
-        patients, key=lambda patient: (patient.pk in taken, known.index((patient.given_name, patient.family_name)))
-    )
+    known = {(one.given_name, one.family_name): place for place, one in enumerate(cast.PATIENTS)}
+    names = {patient: (patient.given_name, patient.family_name) for patient in clinic.patients.exclude(email="")}
+    ours = [patient for patient, name in names.items() if name in known]
+    return sorted(ours, key=lambda one: (one.pk in busy, one.language != "en", known[names[one]]))
 
 
 def _with_link(visit: Appointment) -> ReadyVisit:
