@@ -74,9 +74,9 @@ function render() {
   const name = $("#probe-camera [data-name]");
   name.textContent = now.stream?.getVideoTracks()[0]?.label ?? "";
   name.hidden = !name.textContent;
-  $("#probes").hidden = false;
   startMeter();
   show(caseOf(now));
+  $("#probes").hidden = page.dataset.case === "both-blocked";
 }
 
 function probe(row, state, isOk) {
@@ -124,7 +124,7 @@ function fill(name, devices, current) {
   select.replaceChildren(...devices.map((device) => new Option(device.label || device.deviceId, device.deviceId)));
   if (current) select.value = current;
   const button = $(`[data-pick=${name}]`);
-  if (button) button.hidden = devices.length < 2;
+  if (button) button.hidden = devices.length < 2 || now[name] !== "ok";
   else select.closest("label").hidden = devices.length < 2;
 }
 
