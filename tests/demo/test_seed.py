@@ -156,6 +156,15 @@ def test_the_demo_clinician_can_be_booked_at_once():
 
 
 @pytest.mark.django_db
+def test_many_visits_can_be_booked_at_once_for_trying():
+    services.seed()
+
+    visits = [services.new_visit().visit for _ in range(6)]
+
+    assert len({visit.pk for visit in visits}) == len({visit.patient_id for visit in visits}) == 6
+
+
+@pytest.mark.django_db
 def test_the_ready_visit_stays_the_same_until_the_patient_comes():
     services.seed()
 

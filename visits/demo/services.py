@@ -26,7 +26,7 @@ READY_FROM, READY_TO = timedelta(minutes=2), timedelta(minutes=25)
 
 
 class NoFreeSlot(Exception):
-    """The demo clinician is booked for the next hours."""
+    """Every clinician of the demo is booked for the next hours."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def ready_visit() -> ReadyVisit:
     now = timezone.now()
     visit = (
         Appointment.objects.filter(
-            practitioner=_clinician(),
+            clinic=_clinician().clinic,
             created_by__email=cast.FRONT_DESK,
             status=Appointment.Status.BOOKED,
             start__range=(now + READY_FROM, now + READY_TO),
@@ -110,30 +110,39 @@ def new_visit() -> ReadyVisit:
 
 def _book_now() -> Appointment:
     """Through the front desk and the booking service, so that the confirmation really goes out."""
-    clinician = _clinician()
-    visit_type = VisitType.objects.filter(clinic=clinician.clinic).order_by("minutes")[0]
-    soon = timezone.now() + READY_FROM
-    today = soon.astimezone(ZoneInfo(clinician.clinic.time_zone)).date()
-    slots = booking.free_slots(
-        practitioner=clinician, visit_type=visit_type, first_day=today, last_day=today + timedelta(days=1), now=soon
-    )
     user = User.objects.get(email=cast.FRONT_DESK)
-    principal = Principal(clinic=clinician.clinic, role=Role.FRONT_DESK, name=user.name, user=user)
-    for slot in slots[:12]:
-        for patient in _free_patients(clinician.clinic):
+    clinic = _clinician().clinic
+    principal = Principal(clinic=clinic, role=Role.FRONT_DESK, name=user.name, user=user)
+    visit_type = VisitType.objects.filter(clinic=clinic).order_by("minutes")[0]
+    for practitioner, start in _next_slots(clinic, visit_type):
+        for patient in _free_patients(clinic):
             try:
                 return booking.book(
-                    principal=principal,
-                    practitioner=clinician,
-                    patient=patient,
-                    visit_type=visit_type,
-                    start=slot.start,
+                    principal=principal, practitioner=practitioner, patient=patient, visit_type=visit_type, start=start
                 )
             except booking.PatientBusy:
                 continue
             except booking.SlotTaken:
                 break
     raise NoFreeSlot
+
+
+def _next_slots(clinic: Clinic, visit_type: VisitType) -> list[tuple[Practitioner, datetime]]:
+    """With the clinician to try the demo with, if it can be soon; else with whoever is free first."""
+    now = timezone.now()
+    today = (now + READY_FROM).astimezone(ZoneInfo(clinic.time_zone)).date()
+    found = [
+        (practitioner, slot.start)
+        for practitioner in clinic.practitioners.select_related("clinic", "user")
+        for slot in booking.free_slots(
+            practitioner=practitioner,
+            visit_type=visit_type,
+            first_day=today,
+            last_day=today + timedelta(days=1),
+            now=now + READY_FROM,
+        )[:3]
+    ]
+    return sorted(found, key=lambda one: (one[1] > now + READY_TO, one[0].user.email != cast.CLINICIAN, one[1]))
 
 
 def _free_patients(clinic: Clinic) -> list[Patient]:

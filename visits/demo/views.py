@@ -36,7 +36,7 @@ def new_visit(request: HttpRequest) -> HttpResponse:
     try:
         made = services.new_visit()
     except services.NoFreeSlot:
-        messages.warning(request, _("The clinician is booked for the next hours."))
+        messages.warning(request, _("All clinicians are booked for the next hours."))
         return redirect("demo:people")
     return _people_page(request, made, is_new=True)
 
