@@ -26,6 +26,13 @@ def static_files_as_they_are() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quick_password_hashes() -> Iterator[None]:
+    """A strong hash takes a quarter of a second, at each of hundreds of sign-ins."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
 @pytest.fixture
 def clinic(db: Any) -> Clinic:
     return factories.make_clinic(name="Riverside Family Clinic", slug="riverside")
