@@ -5,12 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests import factories
-from tests.e2e import media
+from tests.e2e import media, steps
 from tests.party import browser, make_link
 from tests.waiting.conftest import make_ready
 from visits.booking.models import Appointment
@@ -39,13 +38,12 @@ def visit(practitioner: Any, patient: Any, visit_type: Any) -> Appointment:
 
 
 @pytest.fixture
-def check(site: str, person: Callable[..., Page], visit: Appointment) -> Callable[..., Page]:
+def check(person: Callable[..., Page], visit: Appointment) -> Callable[..., Page]:
     """``check(script=…, **options)``: the patient's browser on the device check."""
 
     def open_check(script: str = SPY, **options: Any) -> Page:
         page = person("rosa", **options)
-        value = browser(make_link(visit)).cookies[settings.SESSION_COOKIE_NAME].value
-        page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": site}])
+        steps.carry_session(page, browser(make_link(visit)))
         page.add_init_script(script)
         page.goto(f"/my/{visit.pk}/devices/")
         return page

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -14,6 +13,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import User
 from tests import factories
 from tests.conftest import verify
+from tests.e2e import steps
 from tests.e2e.conftest import note
 from tests.party import browser, make_link
 from tests.waiting.conftest import make_ready
@@ -32,23 +32,22 @@ def visit(practitioner: Any, patient: Any, visit_type: Any) -> Appointment:
     return visit
 
 
-def as_(page: Page, client: Client, site: str) -> Page:
-    value = client.cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": site}])
+def as_(page: Page, client: Client) -> Page:
+    steps.carry_session(page, client)
     return page
 
 
 @pytest.fixture
-def board(site: str, person: Callable[..., Page], clinician: User) -> Page:
-    page = as_(person("doctor"), verify(Client(), clinician), site)
+def board(person: Callable[..., Page], clinician: User) -> Page:
+    page = as_(person("doctor"), verify(Client(), clinician))
     page.goto("/today/")
     page.wait_for_load_state("networkidle")
     return page
 
 
 @pytest.fixture
-def rosa(site: str, person: Callable[..., Page], visit: Appointment) -> Page:
-    return as_(person("rosa"), browser(make_link(visit)), site)
+def rosa(person: Callable[..., Page], visit: Appointment) -> Page:
+    return as_(person("rosa"), browser(make_link(visit)))
 
 
 def test_arrival_and_call_are_seen_within_a_second_without_reload(board, rosa, visit, record_property):
@@ -81,10 +80,10 @@ def test_arrival_and_call_are_seen_within_a_second_without_reload(board, rosa, v
     assert call < LOOSE_SECONDS
 
 
-def test_the_place_survives_reload_and_another_device(board, rosa, visit, site, person):
+def test_the_place_survives_reload_and_another_device(board, rosa, visit, person):
     rosa.goto(f"/my/{visit.pk}/waiting/")
     rosa.reload()
-    phone = as_(person("phone"), browser(make_link(visit)), site)
+    phone = as_(person("phone"), browser(make_link(visit)))
     phone.goto(f"/my/{visit.pk}/waiting/")
 
     for page in (rosa, phone):
@@ -92,7 +91,7 @@ def test_the_place_survives_reload_and_another_device(board, rosa, visit, site, 
     expect(board.locator("#queue > li")).to_have_count(1)
 
 
-def test_a_row_never_jumps_under_the_pointer(board, rosa, visit, site, person, practitioner):
+def test_a_row_never_jumps_under_the_pointer(board, rosa, visit, person, practitioner):
     june = factories.make_patient(visit.clinic, given_name="June", family_name="Albrecht")
     before = factories.make_visit(practitioner, patient=june, start=timezone.now() - timedelta(minutes=20))
     make_ready(before)
@@ -101,7 +100,7 @@ def test_a_row_never_jumps_under_the_pointer(board, rosa, visit, site, person, p
     admit.hover()
     top = admit.bounding_box()["y"]
 
-    other = as_(person("other"), browser(make_link(before)), site)
+    other = as_(person("other"), browser(make_link(before)))
     other.goto(f"/my/{before.pk}/waiting/")
     expect(board.locator("#queue > li")).to_have_count(2)
 
@@ -121,7 +120,7 @@ def test_a_moment_is_told_to_the_clinician(board, rosa, visit):
     expect(board.get_by_text("Needs a moment")).to_be_visible()
 
 
-def test_a_board_that_lost_its_line_says_so_and_comes_back(board, site):
+def test_a_board_that_lost_its_line_says_so_and_comes_back(board):
     board.clock.install()
     board.route_web_socket("**/ws/board/", lambda socket: socket.close())
     board.reload()
@@ -130,8 +129,8 @@ def test_a_board_that_lost_its_line_says_so_and_comes_back(board, site):
     expect(board.get_by_role("link", name="Update now")).to_be_visible()
 
 
-def test_without_script_the_page_offers_to_update(site, person, visit):
-    page = as_(person("rosa", java_script_enabled=False), browser(make_link(visit)), site)
+def test_without_script_the_page_offers_to_update(person, visit):
+    page = as_(person("rosa", java_script_enabled=False), browser(make_link(visit)))
     page.goto(f"/my/{visit.pk}/waiting/")
     page.get_by_role("link", name="Update now").first.click()
 
