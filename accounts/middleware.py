@@ -60,7 +60,7 @@ class AccessMiddleware:
         if mark == doors.PARTY:
             principal = link_principal(request.session, kwargs["pk"])
             if principal is None:
-                return redirect("accounts:link-needed")
+                return _send_to(request, reverse("accounts:link-needed"))
             _enter(request, principal)
             return None
         user = verified_user(request.user, request.session)
@@ -96,10 +96,18 @@ def _is_static(request: HttpRequest) -> bool:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    url = reverse("accounts:signin")
     if request.headers.get("HX-Request"):
-        response = HttpResponse(status=403)
-        response["HX-Redirect"] = reverse("accounts:signin")
-        return response
+        return _send_to(request, url)
     if request.method not in {"GET", "HEAD"}:
         raise PermissionDenied
-    return redirect(f"{reverse('accounts:signin')}?{urlencode({'next': request.get_full_path()})}")
+    return redirect(f"{url}?{urlencode({'next': request.get_full_path()})}")
+
+
+def _send_to(request: HttpRequest, url: str) -> HttpResponse:
+    """Another page, also where htmx asked for a part of this one."""
+    if request.headers.get("HX-Request"):
+        response = HttpResponse(status=403)
+        response["HX-Redirect"] = url
+        return response
+    return redirect(url)

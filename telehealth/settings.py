@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "telehealth.storage.StaticFiles",
     "channels",
     "django_otp",
     "django_otp.plugins.otp_totp",
@@ -170,11 +170,9 @@ AXES_USERNAME_FORM_FIELD = "email"
 AXES_LOCKOUT_CALLABLE = "accounts.login.views.locked_out"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
-# The addresses of proxies in front of us; only then is X-Forwarded-For believed.
-AXES_IPWARE_PROXY_COUNT = env_int("TELEHEALTH_PROXY_COUNT", 0)
-AXES_IPWARE_META_PRECEDENCE_ORDER = (
-    ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"] if AXES_IPWARE_PROXY_COUNT else ["REMOTE_ADDR"]
-)
+# How many proxies are in front of us; only then are X-Forwarded-For and -Proto believed.
+PROXY_COUNT = env_int("TELEHEALTH_PROXY_COUNT", 0)
+AXES_CLIENT_IP_CALLABLE = "accounts.audit.address.client_address"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 
 OTP_TOTP_THROTTLE_FACTOR = 1
@@ -191,7 +189,7 @@ CSRF_USE_SESSIONS = False
 # --- what a browser may do --------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = HTTPS and env_bool("TELEHEALTH_SSL_REDIRECT", True)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if AXES_IPWARE_PROXY_COUNT else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import models
 from django.http import HttpRequest
 
+from accounts.audit.address import client_address
 from accounts.models import AuditEvent, Clinic, Patient, User
 from accounts.principal import Principal
 
@@ -46,10 +47,3 @@ def record(
         request_id=getattr(request, "request_id", ""),
         detail=detail or {},
     )
-
-
-def client_address(request: HttpRequest) -> str | None:
-    """The caller's address; X-Forwarded-For counts only behind the configured proxies."""
-    from axes.helpers import get_client_ip_address
-
-    return get_client_ip_address(request) or None

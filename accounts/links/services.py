@@ -152,6 +152,20 @@ def _record_redeem(request: HttpRequest, link: AccessLink, outcome: AuditEvent.O
     )
 
 
+def record_closed(request: HttpRequest, link: AccessLink, state: State) -> None:
+    """Put on the trail that somebody tried a link that opens nothing any more."""
+    audit.record(
+        "link.redeem",
+        AuditEvent.Action.EXECUTE,
+        clinic=link.clinic,
+        entity=link,
+        patient=link.patient,
+        outcome=AuditEvent.Outcome.MINOR_FAILURE,
+        request=request,
+        detail={"reason": str(state)},
+    )
+
+
 def _put_into(session: SessionBase, link: AccessLink) -> None:
     session[SESSION_LINKS] = {**session.get(SESSION_LINKS, {}), str(link.resource_id): str(link.pk)}
     session.cycle_key()

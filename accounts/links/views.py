@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.audit.services import client_address
+from accounts.audit.address import client_address
 from accounts.doors import public
 from accounts.language import remember_language
 from accounts.limit import too_many
@@ -34,6 +34,8 @@ def land(request: HttpRequest, token: str) -> HttpResponse:
     except services.LinkClosed as closed:
         if closed.state == services.State.UNKNOWN:
             return unknown(request)
+        if request.method == "POST":
+            services.record_closed(request, link, closed.state)
         return closed_page(request, link.clinic, closed.state)
     if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES and link.patient:
         translation.activate(link.patient.language)

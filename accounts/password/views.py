@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts.audit.services import client_address
+from accounts.audit.address import client_address
 from accounts.doors import for_verified, public
 from accounts.limit import too_many
 from accounts.models import User

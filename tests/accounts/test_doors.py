@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.converters import IntConverter, SlugConverter, UUIDConverter
 
 from accounts import doors
+from accounts.audit.address import client_address
 from accounts.models import Clinic, User
 
 # Pages that anybody may read. The rest must not answer 200 to who is not in.
@@ -141,6 +142,26 @@ def test_htmx_is_told_to_sign_in(client: Client, db: Any) -> None:
 
     assert answer.status_code == 403
     assert answer["HX-Redirect"] == reverse("accounts:signin")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "", "127.0.0.1"),
+        (0, "9.9.9.9", "127.0.0.1"),
+        (1, "9.9.9.9", "9.9.9.9"),
+        (1, "6.6.6.6, 9.9.9.9", "9.9.9.9"),  # the caller wrote the first one
+        (2, "6.6.6.6, 9.9.9.9, 10.0.0.1", "9.9.9.9"),
+        (2, "9.9.9.9", "127.0.0.1"),
+        (1, "2001:DB8::1", "2001:db8::1"),
+        (1, "nonsense", None),
+    ],
+)
+def test_whose_address_counts(rf: Any, settings: Any, proxies: int, forwarded: str, address: str | None) -> None:
+    settings.PROXY_COUNT = proxies
+    headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
+
+    assert client_address(rf.get("/", **headers)) == address
 
 
 def test_a_device_of_somebody_else_is_no_second_factor(password_only: Any, clinician: User, front_desk: User) -> None:

@@ -162,7 +162,9 @@ def test_three_wrong_birth_dates_lock_the_link(client: Client, patient: Patient)
         {"wrong": 1, "locked": False},
         {"wrong": 2, "locked": False},
         {"wrong": 3, "locked": True},
+        {"reason": "locked"},
     ]
+    assert {event.outcome for event in events} == {AuditEvent.Outcome.MINOR_FAILURE}
 
 
 def test_what_is_no_date_is_not_counted(client: Client, patient: Patient) -> None:
@@ -362,7 +364,7 @@ def test_parallel_guesses_have_three_tries_together(patient: Patient) -> None:
     link.refresh_from_db()
     assert link.failures == 3
     assert sorted(answers) == [200, 200] + [403] * 10
-    assert AuditEvent.objects.filter(subtype="link.redeem").count() == 3
+    assert AuditEvent.objects.filter(subtype="link.redeem", detail__has_key="wrong").count() == 3
 
 
 @pytest.mark.django_db(transaction=True)
