@@ -12,12 +12,13 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from tests import factories
-from tests.conftest import verify
+from tests.conftest import staff, verify
 from tests.e2e import steps
 from tests.e2e.conftest import note
 from tests.party import browser, make_link
 from tests.waiting.conftest import make_ready
 from visits.booking.models import Appointment
+from visits.waiting import services
 
 pytestmark = pytest.mark.e2e
 
@@ -108,6 +109,30 @@ def test_a_row_never_jumps_under_the_pointer(board, rosa, visit, person, practit
     expect(board.locator(".btn-1")).to_have_count(1)
     # Left alone, the list takes its order.
     expect(board.locator("#queue > li").first).to_contain_text("June Albrecht", timeout=15_000)
+
+
+def test_the_call_is_heard_while_the_devices_are_checked_again(rosa, visit, clinician):
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    rosa.get_by_text("Check my camera and sound again").click()
+    rosa.get_by_role("link", name="Open the check").click()
+    rosa.wait_for_load_state("networkidle")
+    steps.behind(services.admit, principal=staff(clinician), visit=visit)
+
+    expect(rosa.get_by_text("Dr. Amara Okafor is ready for you")).to_be_visible()
+    rosa.get_by_role("link", name="Go on").click()
+    expect(rosa.get_by_role("link", name="Join the visit")).to_be_visible()
+
+
+def test_without_a_socket_the_page_asks_by_itself(rosa, visit, clinician):
+    rosa.clock.install()
+    rosa.route_web_socket("**/waiting/", lambda socket: socket.close(code=1011))
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    rosa.clock.run_for(4000)
+    expect(rosa.get_by_text("You lost the connection. Joining again, stay here.")).to_be_visible()
+    steps.behind(services.admit, principal=staff(clinician), visit=visit)
+    rosa.clock.run_for(11_000)
+
+    expect(rosa.get_by_role("link", name="Join the visit")).to_be_visible()
 
 
 def test_a_moment_is_told_to_the_clinician(board, rosa, visit):

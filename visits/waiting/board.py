@@ -109,7 +109,7 @@ def board(principal: Principal, *, only_mine: bool, now: datetime) -> Board:
     visits = _visits(principal.clinic, now)
     if only_mine:
         visits = visits.filter(practitioner__user=principal.user)
-    guests = _guests(principal.clinic)
+    guests = _guests(principal.clinic, now)
     rows = [_row(visit, principal, now, guests) for visit in visits]
     by_kind = {kind: [row for row in rows if row.kind == kind] for kind in {row.kind for row in rows}}
     waiting = _queue([row for row in rows if row.kind in {"arrived", "waiting", "late", "away"}])
@@ -126,7 +126,7 @@ def board(principal: Principal, *, only_mine: bool, now: datetime) -> Board:
 def version(clinic: Clinic, now: datetime) -> str:
     """Changes with everything that a board of the clinic shows, and with the minute, for its clock and waits."""
     digest = hashlib.sha256()
-    guests = _guests(clinic)
+    guests = _guests(clinic, now)
     for visit in _visits(clinic, now):
         ticket: Ticket | None = getattr(visit, "ticket", None)
         told = (
@@ -165,12 +165,13 @@ def _visits(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
     )
 
 
-def _guests(clinic: Clinic) -> dict[UUID, list[AccessLink]]:
-    links = AccessLink.objects.filter(clinic=clinic, kind=AccessLink.Kind.GUEST, revoked_at=None).order_by("created_at")
+def _guests(clinic: Clinic, now: datetime) -> dict[UUID, list[AccessLink]]:
+    links = AccessLink.objects.filter(
+        clinic=clinic, kind=AccessLink.Kind.GUEST, revoked_at=None, expires_at__gt=now
+    ).order_by("created_at")
     found: dict[UUID, list[AccessLink]] = {}
     for link in links:
-        if link.is_live():
-            found.setdefault(link.resource_id, []).append(link)
+        found.setdefault(link.resource_id, []).append(link)
     return found
 
 

@@ -3,6 +3,7 @@
 import {
   LevelMeter, METER_STEPS, browserKind, levelWord, list, obstacle, onChange, open, remember, remembered, stop,
 } from "../room/devices.js";
+import {Live, socketUrl} from "../lib/live.js";
 import {play} from "../lib/sounds.js";
 
 const MEASURE_EVERY = 80;
@@ -183,6 +184,16 @@ function wire() {
   addEventListener("pagehide", release);
 }
 
+/** The place in line lives on while the devices are checked, and the call is heard here. */
+function keepInLine(banner) {
+  const live = new Live(socketUrl(banner.dataset.socket));
+  live.addEventListener("state", ({detail}) => {
+    if (detail.phase === "called" && banner.hidden) play("callIn");
+    banner.hidden = detail.phase !== "called";
+  });
+}
+
+if ($("#called")) keepInLine($("#called"));
 const reason = obstacle();
 if (reason) {
   show(reason);

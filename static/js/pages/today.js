@@ -5,16 +5,20 @@ import {canPlay, isOn, play, turn, unlock} from "../lib/sounds.js";
 
 const STALE_AFTER = 4000;
 const CALM_AFTER = 4000;
+const POLL_EVERY = 15_000;
 
 const page = document.querySelector("#page");
 const stale = document.querySelector("#stale");
 const plainTitle = document.title;
+const clock = new Intl.DateTimeFormat(document.documentElement.lang, {timeStyle: "short", timeZone: page.dataset.zone});
 const board = () => document.querySelector("#board");
 
 let wanted = board().dataset.version;
 let touched = 0;
 let retry = 0;
 let staleTimer = 0;
+let poll = 0;
+let goodAt = new Date();
 let arrived = 0;
 
 function refresh() {
@@ -52,14 +56,15 @@ function onBeforeSwap(event) {
 }
 
 function onSettled() {
+  wanted = board().dataset.version;
+  goodAt = new Date();
   showSound();
-  if (board().dataset.version !== wanted) wanted = board().dataset.version;
+  if (!stale.hidden) showSince();
 }
 
 function onArrival({name, first_name: firstName, time, mine}) {
   if (page.dataset.scope === "mine" && !mine) return;
   arrived += 1;
-  const clock = new Intl.DateTimeFormat(document.documentElement.lang, {timeStyle: "short", timeZone: page.dataset.zone});
   const words = page.dataset.arrived.replace("{name}", name).replace("{time}", clock.format(new Date(time)));
   document.querySelector("#status").textContent = words;
   document.title = page.dataset.title.replace("{count}", arrived).replace("{name}", firstName);
@@ -88,11 +93,17 @@ function onClick(event) {
   showSound();
 }
 
+/** Without a socket plain requests go on trying; the banner says how old the board may be. */
 function setStale(isStale) {
   stale.hidden = !isStale;
+  clearInterval(poll);
   if (!isStale) return;
-  const clock = new Intl.DateTimeFormat(document.documentElement.lang, {timeStyle: "short", timeZone: page.dataset.zone});
-  document.querySelector("#stale-since").textContent = clock.format(new Date());
+  poll = setInterval(refresh, POLL_EVERY);
+  showSince();
+}
+
+function showSince() {
+  document.querySelector("#stale-since").textContent = clock.format(goodAt);
 }
 
 document.body.addEventListener("htmx:beforeSwap", onBeforeSwap);
@@ -120,6 +131,7 @@ showSound();
 
 const live = new Live(socketUrl(page.dataset.socket));
 live.addEventListener("state", ({detail}) => {
+  goodAt = new Date();
   if (detail.version === wanted) return;
   wanted = detail.version;
   refresh();

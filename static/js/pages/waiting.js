@@ -6,6 +6,7 @@ import {play, unlock} from "../lib/sounds.js";
 const CALLS = 3;
 const CALL_EVERY = 8000;
 const OFFLINE_AFTER = 3000;
+const POLL_EVERY = 10_000;
 const RETRY_AFTER = 2000;
 const GONE = new Set(["over", "cancelled"]);
 
@@ -17,6 +18,7 @@ let phase = panel.querySelector("[data-phase]").dataset.phase;
 let said = panel.querySelector("[data-phase]").dataset.say;
 let calls = 0;
 let offlineTimer = 0;
+let poll = 0;
 
 async function onState({phase: next, position, range, moment}) {
   const key = JSON.stringify([next, position, range, moment]);
@@ -77,6 +79,13 @@ function ring() {
   setTimeout(ring, CALL_EVERY);
 }
 
+/** Without a socket (some networks block them) plain requests keep the page true and the place alive. */
+function goOffline() {
+  offline.hidden = false;
+  clearInterval(poll);
+  poll = setInterval(() => reload().catch(() => {}), POLL_EVERY);
+}
+
 function wire() {
   const form = panel.querySelector("[data-moment]");
   form?.addEventListener("submit", async (event) => {
@@ -101,12 +110,16 @@ live.addEventListener("state", ({detail}) =>
   }),
 );
 live.addEventListener("outdated", () => location.reload());
-live.addEventListener("down", () => (offlineTimer = setTimeout(() => (offline.hidden = false), OFFLINE_AFTER)));
+live.addEventListener("down", () => (offlineTimer = setTimeout(goOffline, OFFLINE_AFTER)));
 live.addEventListener("up", () => {
   clearTimeout(offlineTimer);
+  clearInterval(poll);
   offline.hidden = true;
 });
 // The link has ended: the server says what there is to say.
-live.addEventListener("end", () => GONE.has(phase) || location.reload());
+live.addEventListener("end", () => {
+  clearInterval(poll);
+  if (!GONE.has(phase)) location.reload();
+});
 addEventListener("visibilitychange", () => document.visibilityState === "visible" && live.wake());
 addEventListener("pageshow", (event) => event.persisted && live.wake());
