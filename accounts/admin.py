@@ -20,7 +20,6 @@ from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
 from accounts.policy import Action
-from accounts.signals import clinic_created
 
 
 @admin.register(Clinic)
@@ -34,11 +33,6 @@ class ClinicAdmin(ClinicScopedAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
-
-    def save_model(self, request: HttpRequest, obj: Clinic, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if not change:
-            clinic_created.send(sender=Clinic, clinic=obj)
 
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]

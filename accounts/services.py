@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from accounts.audit import services as audit
 from accounts.models import AuditEvent, Clinic, Membership, User
 from accounts.principal import SESSION_CLINIC
-from accounts.signals import clinic_created
 
 
 class NotAMember(Exception):
@@ -41,13 +40,12 @@ def switch_clinic(*, request: HttpRequest, clinic_id: str) -> Clinic:
 
 
 def create_clinic(*, user: User | None = None, **fields: Any) -> Clinic:
-    """Make a clinic and announce it. Raises ValidationError for values that do not fit."""
+    """Make a clinic. Raises ValidationError for values that do not fit."""
     clinic = Clinic(**fields)
     clinic.full_clean()
     with transaction.atomic():
         clinic.save()
         audit.record("clinic.create", AuditEvent.Action.CREATE, user=user, clinic=clinic, entity=clinic)
-        clinic_created.send(sender=Clinic, clinic=clinic)
     return clinic
 
 

@@ -48,6 +48,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         self.stdout.write(f"{clinic.name} is ready. {user.email} signs in and sets up their phone.")
+        self.stdout.write("People, visit types, hours and the agreement that patients give are set up in /admin/.")
         if made_up:
             self.stdout.write(f"Password, shown only now: {made_up}")
 
