@@ -1,14 +1,19 @@
 """Template tags of every page: icons, form fields, error summaries. Built in, no ``{% load %}``."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.forms import BaseForm, BoundField, CheckboxInput
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+
+from visits.schedule.moment import Moment
 
 register = template.Library()
 
@@ -65,3 +70,38 @@ def initials(name: str) -> str:
 def tel(number: str) -> str:
     """A phone number as a tel: link wants it: digits and a leading plus."""
     return re.sub(r"(?!^\+)\D", "", number)
+
+
+@register.filter
+def as_time(instant: datetime) -> str:
+    """By the reader's clock and language: "10:30 am"."""
+    return _moment(instant).time
+
+
+@register.filter
+def as_day(instant: datetime) -> str:
+    """By the reader's calendar and language: "Tuesday, November 24"."""
+    return _moment(instant).day
+
+
+@register.filter
+def as_short_day(instant: datetime) -> str:
+    """By the reader's calendar and language: "Tue, Nov 24"."""
+    return _moment(instant).short_day
+
+
+@register.filter
+def as_zone(instant: datetime) -> str:
+    """Which clock that is: "Central Time (CT)"."""
+    moment = _moment(instant)
+    return moment.zone_name if moment.zone_name == moment.zone_code else f"{moment.zone_name} ({moment.zone_code})"
+
+
+@register.filter
+def as_zone_code(instant: datetime) -> str:
+    """Which clock that is, in letters: "CT"."""
+    return _moment(instant).zone_code
+
+
+def _moment(instant: datetime) -> Moment:
+    return Moment(instant, timezone.get_current_timezone_name(), (get_language() or settings.LANGUAGE_CODE)[:2])
