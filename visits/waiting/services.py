@@ -95,10 +95,11 @@ def be_here(*, principal: Principal, visit_id: uuid.UUID | str) -> None:
 def seen(visit: Appointment) -> None:
     """Keep that the patient's page is open; written once in ``Ticket.SIGN_EVERY``."""
     now = timezone.now()
+    # Mostly there is nothing to write, and then no lock to take.
+    ticket = Ticket.objects.filter(appointment=visit, finished_at=None).first()
+    if ticket is None or (ticket.seen_at and now - ticket.seen_at < Ticket.SIGN_EVERY):
+        return
     with transaction.atomic():
-        ticket = Ticket.objects.filter(appointment=visit, finished_at=None).first()
-        if ticket is None or (ticket.seen_at and now - ticket.seen_at < Ticket.SIGN_EVERY):
-            return
         Ticket.objects.filter(pk=ticket.pk).update(seen_at=now)
         if not ticket.is_here(now):
             events.board_changed(visit.clinic_id)
