@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -60,11 +59,24 @@ def chromium() -> str:
     return path
 
 
+class Relay:
+    """The one relay node."""
+
+    def __init__(self) -> None:
+        self.process = start_relay()
+
+    def restart(self) -> None:
+        """As when its machine loses power."""
+        self.process.kill()
+        self.process.wait()
+        self.process = start_relay()
+
+
 @pytest.fixture(scope="session")
-def relay() -> Iterator[subprocess.Popen[str]]:
-    process = start_relay()
-    yield process
-    stop(process)
+def relay() -> Iterator[Relay]:
+    node = Relay()
+    yield node
+    stop(node.process)
 
 
 @pytest.fixture
@@ -120,6 +132,7 @@ def person(
         page = browser.new_context(**options).new_page()
         page.set_default_timeout(15_000)
         page.add_init_script(media.WATCH_FIRST_FRAME)
+        page.add_init_script(media.KEEP_SOCKETS)
         page.on("pageerror", lambda error: note(name, error))
         page.on("console", lambda message: message.type == "error" and note(name, message.text))
         opened.append((name, browser, page))
@@ -128,7 +141,7 @@ def person(
     yield open_browser
     report = getattr(request.node, "report_call", None)
     for name, browser, page in opened:
-        if report is not None and report.failed:
+        if report is not None and report.failed and not page.is_closed():
             FAILURES.mkdir(parents=True, exist_ok=True)
             place = FAILURES / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())}-{name}.png"
             page.screenshot(path=place)

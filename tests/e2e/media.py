@@ -30,6 +30,17 @@ COLOUR_OF = """(video) => {
   return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
 }"""
 
+# Keeps the page's sockets, so that a test can cut them.
+KEEP_SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...address) {
+    super(...address);
+    window.sockets.push(this);
+  }
+};
+"""
+
 # Listens for a while and returns [loudest frequency, its level in dB].
 TONE_OF = """async (audio) => {
   const context = (window.ears ??= new AudioContext());

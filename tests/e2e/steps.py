@@ -2,7 +2,13 @@
 
 import re
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+from django.conf import settings
+from django.db import connections
+from django.test import Client
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Page, expect
@@ -55,3 +61,22 @@ def details(page: Page) -> None:
         field.fill(value)
     page.get_by_label("I agree").check()
     page.locator("main").get_by_role("button", name="Continue").last.click()
+
+
+def behind(service: Callable[..., object], **arguments: Any) -> None:
+    """Call a service as the server would: in a thread in which no loop runs."""
+
+    def call() -> None:
+        try:
+            service(**arguments)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(call).result()
+
+
+def carry_session(page: Page, client: Client) -> None:
+    """Give the browser a session that the test has made, where signing in is not what it is about."""
+    morsel = client.cookies[settings.SESSION_COOKIE_NAME]
+    page.context.add_cookies([{"name": morsel.key, "value": morsel.value, "domain": "localhost", "path": "/"}])

@@ -93,7 +93,7 @@ class LiveConsumer(AsyncConsumer):
             if not self._open:
                 return
             self._seq += 1
-            await self.send({"type": "websocket.send", "text": json.dumps({"type": kind, "seq": self._seq, **fields})})
+            await self._send("websocket.send", text=json.dumps({"type": kind, "seq": self._seq, **fields}))
 
     async def send_state(self, *, only_news: bool = False) -> None:
         """Send the state; with ``only_news`` not when it is what the client was told last."""
@@ -110,7 +110,13 @@ class LiveConsumer(AsyncConsumer):
         async with self._sending:
             if self._open:
                 self._open = False
-                await self.send({"type": "websocket.close", "code": code})
+                await self._send("websocket.close", code=code)
+
+    async def _send(self, kind: str, **fields: Any) -> None:
+        try:
+            await self.send({"type": kind, **fields})
+        except OSError:
+            self._open = False  # the other side is gone, and its "disconnect" is on the way (ASGI 2.4)
 
     # --- the life of a socket ---------------------------------------------------------------
 

@@ -25,7 +25,10 @@ from visits.room.state import OVER, call_state
 
 logger = logging.getLogger(__name__)
 
+BACK_WITHIN = 8  # seconds; a reload, or a socket that broke, is back by then
 TICKS_PER_SIGN = 3  # a sign of life every 15 seconds: a third of what presence.SILENT_AFTER allows
+
+_goodbyes: set[asyncio.Task[None]] = set()  # asyncio keeps no hold of its tasks
 
 
 class RoomConsumer(LiveConsumer):
@@ -118,10 +121,14 @@ class RoomConsumer(LiveConsumer):
             self._listening.cancel()
             with suppress(asyncio.CancelledError):
                 await self._listening
-        # A lost line may be a changed network: the media go on for a while. A lost right ends them.
-        if self.seat and self._end_code in {NORMAL, NOT_ALLOWED, NOT_FOUND}:
-            await self._leave_relay(self.seat)
-            await database_sync_to_async(presence.left)(seat=self.seat.pk, epoch=self.seat.epoch, why=presence.REMOVED)
+        if self.seat is None or self._end_code == SEAT_TAKEN:
+            return
+        if self._end_code in {NORMAL, NOT_ALLOWED, NOT_FOUND}:
+            await go(self.seat, presence.REMOVED)
+            return
+        goodbye = asyncio.create_task(go_unless_back(self.seat))
+        _goodbyes.add(goodbye)
+        goodbye.add_done_callback(_goodbyes.discard)
 
     # --- what a client says -----------------------------------------------------------------
 
@@ -200,10 +207,6 @@ class RoomConsumer(LiveConsumer):
             raise Refused("relay-refused") from None
         return joined
 
-    async def _leave_relay(self, seat: Seat) -> None:
-        with suppress(RelayUnavailable):
-            await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch)
-
     async def _listen(self, room: str) -> None:
         """Hear what happens in the room, from before the joining on."""
         if self._listening and not self._listening.done():
@@ -257,3 +260,17 @@ class PartyRoomConsumer(RoomConsumer):
     async def principal(self) -> Principal | None:
         who: Principal | None = await party_of(self.scope, self.visit_id)
         return who
+
+
+async def go_unless_back(seat: Seat) -> None:
+    """The socket is lost: who is still there is soon back with a higher epoch, who is not is gone."""
+    await asyncio.sleep(BACK_WITHIN)
+    if await Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).aexists():
+        await go(seat, presence.LOST)
+
+
+async def go(seat: Seat, why: str) -> None:
+    """Send this copy out of the call; a newer one stays."""
+    with suppress(RelayUnavailable):
+        await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch)
+    await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=why)

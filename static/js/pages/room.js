@@ -3,6 +3,7 @@
 import {Live, socketUrl} from "../lib/live.js";
 import {play as playSound} from "../lib/sounds.js";
 import {connectDevices} from "../room/choices.js";
+import {movable} from "../room/corner.js";
 import {obstacle} from "../room/devices.js";
 import {fill} from "../room/fill.js";
 import {keysAreOn, listen, toolbar, turnKeys} from "../room/keys.js";
@@ -26,15 +27,16 @@ function start() {
   const session = new Session(live);
   session.setMedia(local.wanted);
 
-  connectCall(session, view);
+  const opened = local.start();
+
+  connectCall(session, view, opened);
   connectMedia(session, local, view);
   connectButtons(session, local, view);
   watchLine(session, view);
   connectDevices(local, words);
-  local.start();
 }
 
-function connectCall(session, view) {
+function connectCall(session, view, opened) {
   let known = null;
   const showPeople = () => {
     const people = session.people();
@@ -54,7 +56,11 @@ function connectCall(session, view) {
     if (detail.code === ELSEWHERE) view.cover("elsewhere");
     else go(detail.over || !page.staff ? page.over : page.left);
   });
-  view.addEventListener("blocked-sound", () => view.cover("tap"));
+  // A page that uses the microphone may play sound without a press, so that comes first.
+  view.addEventListener("blocked-sound", async () => {
+    await opened;
+    if (!(await view.play())) view.cover("tap");
+  });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && session.wake());
   globalThis.addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
@@ -92,38 +98,46 @@ function connectMedia(session, local, view) {
 }
 
 function connectButtons(session, local, view) {
-  const mute = () => local.setAudio(!local.audioOn);
-  const camera = () => local.setVideo(!local.videoOn);
-  const share = () => (local.isSharing ? local.stopSharing() : local.shareScreen());
-  const full = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
-  const hideSelf = () => view.hideSelf(!view.selfIsHidden);
-  const presses = {
-    mute, camera, share, full, "hide-self": hideSelf, retry: () => local.retry(),
-    more: () => $("#more-dialog").showModal(), invite: () => $("#invite-dialog").showModal(),
-    keys: () => $("#keys-dialog").showModal(), panel: () => document.body.classList.toggle("panel-open"),
+  const open = (id) => () => {
+    $("dialog[open]")?.close();
+    $(id).showModal();
   };
-  if (!navigator.mediaDevices.getDisplayMedia) $("#share")?.remove();
-  if (!document.documentElement.requestFullscreen) $("#full")?.remove();
-  for (const [id, press] of Object.entries(presses)) $(`#${id}`)?.addEventListener("click", press);
-  for (const link of document.querySelectorAll("[data-leave]")) {
-    link.addEventListener("click", (event) => leave(event, session, local, link.href));
-  }
-  $("#leave[data-dialog]")?.addEventListener("click", () => $("#leave-dialog").showModal());
-  for (const button of document.querySelectorAll("dialog [data-close]")) {
-    button.addEventListener("click", () => button.closest("dialog").close());
-  }
-  $("#cover").addEventListener("click", ({target}) => {
-    if (target.closest("[data-play]")) view.play();
-    if (target.closest("[data-reload]")) location.reload();
-    if (target.closest("[data-play]")) view.cover("");
+  const presses = {
+    mute: () => local.setAudio(!local.audioOn),
+    camera: () => local.setVideo(!local.videoOn),
+    share: () => (local.isSharing ? local.stopSharing() : local.shareScreen()),
+    full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
+    "hide-self": () => view.hideSelf(!view.selfIsHidden),
+    retry: () => local.retry(),
+    panel: () => document.body.classList.toggle("panel-open"),
+    more: open("#more-dialog"),
+    invite: open("#invite-dialog"),
+    keys: open("#keys-dialog"),
+    leave: open("#leave-dialog"),
+    close: (button) => button.closest("dialog").close(),
+    play: () => (view.play(), view.cover("")),
+    reload: () => location.reload(),
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-press]");
+    if (button) presses[button.dataset.press](button);
+    const link = event.target.closest("[data-leave]");
+    if (link) leave(event, session, local, link.href);
   });
-  toolbar($("[role=toolbar]"));
+  if (!navigator.mediaDevices.getDisplayMedia) $("[data-press=share]").remove();
+  if (!document.documentElement.requestFullscreen) $("[data-press=full]").remove();
+  connectKeys(presses, local);
+  movable($("#self"), {top: !page.staff, start: false});
+}
+
+function connectKeys(presses, local) {
   let wasMuted = false;
   const talkWhileHeld = (talking) => {
     if (talking) wasMuted = !local.audioOn;
     if (wasMuted) local.setAudio(talking);
   };
-  listen({m: mute, v: camera, f: full, "?": presses.keys}, talkWhileHeld);
+  toolbar($("[role=toolbar]"));
+  listen({m: presses.mute, v: presses.camera, f: presses.full, "?": presses.keys}, talkWhileHeld);
   const letters = $("#letters");
   letters.checked = keysAreOn();
   letters.addEventListener("change", () => turnKeys(letters.checked));
@@ -167,23 +181,18 @@ async function mayOpen() {
 }
 
 async function begin() {
-  const why = obstacle();
-  const view = $("#cover");
-  if (why) {
-    view.replaceChildren($("#cover-old").content.cloneNode(true));
-    return;
-  }
-  if (await mayOpen()) {
-    view.hidden = true;
+  const cover = $("#cover");
+  const show = (name) => cover.replaceChildren($(`#cover-${name}`).content.cloneNode(true));
+  const go = () => {
+    cover.replaceChildren();
+    cover.dataset.shows = "";
+    cover.hidden = true;
     start();
-    return;
-  }
-  view.replaceChildren($("#cover-ask").content.cloneNode(true));
-  view.querySelector("[data-join]").addEventListener("click", () => {
-    view.replaceChildren();
-    view.hidden = true;
-    start();
-  });
+  };
+  if (obstacle()) return show("old");
+  if (await mayOpen()) return go();
+  show("ask");
+  cover.querySelector("[data-join]").addEventListener("click", go);
 }
 
 begin();

@@ -62,6 +62,15 @@ export class Peer extends EventTarget {
     ]);
   }
 
+  /** A number that grows as long as anything arrives: media, reports, answers to our checks. */
+  async heard() {
+    let sum = 0;
+    for (const entry of (await this.pc.getStats()).values()) {
+      if (entry.type === "candidate-pair") sum += entry.bytesReceived + entry.responsesReceived;
+    }
+    return sum;
+  }
+
   close() {
     this.pc.onconnectionstatechange = null;
     this.pc.close();

@@ -11,6 +11,8 @@
 import {Peer} from "./peer.js";
 
 const GRACE = 3000; // "disconnected" may mend itself
+const LOOK_EVERY = 1000;
+const DEAF_AFTER = 5; // looks without a sound: browsers take up to half a minute to call it "disconnected"
 const CONNECT_WITHIN = 8000;
 const BACKOFF = [0, 500, 1000, 2000, 4000, 8000];
 const BLOCKED_AFTER = 3; // tries that were answered, yet nothing came through
@@ -30,6 +32,9 @@ export class Session extends EventTarget {
   #failures = 0;
   #unanswered = 0;
   #timer = 0;
+  #resuming = false; // a try is due
+  #watch = 0;
+  #heard = {peer: null, sum: 0, silent: 0};
   #over = false;
   #ended = false;
 
@@ -43,6 +48,7 @@ export class Session extends EventTarget {
     live.addEventListener("end", ({detail}) => this.#finish(detail.code));
     this.#prepare();
     this.#enter("joining");
+    this.#watch = setInterval(() => this.#listen(), LOOK_EVERY);
   }
 
   get phase() {
@@ -119,6 +125,7 @@ export class Session extends EventTarget {
 
   async #join() {
     if (this.#ended) return;
+    this.#resuming = false;
     clearTimeout(this.#timer);
     if (!this.#next) this.#prepare();
     const peer = this.#next;
@@ -183,6 +190,16 @@ export class Session extends EventTarget {
     }
   }
 
+  /** The line may be dead though the browser does not say so. */
+  async #listen() {
+    const peer = this.#peer;
+    if (peer?.state !== "connected") return;
+    const sum = await peer.heard();
+    const silent = this.#heard.peer === peer && this.#heard.sum === sum ? this.#heard.silent + 1 : 0;
+    this.#heard = {peer, sum, silent};
+    if (silent >= DEAF_AFTER && peer === this.#peer) this.#resume();
+  }
+
   #onSilence(peer) {
     if (peer !== this.#peer || peer.state === "connected") return;
     this.#unanswered += 1;
@@ -191,7 +208,8 @@ export class Session extends EventTarget {
   }
 
   #resume() {
-    if (this.#ended || this.#next) return;
+    if (this.#ended || this.#next || this.#resuming) return;
+    this.#resuming = true;
     if (this.#phase !== "blocked") this.#enter("resuming");
     this.#again();
   }
@@ -224,6 +242,7 @@ export class Session extends EventTarget {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#watch);
     this.#peer?.close();
     this.#next?.close();
     this.#peer = this.#next = null;

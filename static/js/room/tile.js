@@ -31,7 +31,7 @@ export class Tile {
     this.#video.hidden = !hasPicture;
     element.querySelector(".tile-off").hidden = hasPicture;
     attach(this.#video, person.receivers.video);
-    if (attach(this.#audio, person.receivers.audio)) this.play();
+    if (attach(this.#audio, person.receivers.audio)) this.play().then((plays) => plays || this.#onBlocked());
   }
 
   set speaking(is) {
@@ -42,9 +42,14 @@ export class Tile {
     this.#audio.setSinkId?.(id).catch(() => {}); // a speaker that is gone: the usual one goes on
   }
 
-  play() {
-    if (!this.#audio.srcObject) return;
-    this.#audio.play().catch((error) => error.name === "NotAllowedError" && this.#onBlocked());
+  /** Resolves with false when the browser wants a press of the person first. */
+  async play() {
+    try {
+      if (this.#audio.srcObject) await this.#audio.play();
+    } catch (error) {
+      return error.name !== "NotAllowedError"; // AbortError: another track came meanwhile
+    }
+    return true;
   }
 
   remove() {

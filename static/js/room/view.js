@@ -50,9 +50,10 @@ export class View extends EventTarget {
     for (const tile of this.#tiles.values()) tile.speaker = id;
   }
 
-  /** After a press: plays what the browser had held back. */
-  play() {
-    for (const tile of this.#tiles.values()) tile.play();
+  /** Plays what the browser had held back; resolves with whether it lets us. */
+  async play() {
+    const plays = await Promise.all([...this.#tiles.values()].map((tile) => tile.play()));
+    return plays.every(Boolean);
   }
 
   #tileOf(person) {
