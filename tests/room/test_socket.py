@@ -130,7 +130,7 @@ async def test_both_see_each_other(
 
         await one.person.sees("patient", 0)
         await two.person.sees("clinician", 0, "audio")
-        state = await one.until("state", lambda state: all(each["here"] for each in state["people"]))
+        state = await one.until("state", lambda state: sum(each["here"] for each in state["people"]) == 2)
 
     assert {each["role"] for each in state["people"]} == {"clinician", "patient"}
     assert state["started"] == encounter.started_at.isoformat()
