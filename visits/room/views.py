@@ -44,6 +44,7 @@ def staff(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     if not services.open_to(request.principal, visit):
         messages.info(request, _("This visit is over."))
         return redirect("room:visit", pk=pk)
+    _note_look(request, visit)
     context = {
         "visit": visit,
         "words": room_words(),
@@ -95,7 +96,7 @@ def end(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 def visit(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """What happened: state, people, messages, guests."""
     found = appointment_for(request.principal, pk, Action.VISIT_SEE)
-    record("visit.view", Audit.READ, principal=request.principal, entity=found, patient=found.patient, request=request)
+    _note_look(request, found)
     return _record_page(request, found)
 
 
@@ -129,6 +130,10 @@ def revoke(request: PrincipalRequest, pk: uuid.UUID, link: uuid.UUID) -> HttpRes
     if not request.headers.get("HX-Request"):
         return redirect(f"{reverse('room:visit', kwargs={'pk': pk})}#guests")
     return _guests_answer(request, found)
+
+
+def _note_look(request: PrincipalRequest, visit: Appointment) -> None:
+    record("visit.view", Audit.READ, principal=request.principal, entity=visit, patient=visit.patient, request=request)
 
 
 def _guests_answer(

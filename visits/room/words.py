@@ -35,6 +35,7 @@ def room_words() -> dict[str, Any]:
             "poor": _("Very weak connection"),
         },
         "trouble": {
+            "both-blocked": _("Your camera and microphone are blocked. You see and hear the others."),
             "camera-blocked": _("Your camera is blocked. The others do not see you."),
             "camera-missing": _("We found no camera. The others do not see you."),
             "camera-busy": _("Another app is using your camera. Close it, then Try again."),

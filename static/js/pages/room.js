@@ -52,7 +52,11 @@ function connectCall(session, view, opened) {
     view.notice(words.phase[detail] ?? "");
     view.say(words.phase[detail] || words.joined);
   });
+  // Who ends it for all is led on by the answer to that form, which has a word for them.
+  let ending = false;
+  document.addEventListener("submit", ({target}) => (ending ||= target.matches("[data-end]")));
   session.addEventListener("end", ({detail}) => {
+    if (ending) return;
     if (detail.code === ELSEWHERE) view.cover("elsewhere");
     else go(detail.over || !page.staff ? page.over : page.left);
   });
@@ -89,12 +93,18 @@ function connectMedia(session, local, view) {
     sharing = isSharing;
     view.showSelf({video: tracks.camera, audioOn, videoOn, isSharing});
     view.speaker = local.speaker;
-    view.trouble(words.trouble[`camera-${problems.camera}`] ?? words.trouble[`microphone-${problems.microphone}`] ?? "");
+    view.trouble(troubleWith(problems));
   };
   local.addEventListener("change", show);
   local.addEventListener("unplugged", ({detail}) => view.say(words.unplugged[detail]));
   // Somebody else shows their screen now: ours is no longer seen.
   session.addEventListener("view", () => session.screen() && local.stopSharing());
+}
+
+function troubleWith({camera, microphone}) {
+  const {trouble} = words;
+  if (camera === "blocked" && microphone === "blocked") return trouble["both-blocked"];
+  return trouble[`microphone-${microphone}`] ?? trouble[`camera-${camera}`] ?? "";
 }
 
 function connectButtons(session, local, view) {

@@ -9,10 +9,10 @@
  */
 
 import {Peer} from "./peer.js";
+import {Pulse} from "./pulse.js";
+import {Roster} from "./roster.js";
 
 const GRACE = 3000; // "disconnected" may mend itself
-const LOOK_EVERY = 1000;
-const DEAF_AFTER = 5; // looks without a sound: browsers take up to half a minute to call it "disconnected"
 const CONNECT_WITHIN = 8000;
 const BACKOFF = [0, 500, 1000, 2000, 4000, 8000];
 const BLOCKED_AFTER = 3; // tries that were answered, yet nothing came through
@@ -26,16 +26,12 @@ export class Session extends EventTarget {
   #tracks = {audio: null, camera: null, screen: null};
   #media = {audio: false, video: false};
   #sharing = false;
-  #slots = {};
-  #screenSeat = null;
-  #state = null;
+  #roster = new Roster();
+  #pulse;
   #failures = 0;
   #unanswered = 0;
   #timer = 0;
   #resuming = false; // a try is due
-  #watch = 0;
-  #heard = {peer: null, sum: 0, silent: 0};
-  #over = false;
   #ended = false;
 
   constructor(live, {makePeer = () => new Peer()} = {}) {
@@ -44,20 +40,21 @@ export class Session extends EventTarget {
     this.#makePeer = makePeer;
     live.addEventListener("up", () => this.#join());
     live.addEventListener("state", ({detail}) => this.#onState(detail));
-    live.addEventListener("slots", ({detail}) => this.#onSlots(detail));
+    live.addEventListener("slots", ({detail}) => {
+      this.#roster.place(detail);
+      this.#tell("view");
+    });
     live.addEventListener("end", ({detail}) => this.#finish(detail.code));
     this.#prepare();
     this.#enter("joining");
-    this.#watch = setInterval(() => this.#listen(), LOOK_EVERY);
+    this.#pulse = new Pulse(
+      () => this.#peer,
+      (peer) => peer === this.#peer && this.#resume(),
+    );
   }
 
   get phase() {
     return this.#phase;
-  }
-
-  /** The protocol's last whole state, or null before the first. */
-  get state() {
-    return this.#state;
   }
 
   /** Sends these tracks from now on, over every connection to come. */
@@ -80,16 +77,14 @@ export class Session extends EventTarget {
     this.#live.send("share", {on: this.#sharing});
   }
 
-  /** The others who are here: the protocol's fields and their receivers, `audio` and `video`, when they have a slot. */
+  /** The others who are here: the protocol's fields, and their `receivers`. */
   people() {
-    const at = new Map(Object.entries(this.#slots).map(([index, seat]) => [seat, this.#peer?.slots.get(Number(index))]));
-    return this.#others().map((person) => ({...person, receivers: at.get(person.seat) ?? {audio: null, video: null}}));
+    return this.#roster.people(this.#peer);
   }
 
   /** Who shows their screen: {seat, receiver}, or null. */
   screen() {
-    const receiver = this.#peer?.screenReceiver;
-    return this.#screenSeat && receiver ? {seat: this.#screenSeat, receiver} : null;
+    return this.#roster.screen(this.#peer);
   }
 
   async stats() {
@@ -162,7 +157,7 @@ export class Session extends EventTarget {
     this.#next?.close();
     this.#next = null;
     if (error.code === "lost") return; // the next "up" joins
-    if (error.code === "not-open") return this.#live.resync();
+    if (error.code === "not-open") this.#live.resync(); // it says where to go instead
     this.#again();
   }
 
@@ -170,7 +165,7 @@ export class Session extends EventTarget {
     clearTimeout(this.#timer);
     const wait = BACKOFF[Math.min(this.#failures, BACKOFF.length - 1)];
     this.#failures += 1;
-    if (this.#phase !== "joining") this.#enter("resuming");
+    if (this.#phase === "connected") this.#enter("resuming");
     this.#timer = setTimeout(() => (this.#live.isUp ? this.#join() : this.#live.wake()), wait);
   }
 
@@ -180,6 +175,7 @@ export class Session extends EventTarget {
     if (peer !== this.#peer || this.#ended) return;
     if (peer.state === "connected") {
       clearTimeout(this.#timer);
+      this.#resuming = false;
       this.#failures = this.#unanswered = 0;
       this.#enter("connected");
     } else if (peer.state === "disconnected") {
@@ -188,16 +184,6 @@ export class Session extends EventTarget {
     } else if (peer.state === "failed" || peer.state === "closed") {
       this.#resume();
     }
-  }
-
-  /** The line may be dead though the browser does not say so. */
-  async #listen() {
-    const peer = this.#peer;
-    if (peer?.state !== "connected") return;
-    const sum = await peer.heard();
-    const silent = this.#heard.peer === peer && this.#heard.sum === sum ? this.#heard.silent + 1 : 0;
-    this.#heard = {peer, sum, silent};
-    if (silent >= DEAF_AFTER && peer === this.#peer) this.#resume();
   }
 
   #onSilence(peer) {
@@ -210,43 +196,25 @@ export class Session extends EventTarget {
   #resume() {
     if (this.#ended || this.#next || this.#resuming) return;
     this.#resuming = true;
-    if (this.#phase !== "blocked") this.#enter("resuming");
     this.#again();
   }
 
   #onState(state) {
-    this.#state = state;
-    this.#over = state.phase === "over";
-    this.#onSlots(state, {silent: true});
+    const isLost = this.#roster.take(state);
     this.#tell("state", state);
     this.#tell("view");
-    const me = state.people.find((person) => person.seat === state.you);
-    // The relay lost us though our side has not noticed.
-    if (me && !me.here && this.#phase === "connected" && this.#wasHere) this.#resume();
-    this.#wasHere = Boolean(me?.here);
-  }
-
-  #wasHere = false;
-
-  #onSlots({slots, screen}, {silent = false} = {}) {
-    this.#slots = slots;
-    this.#screenSeat = screen;
-    if (!silent) this.#tell("view");
-  }
-
-  #others() {
-    return (this.#state?.people ?? []).filter((person) => person.here && person.seat !== this.#state.you);
+    if (isLost && this.#phase === "connected") this.#resume();
   }
 
   #finish(code, {tell = true} = {}) {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    clearInterval(this.#watch);
+    this.#pulse.stop();
     this.#peer?.close();
     this.#next?.close();
     this.#peer = this.#next = null;
-    if (tell) this.#tell("end", {code, over: this.#over});
+    if (tell) this.#tell("end", {code, over: this.#roster.state?.phase === "over"});
   }
 
   #enter(phase) {
