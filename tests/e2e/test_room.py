@@ -16,7 +16,7 @@ from tests.room.conftest import admit, make_link, patient_link, redeemed  # noqa
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.room import services
-from visits.room.models import Seat
+from visits.room.models import Presence, Seat
 
 pytestmark = pytest.mark.e2e
 
@@ -105,9 +105,12 @@ def test_leaving_by_mistake_is_mended_by_return(relay: Any, doctor: Page, rosa: 
     media.looks(picture(doctor), "blue")
     rosa.get_by_role("link", name="Leave").click()
     expect(others(doctor)).to_have_count(0)
+    expect(rosa.get_by_role("link", name="Return")).to_be_visible()
+    assert [one.left_why for one in Presence.objects.filter(seat__role="patient")] == ["left"]
     rosa.get_by_role("link", name="Return").click()
 
     media.looks(picture(doctor), "blue")
+    expect(others(doctor)).to_have_count(1)
 
 
 def test_a_second_device_takes_the_seat(
@@ -205,6 +208,7 @@ def test_the_keyboard_runs_the_call(relay: Any, doctor: Page, rosa: Page) -> Non
     doctor.locator("body").click(position={"x": 300, "y": 300})
     doctor.keyboard.press("m")
     expect(doctor.get_by_role("button", name="Unmute")).to_be_visible()
+    expect(doctor.locator("#hint")).to_have_text("You are muted. Press Unmute to be heard.")
     doctor.keyboard.down(" ")
     expect(doctor.get_by_role("button", name="Mute", exact=True)).to_be_visible()
     doctor.keyboard.up(" ")
@@ -261,7 +265,7 @@ def test_the_pages_say_what_they_need_without_script(
     steps.carry_session(rosa, rosa_session)
     rosa.goto(f"/my/{visit.pk}/room/")
     expect(rosa.get_by_text("turn on JavaScript")).to_be_visible()
-    rosa.get_by_role("link", name="Leave").last.click()
+    rosa.locator("#cover").get_by_role("link", name="Leave").click()
     expect(rosa.get_by_role("link", name="Return")).to_be_visible()
 
     doctor = person("doctor", java_script_enabled=False)

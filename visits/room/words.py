@@ -17,6 +17,7 @@ def room_words() -> dict[str, Any]:
         "hideSelf": _("Hide my picture"),
         "showSelf": _("Show my picture"),
         "device": _("Device"),
+        "mutedTalking": _("You are muted. Press Unmute to be heard."),
         "joined": _("You are in the visit."),
         "came": _("{name} is here."),
         "went": _("{name} left."),

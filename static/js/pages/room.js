@@ -9,11 +9,13 @@ import {fill} from "../room/fill.js";
 import {keysAreOn, listen, toolbar, turnKeys} from "../room/keys.js";
 import {LocalMedia} from "../room/local.js";
 import {Session} from "../room/session.js";
+import {TalkWatch} from "../room/talk.js";
 import {compare, judge, measure, Steady} from "../room/stats.js";
 import {View} from "../room/view.js";
 
 const $ = (selector) => document.querySelector(selector);
 const page = $("#main").dataset;
+const isStaff = "staff" in page;
 const words = JSON.parse($("#words").textContent);
 
 const LOOK_EVERY = 2000;
@@ -34,6 +36,7 @@ function start() {
   connectButtons(session, local, view);
   watchLine(session, view);
   connectDevices(local, words);
+  for (const part of document.querySelectorAll("[inert]")) part.inert = false;
 }
 
 function connectCall(session, view, opened) {
@@ -58,7 +61,7 @@ function connectCall(session, view, opened) {
   session.addEventListener("end", ({detail}) => {
     if (ending) return;
     if (detail.code === ELSEWHERE) view.cover("elsewhere");
-    else go(detail.over || !page.staff ? page.over : page.left);
+    else go(detail.over || !isStaff ? page.over : page.left);
   });
   // A page that uses the microphone may play sound without a press, so that comes first.
   view.addEventListener("blocked-sound", async () => {
@@ -85,6 +88,7 @@ function announce(known, people, view) {
 
 function connectMedia(session, local, view) {
   let sharing = false;
+  const talk = new TalkWatch(() => view.hint(words.mutedTalking));
   const show = () => {
     const {tracks, audioOn, videoOn, problems, isSharing} = local;
     session.setTracks(tracks);
@@ -93,10 +97,11 @@ function connectMedia(session, local, view) {
     sharing = isSharing;
     view.showSelf({video: tracks.camera, audioOn, videoOn, isSharing});
     view.speaker = local.speaker;
+    talk.watch(tracks.audio, !audioOn);
     view.trouble(troubleWith(problems));
   };
   local.addEventListener("change", show);
-  local.addEventListener("unplugged", ({detail}) => view.say(words.unplugged[detail]));
+  local.addEventListener("unplugged", ({detail}) => view.hint(words.unplugged[detail]));
   // Somebody else shows their screen now: ours is no longer seen.
   session.addEventListener("view", () => session.screen() && local.stopSharing());
 }
@@ -137,7 +142,7 @@ function connectButtons(session, local, view) {
   if (!navigator.mediaDevices.getDisplayMedia) $("[data-press=share]").remove();
   if (!document.documentElement.requestFullscreen) $("[data-press=full]").remove();
   connectKeys(presses, local);
-  movable($("#self"), {top: !page.staff, start: false});
+  movable($("#self"), {top: !isStaff, start: false});
 }
 
 function connectKeys(presses, local) {
@@ -169,10 +174,10 @@ function watchLine(session, view) {
 }
 
 /** The link works by itself; the call is left first, so that nobody sees us frozen. */
-function leave(event, session, local, href) {
+async function leave(event, session, local, href) {
   event.preventDefault();
-  session.leave();
   local.close();
+  await session.leave();
   go(href);
 }
 

@@ -14,6 +14,7 @@ import {Roster} from "./roster.js";
 
 const GRACE = 3000; // "disconnected" may mend itself
 const CONNECT_WITHIN = 8000;
+const LEAVE_WITHIN = 800;
 const BACKOFF = [0, 500, 1000, 2000, 4000, 8000];
 const BLOCKED_AFTER = 3; // tries that were answered, yet nothing came through
 
@@ -32,6 +33,7 @@ export class Session extends EventTarget {
   #unanswered = 0;
   #timer = 0;
   #resuming = false; // a try is due
+  #leaving = false;
   #ended = false;
 
   constructor(live, {makePeer = () => new Peer()} = {}) {
@@ -102,10 +104,16 @@ export class Session extends EventTarget {
     if (this.#peer && this.#peer.state !== "connected" && this.#peer.state !== "connecting") this.#resume();
   }
 
-  leave() {
+  /** Leaves for good; resolves when the server has heard it, or soon without. */
+  async leave() {
+    this.#leaving = true;
+    const heard = new Promise((done) => {
+      this.#live.addEventListener("end", done, {once: true});
+      setTimeout(done, LEAVE_WITHIN);
+    });
     this.#live.send("leave");
-    this.#finish(1000, {tell: false});
-    // The socket is closed by the server, or with the page.
+    await heard;
+    this.#finish(1000);
   }
 
   // --- joining ----------------------------------------------------------------------------------
@@ -206,7 +214,7 @@ export class Session extends EventTarget {
     if (isLost && this.#phase === "connected") this.#resume();
   }
 
-  #finish(code, {tell = true} = {}) {
+  #finish(code) {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
@@ -214,7 +222,7 @@ export class Session extends EventTarget {
     this.#peer?.close();
     this.#next?.close();
     this.#peer = this.#next = null;
-    if (tell) this.#tell("end", {code, over: this.#roster.state?.phase === "over"});
+    if (!this.#leaving) this.#tell("end", {code, over: this.#roster.state?.phase === "over"});
   }
 
   #enter(phase) {

@@ -3,6 +3,7 @@
 import {fill} from "./fill.js";
 import {Tile} from "./tile.js";
 
+const HINT_FOR = 6000;
 const $ = (selector) => document.querySelector(selector);
 
 export class View extends EventTarget {
@@ -14,6 +15,7 @@ export class View extends EventTarget {
   #speaker = "";
   #started = null;
   #skew = 0;
+  #hintTimer = 0;
 
   /** Events: "blocked-sound": the browser wants a press before it plays. */
   constructor(words) {
@@ -125,6 +127,15 @@ export class View extends EventTarget {
     $("#trouble").hidden = !text;
     $("#trouble-text").textContent = text;
     if (text && text !== was) this.say(text);
+  }
+
+  /** A sentence for a few seconds. */
+  hint(text) {
+    clearTimeout(this.#hintTimer);
+    $("#hint").hidden = false;
+    $("#hint-text").textContent = text;
+    this.say(text);
+    this.#hintTimer = setTimeout(() => ($("#hint").hidden = true), HINT_FOR);
   }
 
   /** Covers the call with one thing to do: `name` is one of the page's cover templates; "" uncovers. */
