@@ -1,6 +1,11 @@
 """Opening, entering and ending a visit."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
+from django.db import connections
 from django.http import Http404
 
 from accounts.models import AccessLink, AuditEvent, User
@@ -155,3 +160,34 @@ def test_other_changes_leave_the_room_open(encounter: Encounter) -> None:
 
     encounter.refresh_from_db()
     assert encounter.status == Encounter.Status.IN_PROGRESS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_devices_of_a_patient_coming_at_once_are_one_person(encounter: Encounter) -> None:
+    visit = encounter.appointment
+    bearers = [bearer(make_link(visit)) for _ in range(4)]
+
+    seats = at_once([lambda who=who: enter(who, visit) for who in bearers])  # type: ignore[misc]
+
+    assert len({seat.pk for seat in seats}) == 1
+    assert sorted(seat.epoch for seat in seats) == [1, 2, 3, 4]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ending_at_once_ends_once(encounter: Encounter, as_clinician: Principal) -> None:
+    at_once([lambda: services.end(principal=as_clinician, visit=encounter.appointment)] * 4)
+
+    assert AuditEvent.objects.filter(subtype="visit.end").count() == 1
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """What the calls return, each made in a thread of its own."""
+
+    def call(one: Callable[[], Any]) -> Any:
+        try:
+            return one()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(call, calls))
