@@ -139,18 +139,20 @@ async def goes_on(relay, ann: Participant, ben: Participant) -> None:
 async def test_malformed_rtp_of_somebody_in_the_room(relay, call):
     ann, ben, mallory = call
     packets = mutations(rtp_seeds(mallory) + kept_seeds("rtp"), MUTATIONS, 1)
-    taken = relay.engine.halls["room"].copies["mallory"].packets_in
+    rejected = relay.engine.counters["srtp_rejected"]
+    taken = 0
 
     def send(packet: bytes) -> None:
+        nonlocal taken
         mallory.camera.sequence = mallory.camera.sequence + 1 & 0xFFFF  # or it would pass for a replay
         packet = packet[:2] + mallory.camera.sequence.to_bytes(2, "big") + packet[4:]
         protected = mallory.link.protect(packet)  # libsrtp itself refuses some
         if protected is not None:
+            taken += 1
             mallory.send(protected)
 
-    before = taken["rtp"]
     await flood(send, packets)
-    assert taken["rtp"] - before > 200
+    assert taken - (relay.engine.counters["srtp_rejected"] - rejected) > 200
     assert relay.engine.counters["malformed"] + relay.engine.counters["rtp_payload_type"] > 50
     await goes_on(relay, ann, ben)
     now = time.monotonic()
@@ -282,6 +284,52 @@ async def test_who_floods_uses_up_only_their_own_budget(relay, call):
     now = time.monotonic()
     await ann.sees("ben", 0, since=now)
     await ben.sees("ann", 0, since=now)
+
+
+async def test_reports_and_requests_cannot_make_the_relay_flood_the_others(relay, call):
+    ann, ben, mallory = call
+    slots = [ssrc for ssrc, mid in mallory._mid_of.items() if int(mid) >= 8]
+    estimates = rtcp.remb(300_000, slots[:2]) * 40
+    requests = b"".join(rtcp.nack(mallory.slot_ssrc, range(n, n + 250)) for n in range(0, 12_000, 1000))
+    before = ann.rtcp["Remb"] + ann.rtcp["Nack"]
+    for _ in range(20):
+        for _ in range(40):
+            mallory.send_rtcp(estimates)
+            mallory.send_rtcp(requests)
+        await asyncio.sleep(0.02)
+    assert relay.engine.counters["over_budget"] > 100
+    # 32,000 estimates and 9,600 requests for 250 lost packets each were sent.
+    assert ann.rtcp["Remb"] + ann.rtcp["Nack"] - before < 3000
+    assert relay.engine.counters["nack_hit"] + relay.engine.counters["nack_miss"] < 10_000
+    now = time.monotonic()
+    await ann.sees("ben", 0, since=now, within=1)
+    await ben.sees("ann", 0, since=now, within=1)
+
+
+async def test_a_flood_of_strangers_does_not_keep_a_newcomer_out(relay, call):
+    mallory = call[2]
+    mallory.relay_ufrag = "nobody"
+    junk = [*STUN_SEEDS, *DTLS_SEEDS, mallory.packet(mallory.camera, b"x" * 20), b"\xff" * 50, mallory.check()]
+    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(3):
+        for number in range(1500):
+            stranger.sendto(junk[number % len(junk)], relay.address)
+        await asyncio.sleep(0.05)
+    stranger.close()
+    assert relay.engine.counters["stun_unknown"] > 100
+    began = time.monotonic()
+    await relay.enter(Participant("dan"))
+    assert time.monotonic() - began < 2
+    assert relay.engine.counters["over_budget"] == 0
+
+
+async def test_a_budget_is_used_up_but_never_in_debt_so_a_flood_is_over_when_it_ends(relay, call):
+    peer = relay.engine.halls["room"].copies["mallory"]
+    for payer in (peer, None):
+        assert not all([relay.engine.ingress._affords(payer) for _ in range(10_000)])
+    assert peer.budget >= 0
+    await asyncio.sleep(0.3)
+    assert all([relay.engine.ingress._affords(payer) for payer in (peer, None) for _ in range(100)])
 
 
 async def test_a_mistake_of_ours_is_contained_and_counted(relay, call, monkeypatch):

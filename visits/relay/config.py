@@ -24,8 +24,8 @@ class Limits:
     room_peers: int = 6
     datagram: int = 2048
     dtls_queue: int = 32  # datagrams waiting for OpenSSL, per peer
-    packets_per_second: int = 3000  # per peer; 720p with sound needs some 250
-    strangers_per_second: int = 1000  # datagrams from unknown addresses, for the node
+    packets_per_second: int = 3000  # work for one peer, in packets; 720p with sound needs some 250
+    strangers_per_second: int = 1000  # datagrams from unknown addresses that are tried against a key, for the node
     ssrcs: int = 48  # distinct inbound SSRCs per peer: libsrtp keeps state for each
     away_after: float = 5.0
     gone_after: float = 15.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from visits.relay import bandwidth, rtcp
+from visits.relay import bandwidth, rtcp, sdp
 from visits.relay.counters import Counters
 from visits.relay.forward import Forwarder
 from visits.relay.peer import Peer
@@ -23,6 +23,9 @@ class Feedback:
         """Act on one decrypted compound packet of `peer`. ValueError if it is malformed."""
         blocks: dict[Track, list[rtcp.ReportBlock]] = {}
         for message in rtcp.parse(packet):
+            if not peer.affords(_cost(message)):
+                self._counters.refuse("over_budget", peer.peer_id)
+                break
             match message:
                 case rtcp.SenderReport():
                     self._sender_report(peer, message)
@@ -60,8 +63,7 @@ class Feedback:
         track = slot.source if slot is not None and not slot.waiting else None
         if slot is None or track is None or track.ssrc is None:
             return
-        cycles, sequence = block.highest & 0xFFFF0000, block.highest & 0xFFFF
-        highest = cycles | (sequence - slot.sequence_offset & 0xFFFF)
+        highest = block.highest - slot.sequence_offset & 0xFFFFFFFF  # with its cycles, or it would jump at a wrap
         blocks.setdefault(track, []).append(replace(block, ssrc=track.ssrc, highest=highest))
 
     def _report(self, blocks: dict[Track, list[rtcp.ReportBlock]]) -> None:
@@ -119,3 +121,14 @@ class Feedback:
         if ssrcs:
             self._counters.note("remb_sent")
             self._forwarder.send_rtcp(publisher, rtcp.remb(total, ssrcs))
+
+
+def _cost(message: rtcp.Message) -> int:
+    """What acting on a message is charged with: about the packets that it makes the relay send."""
+    match message:
+        case rtcp.Nack():
+            return len(message.lost)
+        case rtcp.SenderReport() | rtcp.Remb():
+            return sdp.MAX_SLOTS  # one to each of the others
+        case _:
+            return 1

@@ -37,7 +37,6 @@ class Forwarder:
         if original[1] & 0x7F != track.payload_type:
             self._counters.refuse("rtp_payload_type", peer.peer_id)
             return
-        track.packets += 1
         track.last_packet_at = now
         self._repair(track, int.from_bytes(original[2:4], "big"))
         keyframe = track.kind == "video" and rtp.vp8_keyframe(original, start)
@@ -87,7 +86,6 @@ class Forwarder:
         slot.packets += 1
         slot.octets += octets
         slot.rate_octets += octets
-        receiver.packets_out[slot.kind] += 1
         self._counters["forwarded"] += 1
 
     def resend(self, slot: Slot, protected: bytes) -> None:
@@ -104,7 +102,6 @@ class Forwarder:
             self._counters.refuse("srtcp_protect", peer.peer_id)
             return
         self._send(protected, peer.address)
-        peer.packets_out["rtcp"] += 1
 
     def ask_keyframe(self, track: Track, now: float) -> None:
         """Ask the publisher for a keyframe, now or as soon as the limit allows."""

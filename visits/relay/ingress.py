@@ -16,6 +16,7 @@ from visits.relay.forward import Forwarder, Send
 from visits.relay.peer import Address, Peer
 from visits.relay.roster import Roster
 
+DTLS_COST = 30  # packets: one datagram can make OpenSSL do a handshake's arithmetic
 MIN_RTCP = 8  # bytes: header and the sender's SSRC, in clear also under SRTCP
 
 
@@ -63,32 +64,44 @@ class Ingress:
     def _sort(self, peer: Peer | None, data: bytes, source: Address, now: float) -> None:
         if not data or len(data) > self._limits.datagram:
             self._counters.refuse("size")
-        elif not self._afford(peer):
-            self._counters.refuse("over_budget", peer.peer_id if peer else "-")
         elif data[0] <= 3:
-            self._stun(data, source, now)
-        elif 20 <= data[0] <= 63 and peer is not None:
+            self._stun(peer, data, source, now)
+        elif peer is None:
+            self._latch(data, source, now)
+        elif 20 <= data[0] <= 63:
             self._dtls(peer, data)
         elif 128 <= data[0] <= 191:
-            self._media(peer, data, source, now)
+            self._media(peer, data, now)
         else:
-            self._counters.refuse("stranger" if peer is None else "unknown_protocol")
+            self._counters.refuse("unknown_protocol", peer.peer_id)
 
-    def _afford(self, peer: Peer | None) -> bool:
-        if peer is None:
-            self._strangers -= 1
-            return self._strangers >= 0
-        peer.budget -= 1
-        return peer.budget >= 0
+    def _affords(self, payer: Peer | None, cost: int = 1) -> bool:
+        """Whether the sender of a datagram may have this much work done now; strangers share one budget.
 
-    def _stun(self, data: bytes, source: Address, now: float) -> None:
+        What is refused by a look at the datagram costs nothing, or junk could keep newcomers out.
+        """
+        if payer is not None:
+            affords = payer.affords(cost)
+        else:
+            affords = self._strangers >= cost
+            self._strangers -= cost if affords else 0
+        if not affords:
+            self._counters.refuse("over_budget", payer.peer_id if payer else "-")
+        return affords
+
+    def _stun(self, sender: Peer | None, data: bytes, source: Address, now: float) -> None:
         if not stun.looks_like_request(data):
             self._counters.refuse("stun_malformed")
             return
+        peer = self._roster.by_ufrag.get(stun.ufrag(data))
+        if peer is None:
+            self._counters.refuse("stun_unknown")
+            return
+        if not self._affords(sender):
+            return
         check = stun.parse_check(data)
-        peer = self._roster.by_ufrag.get(check.ufrag)
-        if peer is None or not check.authentic(peer.password):
-            self._counters.refuse("stun_forged", peer.peer_id if peer else "-")
+        if not check.authentic(peer.password):
+            self._counters.refuse("stun_forged", peer.peer_id)
             return
         if peer.check_is_replayed(check.transaction, source):
             self._counters.refuse("stun_replayed", peer.peer_id)
@@ -101,13 +114,15 @@ class Ingress:
             self._checked(peer)
 
     def _dtls(self, peer: Peer, data: bytes) -> None:
+        if not self._affords(peer, DTLS_COST):
+            return
         if peer.link is None or peer.handshake is None or not peer.link.feed(data):
             self._counters.refuse("dtls_dropped", peer.peer_id)
 
-    def _media(self, peer: Peer | None, data: bytes, source: Address, now: float) -> None:
-        if peer is None:
-            self._latch(data, source, now)
-        elif peer.link is None or not peer.link.ready:
+    def _media(self, peer: Peer, data: bytes, now: float) -> None:
+        if not self._affords(peer):
+            return
+        if peer.link is None or not peer.link.ready:
             self._counters.note("media_before_keys")
         elif rtp.is_rtcp(data):
             self._rtcp(peer, data, now)
@@ -118,7 +133,6 @@ class Ingress:
         packet = self._open(peer, data)
         if packet is not None:
             self._heard(peer, now)
-            peer.packets_in["rtp"] += 1
             self._forwarder.forward(peer, packet, now)
 
     def _open(self, peer: Peer, data: bytes) -> bytes | None:
@@ -149,7 +163,6 @@ class Ingress:
             return
         self._roster.admit(peer, ssrc)
         self._heard(peer, now)
-        peer.packets_in["rtcp"] += 1
         self._feedback.receive(peer, packet, now)
 
     def _latch(self, data: bytes, source: Address, now: float) -> None:
@@ -158,10 +171,12 @@ class Ingress:
         Its next STUN check may be seconds away. libsrtp refuses forged and replayed packets;
         how many are tried is bounded by the budget of unknown addresses.
         """
-        ssrc = int.from_bytes(data[8:12], "big")
-        peer = None if rtp.is_rtcp(data) else self._roster.by_stream.get(ssrc)
+        is_rtp = 128 <= data[0] <= 191 and not rtp.is_rtcp(data)
+        peer = self._roster.by_stream.get(int.from_bytes(data[8:12], "big")) if is_rtp else None
         if peer is None or peer.link is None or not peer.link.ready:
             self._counters.refuse("stranger")
+            return
+        if not self._affords(None):
             return
         packet = self._open(peer, data)
         if packet is not None and self._roster.move(peer, source, now):

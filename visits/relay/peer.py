@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
 
 from visits.relay import rtp, sdp
 from visits.relay.hooks import SecureLink
@@ -34,9 +33,7 @@ class Peer:
         self.heard_at = now
         self.vouched_at = float("-inf")  # last REMB that no receiver asked for
         self.handshake: asyncio.Task[None] | None = None
-        self.budget = 0.0  # datagrams that may still be taken now
-        self.packets_in: Counter[str] = Counter()
-        self.packets_out: Counter[str] = Counter()
+        self.budget = 0.0  # work that may still be asked of the relay now, in packets
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
         self.admitted: set[int] = set()  # SSRCs of authentic packets; forged ones do not count
         self.layout = sdp.lay_out(offer)
@@ -111,6 +108,13 @@ class Peer:
     def every_slot(self) -> list[Slot]:
         """All receive slots of the peer."""
         return list(self.by_slot_ssrc.values())
+
+    def affords(self, cost: int = 1) -> bool:
+        """Take `cost` from the budget; False, and nothing is taken, if it does not suffice."""
+        if self.budget < cost:
+            return False
+        self.budget -= cost
+        return True
 
     def admits(self, ssrc: int, limit: int) -> bool:
         """Whether libsrtp may see this SSRC: it keeps state for each one, so they are few."""

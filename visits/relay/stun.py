@@ -12,6 +12,7 @@ from visits.relay import hooks
 HEADER_BYTES = 20
 MAGIC_COOKIE = b"\x21\x12\xa4\x42"
 BINDING_REQUEST = b"\x00\x01"
+USERNAME = 0x0006
 MAX_REQUEST = 548  # bytes; RFC 8489 section 6.1 keeps messages below the smallest path MTU
 
 
@@ -19,7 +20,6 @@ MAX_REQUEST = 548  # bytes; RFC 8489 section 6.1 keeps messages below the smalle
 class Check:
     """A connectivity check that still has to be authenticated with the peer's password."""
 
-    ufrag: str
     transaction: bytes
     nominates: bool  # carries USE-CANDIDATE
     message: hooks.StunMessage
@@ -39,14 +39,23 @@ def looks_like_request(data: bytes) -> bool:
     )
 
 
+def ufrag(data: bytes) -> str:
+    """Whom a binding request is for, read without parsing the rest; "" if it names nobody."""
+    at = HEADER_BYTES
+    while at + 4 <= len(data):
+        kind, length = int.from_bytes(data[at : at + 2], "big"), int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == USERNAME:
+            return data[at + 4 : at + 4 + length].partition(b":")[0].decode("latin-1")
+        at += 4 + (length + 3 & ~3)  # attributes are padded to four bytes
+    return ""
+
+
 def parse_check(data: bytes) -> Check:
-    """Read a binding request. ValueError if it is malformed or names nobody."""
+    """Read a binding request. ValueError if it is malformed or without credentials."""
     message = hooks.parse_stun(data)
-    username = message.attributes.get("USERNAME")
-    if not isinstance(username, str) or "MESSAGE-INTEGRITY" not in message.attributes:
+    if "MESSAGE-INTEGRITY" not in message.attributes:
         raise ValueError("binding request without credentials")
     return Check(
-        ufrag=username.partition(":")[0],
         transaction=message.transaction_id,
         nominates="USE-CANDIDATE" in message.attributes,
         message=message,

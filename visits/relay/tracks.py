@@ -31,7 +31,6 @@ class Track:
         self.ssrc: int | None = None
         self.rtx_ssrc: int | None = None
         self.outputs: list[Slot] = []
-        self.packets = 0
         self.last_packet_at = float("-inf")
         self.keyframe_wanted = False
         self._highest: int | None = None
