@@ -100,6 +100,19 @@ def test_a_late_packet_from_before_the_switch_is_dropped():
     assert slot.place(two, 1001, 0, False, 2.0).sequence == first.sequence + 1 & 0xFFFF
 
 
+def test_a_packet_whose_retransmission_came_first_is_not_sent_again_under_its_number():
+    slot, track = video_slot(), camera()
+    slot.assign(track)
+    for placed in run(slot, track, 65530, 12):
+        slot.remember(placed.sequence, b"sent")
+    assert slot.place(track, 65535, 0, False, 1.0) is None
+    slot.place(track, 8, 0, False, 1.0)  # 6 and 7 are missing
+    late = slot.place(track, 7, 0, False, 1.0)
+    slot.remember(late.sequence, b"sent")
+    assert slot.place(track, 7, 0, False, 1.0) is None
+    assert slot.place(track, 6, 0, False, 1.0) is not None
+
+
 def test_a_publisher_that_starts_over_waits_for_its_keyframe():
     slot, track = video_slot(), camera()
     slot.assign(track)

@@ -123,9 +123,22 @@ class Slot:
             self._span += out_sequence - self._last_sequence & 0xFFFF
             self._last_sequence, self._last_timestamp = out_sequence, out_timestamp
             self._last_at = now
-        elif (self._last_sequence - out_sequence & 0xFFFF) >= self._span:
-            return None  # a late packet from before the switch: its number belongs to others
+        elif self._is_taken(out_sequence):
+            return None
         return Placed(out_sequence, out_timestamp, first)
+
+    def _is_taken(self, sequence: int) -> bool:
+        """Whether a late packet's number belongs, or may belong, to a packet that was sent.
+
+        From before the switch it is another publisher's. And a packet whose retransmission came
+        first must not go out again: SRTP would use one nonce for two packets that differ in their
+        extensions, and AES-GCM would give its authentication key away (RFC 7714).
+        """
+        behind = self._last_sequence - sequence & 0xFFFF
+        if behind >= min(self._span, CACHE_PACKETS):
+            return True
+        sent = self._cache[sequence % CACHE_PACKETS] if self._cache else None
+        return sent is not None and sent[0] == sequence
 
     def _start(self, track: Track, sequence: int, timestamp: int, now: float) -> None:
         elapsed = 0.0 if self._last_at is None else max(now - self._last_at, 0.001)
