@@ -63,6 +63,16 @@ async def test_an_epoch_is_accepted_once(relay, epoch):
     relay.admit(Participant("ann"), epoch=2)
 
 
+async def test_a_leave_that_overtakes_its_join_still_counts(relay):
+    relay.engine.leave("room", "ann", 3)
+    with pytest.raises(Refused, match="stale-epoch"):
+        relay.admit(Participant("ann"), epoch=3)
+    assert relay.engine.halls == {}
+    relay.admit(Participant("ann"), epoch=4)
+    relay.engine.leave("room", "ann", 2)  # late as well: the newer copy stays
+    assert relay.engine.halls["room"].copies["ann"].epoch == 4
+
+
 async def test_six_fit_and_a_seventh_is_refused(relay):
     people = [Participant(f"p{n}", pace=0.1) for n in range(6)]
     await relay.enter(*people)

@@ -24,6 +24,7 @@ from visits.relay.seating import seat, unseat
 from visits.relay.upkeep import Upkeep
 from visits.relay.wire import Joined, RoomEvent, SlotMids
 
+TICK = 0.1  # seconds
 EPOCH_MEMORY = 2 * MAX_AGE  # seconds; longer than any grant for that epoch can live
 
 
@@ -79,7 +80,7 @@ class Engine:
         peer = Peer(room_id, peer_id, epoch, parsed, now)
         if not peer.tracks and not peer.by_slot_ssrc:
             raise Refused("bad-sdp")
-        hall = self._take_seat(peer, now)
+        hall = self._take_seat(peer)
         peer.budget = self._limits.packets_per_second
         peer.link = link = SecureLink(
             self._certificates.current(),
@@ -100,7 +101,7 @@ class Engine:
             screen=view.screen,
         )
 
-    def _take_seat(self, peer: Peer, now: float) -> Hall:
+    def _take_seat(self, peer: Peer) -> Hall:
         """The hall with the peer in it. The old copy, if there is one, is gone."""
         used = self._epochs.get((peer.room, peer.peer_id))
         if used is not None and peer.epoch <= used[0]:
@@ -119,15 +120,20 @@ class Engine:
         except StaleEpoch:
             raise Refused("stale-epoch") from None
         self.halls[peer.room] = hall
-        self._epochs[peer.room, peer.peer_id] = peer.epoch, now + EPOCH_MEMORY
+        self._use_up(peer.room, peer.peer_id, peer.epoch)
         evicted = hall.copies.get(peer.peer_id)
         if evicted is not None:
             self._retire(evicted)
         hall.copies[peer.peer_id] = peer
         return hall
 
+    def _use_up(self, room_id: str, peer_id: str, epoch: int) -> None:
+        used, _ = self._epochs.get((room_id, peer_id), (epoch, 0.0))
+        self._epochs[room_id, peer_id] = max(epoch, used), time.monotonic() + EPOCH_MEMORY
+
     def leave(self, room_id: str, peer_id: str, epoch: int) -> None:
-        """Let a peer go; nothing happens if it is not here or a newer copy than `epoch` is."""
+        """Let a peer go, unless a newer copy than `epoch` is here. A join of this copy that comes later is refused."""
+        self._use_up(room_id, peer_id, epoch)
         hall = self.halls.get(room_id)
         peer = hall.copies.get(peer_id) if hall else None
         if peer is not None and peer.epoch <= epoch:
@@ -165,7 +171,7 @@ class Engine:
         return events
 
     def tick(self, now: float) -> None:
-        """What is due by the clock; call it some ten times a second. Raises nothing."""
+        """What is due by the clock; call it every TICK. Raises nothing."""
         self.ingress.replenish(self._upkeep.elapsed(now))
         for peer in list(self.roster.by_ufrag.values()):
             try:
@@ -248,8 +254,9 @@ class Engine:
 
     @staticmethod
     async def _goodbye(peer: Peer) -> None:
-        if peer.handshake is not None and not peer.handshake.done():
-            peer.handshake.cancel()
+        while peer.handshake is not None and not peer.handshake.done():
+            peer.handshake.cancel()  # again, if asyncio.wait_for (before Python 3.12) lost it
+            await asyncio.wait({peer.handshake}, timeout=TICK)
         if peer.link is not None:
             await peer.link.close()
 
