@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import tempfile
 import time
@@ -144,9 +145,25 @@ async def test_a_node_that_does_not_answer_is_unavailable(nodes, client, redis_u
     finally:
         node.process.send_signal(signal.SIGCONT)
     await quick.aclose()
-    # Given up by its sender, it is not carried out later.
+    # Given up by its sender, it is not carried out later: the epoch is still unused.
     await asyncio.sleep(0.5)
+    await client.join(room="room", peer="ann", epoch=1, sdp=full_offer(FIREFOX))
+
+
+async def test_a_join_that_is_cancelled_is_not_carried_out_later(nodes, client):
+    node = nodes()
+    node.process.send_signal(signal.SIGSTOP)
+    try:
+        join = asyncio.create_task(client.join(room="room", peer="ann", epoch=1, sdp=full_offer(FIREFOX)))
+        await asyncio.sleep(0.3)
+        assert await client._redis.llen(wire.commands_key(node.node)) == 1
+        join.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await join
+    finally:
+        node.process.send_signal(signal.SIGCONT)
     assert await client._redis.llen(wire.commands_key(node.node)) == 0
+    await client.join(room="room", peer="ann", epoch=1, sdp=full_offer(FIREFOX))
 
 
 async def test_a_command_that_comes_twice_is_carried_out_once(nodes, client):
@@ -163,12 +180,53 @@ async def test_a_command_that_comes_twice_is_carried_out_once(nodes, client):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"id": 7}', '{"id": "x"}', '{"id": "x", "command": "join", "room": 3}', "[" * 5000, "null"],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"id": 7}',
+        '{"id": "x"}',
+        '{"id": "x", "command": "join", "room": 3}',
+        "[" * 5000,
+        "null",
+        b"\xff\xfe",
+        r'{"id": "\ud800"}',
+    ],
 )
 async def test_a_malformed_command_does_no_harm(nodes, client, people, text):
     node = nodes()
     await client._redis.rpush(wire.commands_key(node.node), text)
     await people("ann").join(client, "room")
+
+
+async def test_sigterm_ends_a_node_also_while_redis_hangs(people):
+    with tempfile.TemporaryDirectory(prefix="th-") as folder:
+        valkey, url = start_valkey(Path(folder))
+        node = start_node(url)
+        client = RelayClient(url, SECRET)
+        ann = people("ann")
+        await ann.join(client, "room")
+        os.kill(valkey.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            node.process.terminate()
+            await eventually(lambda: ann.closed, within=5)
+            assert await asyncio.to_thread(node.process.wait, 10) == 0
+            assert time.monotonic() - began < 7
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
+            node.kill()
+            await client.aclose()
+            stop(valkey)
+
+
+async def test_a_subscription_that_is_not_confirmed_gives_its_connection_back(client, monkeypatch):
+    monkeypatch.setattr("visits.relay.client.CONFIRM", 0.0)
+    for _ in range(3):
+        with pytest.raises(RelayUnavailable):
+            await client.events("room").__aenter__()
+    assert client._redis.connection_pool._in_use_connections == set()
 
 
 async def test_a_grant_for_another_room_is_refused(nodes, client):

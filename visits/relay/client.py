@@ -7,6 +7,7 @@ sent again when no answer came.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import time
@@ -28,6 +29,8 @@ __all__ = ["Joined", "RelayClient", "RelayRefused", "RelayUnavailable", "RoomEve
 PATIENCE = 2.0  # seconds that a command waits for its answer before it is sent again
 PAUSE = 0.2  # seconds before looking for a node again
 LISTEN = 1.0  # seconds of one read of a subscription; below the socket timeout
+CONFIRM = 5.0  # seconds for a subscription to be confirmed
+WITHDRAW = 0.3  # seconds for taking a command back
 
 
 class RelayUnavailable(Exception):
@@ -142,11 +145,19 @@ class RelayClient:
             pipe.expire(commands, wire.REPLY_LIFE)
             await pipe.execute()
         wait = max(0.05, min(PATIENCE, deadline - time.monotonic()))
-        popped = await cast(Any, self._redis).blpop([reply], timeout=wait)
-        if popped is None:
-            await cast(Any, self._redis).lrem(commands, 0, text)
-            return None
-        return cast("dict[str, Any]", json.loads(popped[1]))
+        popped = None
+        try:
+            popped = await cast(Any, self._redis).blpop([reply], timeout=wait)
+        finally:
+            if popped is None:
+                await self._take_back(commands, text)
+        return cast("dict[str, Any]", json.loads(popped[1])) if popped else None
+
+    async def _take_back(self, commands: str, text: str) -> None:
+        """Nobody waits for the command any more: it must not be carried out later."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(WITHDRAW):
+                await cast(Any, self._redis).lrem(commands, 0, text)
 
 
 def _heed_cancellation() -> None:
@@ -167,10 +178,15 @@ class RoomEvents(AsyncIterator[RoomEvent]):
     async def _subscribe(self) -> PubSub:
         if self._pubsub is None:
             pubsub = self._redis.pubsub(ignore_subscribe_messages=False)
-            await pubsub.subscribe(self._channel)
-            confirmed = None
-            while confirmed is None or confirmed["type"] != "subscribe":
-                confirmed = await pubsub.get_message(timeout=LISTEN)
+            try:
+                async with asyncio.timeout(CONFIRM):
+                    await pubsub.subscribe(self._channel)
+                    confirmed = None
+                    while confirmed is None or confirmed["type"] != "subscribe":
+                        confirmed = await pubsub.get_message(timeout=LISTEN)
+            except BaseException:
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+                raise
             self._pubsub = pubsub
         return self._pubsub
 
@@ -179,6 +195,7 @@ class RoomEvents(AsyncIterator[RoomEvent]):
         try:
             await self._subscribe()
         except (RedisError, OSError) as error:
+            _heed_cancellation()
             raise RelayUnavailable(type(error).__name__) from error
         return self
 

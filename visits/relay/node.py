@@ -17,15 +17,14 @@ from visits.relay import wire
 from visits.relay.announcer import Announcer
 from visits.relay.commands import Commands
 from visits.relay.config import RelayConfig
-from visits.relay.engine import Engine
+from visits.relay.engine import TICK, Engine
 from visits.relay.registry import Registry
 from visits.relay.udp import UdpPort
 
-TICK = 0.1  # seconds
 COMMAND_WAIT = 0.5  # seconds that one blocking read of the command list takes at most
 RETRY = 0.5  # seconds between two tries to reach Redis
-FLUSH = 2.0  # seconds for the last events
 GRACE = 2.0  # seconds for a loop to end
+FAREWELL = 1.0  # seconds for each of the two last rounds with Redis, which may hang
 
 T = TypeVar("T")
 
@@ -45,7 +44,6 @@ class Node:
         address = (config.public_ip, config.port)
         self._commands = Commands(engine, self._registry, redis, config.secret, address)
         self._loops: list[asyncio.Task[None]] = []
-        self._rooms: set[str] = set()  # that Redis says are ours
         self._cut_off = False
         self._stopping = asyncio.Event()
         self._spent = time.process_time(), time.monotonic()
@@ -59,17 +57,19 @@ class Node:
             self._loops.append(asyncio.create_task(loop()))
 
     async def stop(self) -> None:
-        """Take no more rooms, say goodbye to everybody, leave nothing in the registry."""
+        """Take no more rooms, say goodbye to everybody, leave the registry. Bounded, also while Redis hangs."""
         self._stopping.set()
         await self._end(*self._loops[:2], patience=GRACE)
-        rooms = self._rooms | set(self._engine.halls)
-        with contextlib.suppress(RedisError, OSError):
-            await self._registry.withdraw()
+        rooms = list(self._engine.halls)
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await self._registry.withdraw()
         await self._engine.close()
         with contextlib.suppress(RedisError, OSError, TimeoutError):
-            await self._registry.release(rooms)
-            await self._send_elsewhere()
-            await asyncio.wait_for(self._announcer.flush(), FLUSH)
+            async with asyncio.timeout(FAREWELL):
+                await self._registry.release(rooms)
+                await self._send_elsewhere()
+                await self._announcer.flush()
         await self._end(*self._loops, patience=0)
         self._port.close()
 
@@ -94,7 +94,7 @@ class Node:
             await self._commands.refuse(text)
 
     async def _tick(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             await asyncio.sleep(TICK)
             self._engine.tick(time.monotonic())
 
@@ -119,8 +119,11 @@ class Node:
         popped = await cast(Any, self._redis).blpop([key], timeout=COMMAND_WAIT)
         return popped[1] if popped else None
 
-    async def _survive(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a step that needs Redis until it succeeds, or the node stops. Meanwhile the media goes on."""
+    async def _survive(self, step: Callable[[], Awaitable[T]]) -> T | None:
+        """Repeat a step that needs Redis until it succeeds, or the node stops. Meanwhile the media goes on.
+
+        None if the step cannot succeed, as with bytes in Redis that are no text: the loops must not end by it.
+        """
         while True:
             try:
                 result = await step()
@@ -131,6 +134,10 @@ class Node:
                     logger.warning("Redis is away (%s), going on without it", type(error).__name__)
                 self._cut_off = self._announcer.missed = True
                 await asyncio.sleep(RETRY)
+            except Exception as error:
+                self._engine.counters.fail("step", error)
+                await asyncio.sleep(TICK)
+                return None
             else:
                 return result
 
@@ -148,10 +155,8 @@ class Node:
                     self._announcer.announce(room, event)
 
     async def _keep_rooms(self) -> None:
-        current = set(self._engine.halls)
-        await self._registry.release(self._rooms - current)
-        self._rooms = current
-        for room in current:
+        # A room that ended is not released, it expires: a join may be under way that has claimed it just now.
+        for room in list(self._engine.halls):
             if not await self._registry.claim(room):
                 # Another node took it over while this one seemed dead; two would split the room.
                 self._engine.counters.refuse("room_taken_over")
