@@ -81,6 +81,7 @@ class Participant:
         self.rembs: list[int] = []
         self.nacked: list[int] = []
         self.sender_reports: list[rtcp.SenderReport] = []
+        self.reports: list[rtcp.ReportBlock] = []
         self.closed = False  # the relay said goodbye
         self.connected = asyncio.Event()
         self.joined: Joined | None = None
@@ -221,6 +222,8 @@ class Participant:
                     self.nacked += message.lost
                 case rtcp.SenderReport():
                     self.sender_reports.append(message)
+                case rtcp.ReportBlock():
+                    self.reports.append(message)
 
     # ---- media
 

@@ -167,6 +167,21 @@ async def test_reports_of_a_sender_arrive_with_the_slots_own_time(relay, trio):
     assert nearest <= 90000 * 0.1
 
 
+async def test_a_receivers_report_counts_in_the_publishers_numbers_also_over_a_wrap(relay, trio):
+    ann, ben, _ = trio
+    index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
+    ssrc = next(s for s, mid in ben._mid_of.items() if mid == ben.slot_mid(index, "video"))
+    offset = relay.engine.roster.by_address[ben.transport.get_extra_info("sockname")].by_slot_ssrc[ssrc].sequence_offset
+    before = len(ann.reports)
+    for highest in (0x1FFFF, 0x20000, 0x20000 + offset):
+        ben.send_rtcp(rtcp.receiver_report([rtcp.ReportBlock(ssrc, 0, highest, 3, 4, 5)]))
+    await eventually(lambda: len(ann.reports) == before + 3)
+    first, second, third = ann.reports[before:]
+    assert first.ssrc == ann.camera.ssrc
+    assert second.highest - first.highest == 1
+    assert third.highest == 0x20000
+
+
 async def test_the_relay_vouches_for_a_start_and_then_passes_the_slowest_receivers_estimate_on(relay, trio):
     ann, ben, cam = trio
     await eventually(lambda: ann.rembs)
