@@ -9,8 +9,8 @@ import {fill} from "../room/fill.js";
 import {keysAreOn, listen, toolbar, turnKeys} from "../room/keys.js";
 import {LocalMedia} from "../room/local.js";
 import {Session} from "../room/session.js";
-import {TalkWatch} from "../room/talk.js";
 import {compare, judge, measure, Steady} from "../room/stats.js";
+import {TalkWatch} from "../room/talk.js";
 import {View} from "../room/view.js";
 
 const $ = (selector) => document.querySelector(selector);

@@ -2,9 +2,10 @@
 
 import {LevelMeter} from "./devices.js";
 
-const LOOK_EVERY = 200;
+const LOOK_EVERY = 100;
 const LOUD = 5; // of the meter's steps
-const LONG = 3; // looks in a row: not a cough
+// Speech has gaps: a loud look counts two, a quiet one takes one back. A cough does not get there.
+const ENOUGH = 8;
 
 export class TalkWatch {
   #onTalk;
@@ -25,10 +26,10 @@ export class TalkWatch {
     this.#ear = track.clone();
     this.#ear.enabled = true;
     this.#meter = new LevelMeter(new MediaStream([this.#ear]));
-    let looks = 0;
+    let score = 0;
     this.#timer = setInterval(() => {
-      looks = this.#meter.level() >= LOUD ? looks + 1 : 0;
-      if (looks < LONG) return;
+      score = Math.max(0, score + (this.#meter.level() >= LOUD ? 2 : -1));
+      if (score < ENOUGH) return;
       clearInterval(this.#timer);
       this.#onTalk();
     }, LOOK_EVERY);
