@@ -1,0 +1,197 @@
+"""The room's modules by themselves: how a line is judged, and how a session comes back whatever breaks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+pytestmark = pytest.mark.e2e
+
+# A session between a socket and connections that the test plays. `peers` are those it made, newest last.
+STAGE = """
+async (scenario) => {
+  const {Session} = await import("/static/js/room/session.js");
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  const heard = [], peers = [], joins = [];
+  const live = Object.assign(new EventTarget(), {
+    isUp: true, sent: [], woken: 0,
+    send(type, fields) { this.sent.push([type, fields]); return this.sent.length; },
+    request: (type, fields) => new Promise((resolve, reject) => joins.push({fields, resolve, reject})),
+    resync() { this.sent.push(["resync"]); },
+    wake() { this.woken += 1; },
+    say(type, detail = {}) { this.dispatchEvent(new CustomEvent(type, {detail})); },
+  });
+  const makePeer = () => {
+    const peer = Object.assign(new EventTarget(), {
+      state: "new", slots: new Map(), screenReceiver: null, closed: false, tracks: null, sound: 0,
+      offer: async () => `offer ${peers.length}`,
+      accept: async (joined) => { for (const slot of joined.slots) peer.slots.set(slot.index, slot); },
+      send: async (tracks) => { peer.tracks = tracks; },
+      heard: async () => peer.sound,
+      close() { peer.closed = true; },
+      become(state) { peer.state = state; peer.dispatchEvent(new CustomEvent("change", {detail: state})); },
+    });
+    peers.push(peer);
+    return peer;
+  };
+  const session = new Session(live, {makePeer});
+  session.addEventListener("phase", ({detail}) => heard.push(detail));
+  session.addEventListener("end", ({detail}) => heard.push(["end", detail.code, detail.over]));
+  const answer = async () => { joins.at(-1).resolve({slots: [{index: 0, audio: "a", video: "v"}]}); await wait(5); };
+  const join = async () => { live.say("up"); await wait(5); await answer(); peers.at(-1).become("connected"); };
+  const refuse = async (code) => { joins.at(-1).reject(Object.assign(new Error(code), {code})); await wait(5); };
+  const state = (more = {}) => ({phase: "open", you: "me", people: [], slots: {}, screen: null, ...more});
+  const stage = {session, live, peers, joins, heard, join, answer, refuse, state, wait};
+  const result = structuredClone(await scenario(stage));
+  session.leave();
+  return result;
+}
+"""
+
+SCENARIOS: dict[str, tuple[str, Any]] = {
+    "joins with the offer it made ahead of time": (
+        """async ({live, peers, joins, join, heard}) => {
+          const ahead = peers.length; await join(); return [ahead, peers.length, joins[0].fields.sdp, heard]; }""",
+        [1, 1, "offer 1", ["connected"]],
+    ),
+    "a new socket joins again and lets the old connection go": (
+        """async ({live, peers, joins, join, wait}) => {
+          await join(); await join(); return [peers.length, peers[0].closed, peers[1].closed, joins.length]; }""",
+        [2, True, False, 2],
+    ),
+    "a failed connection is replaced at once": (
+        """async ({peers, joins, join, answer, wait, heard}) => {
+          await join(); peers[0].become("failed"); await wait(20); await answer(); peers[1].become("connected");
+          return [joins.length, peers[0].closed, heard]; }""",
+        [2, True, ["connected", "resuming", "connected"]],
+    ),
+    "a disconnected one may mend itself": (
+        """async ({peers, joins, join, wait}) => {
+          await join(); peers[0].become("disconnected"); await wait(500); peers[0].become("connected");
+          await wait(3200); return [joins.length, peers[0].closed]; }""",
+        [1, False],
+    ),
+    "one that mended itself can fail again": (
+        """async ({peers, joins, join, wait}) => {
+          await join(); peers[0].become("disconnected"); await wait(100); peers[0].become("connected");
+          peers[0].become("failed"); await wait(20); return joins.length; }""",
+        2,
+    ),
+    "a relay that does not answer is asked again": (
+        """async ({live, joins, refuse, answer, peers, wait, heard}) => {
+          live.say("up"); await wait(5); await refuse("relay-unavailable"); await wait(20); await answer();
+          peers.at(-1).become("connected"); return [joins.length, heard]; }""",
+        [2, ["connected"]],
+    ),
+    "a lost socket is waited for": (
+        """async ({live, joins, refuse, wait}) => {
+          live.say("up"); await wait(5); await refuse("lost"); await wait(50); const before = joins.length;
+          live.say("up"); await wait(5); return [before, joins.length]; }""",
+        [1, 2],
+    ),
+    "a connection from which nothing comes is replaced": (
+        """async ({peers, joins, join, wait}) => {
+          await join(); peers[0].sound = 7; await wait(8000); return joins.length; }""",
+        2,
+    ),
+    "a connection that is heard is left alone": (
+        """async ({peers, joins, join, wait}) => {
+          await join(); const timer = setInterval(() => (peers[0].sound += 1), 500); await wait(8000);
+          clearInterval(timer); return joins.length; }""",
+        1,
+    ),
+    "being lost by the relay is noticed": (
+        """async ({live, joins, join, state, wait}) => {
+          await join(); const me = {seat: "me", here: true};
+          live.say("state", state({people: [me]})); live.say("state", state({people: [{...me, here: false}]}));
+          await wait(20); return joins.length; }""",
+        2,
+    ),
+    "not yet here is not lost": (
+        """async ({live, joins, join, state, wait}) => {
+          await join(); live.say("state", state({people: [{seat: "me", here: false}]})); await wait(20);
+          return joins.length; }""",
+        1,
+    ),
+    "people stand where the slots say": (
+        """async ({live, session, join, state}) => {
+          await join();
+          const people = [{seat: "me", here: true}, {seat: "x", here: true}, {seat: "y", here: false}];
+          live.say("state", state({people, slots: {0: "x"}}));
+          const before = session.people().map((one) => [one.seat, one.receivers.audio]);
+          live.say("slots", {slots: {}, screen: null});
+          return [before, session.people().map((one) => [one.seat, one.receivers.audio])]; }""",
+        [[["x", "a"]], [["x", None]]],
+    ),
+    "what is on is told when it changes, and once": (
+        """async ({live, session, join}) => {
+          session.setMedia({audio: true, video: true}); await join(); live.sent.length = 0;
+          session.setMedia({audio: false, video: true}); session.setMedia({audio: false, video: true});
+          return live.sent; }""",
+        [["media", {"audio": False, "video": True}]],
+    ),
+    "what changed while joining is told after it": (
+        """async ({live, session, joins, answer, wait}) => {
+          session.setMedia({audio: true, video: true}); live.say("up"); await wait(5);
+          session.setMedia({audio: true, video: false}); await answer();
+          return [joins[0].fields.video, live.sent]; }""",
+        [True, [["media", {"audio": True, "video": False}]]],
+    ),
+    "the end is the end": (
+        """async ({live, peers, joins, join, state, wait, heard}) => {
+          await join(); live.say("state", state({phase: "over"})); live.say("end", {code: 1000});
+          live.say("up"); await wait(50); return [peers[0].closed, joins.length, heard.at(-1)]; }""",
+        [True, 1, ["end", 1000, True]],
+    ),
+    "a shared screen is said again by the next copy": (
+        """async ({live, session, join}) => {
+          await join(); await session.share("screen"); live.sent.length = 0; await join(); return live.sent; }""",
+        [["share", {"on": True}]],
+    ),
+}
+
+
+def test_a_session_comes_back_whatever_breaks(person: Callable[..., Page]) -> None:
+    page = person("anybody")
+    page.goto("/signin/")
+    scenarios = ",".join(code for code, _ in SCENARIOS.values())
+
+    results = page.evaluate(f"() => Promise.all([{scenarios}].map({STAGE}))")
+
+    assert dict(zip(SCENARIOS, results, strict=True)) == {name: expected for name, (_, expected) in SCENARIOS.items()}
+
+
+def test_lines_are_judged_by_loss_and_delay(person: Callable[..., Page]) -> None:
+    page = person("anybody")
+    page.goto("/signin/")
+
+    words = page.evaluate(
+        """async () => {
+          const {compare, judge, measure, Steady} = await import("/static/js/room/stats.js");
+          const pair = {type: "candidate-pair", nominated: true, state: "succeeded", currentRoundTripTime: 0.04};
+          const report = (timestamp, packetsReceived, packetsLost) => new Map([
+            ["in", {type: "inbound-rtp", packetsReceived, packetsLost, bytesReceived: packetsReceived * 100}],
+            ["pair", {...pair, timestamp}],
+          ]);
+          const first = measure(report(0, 0, 0));
+          const between = (lost, received) => judge(compare(first, measure(report(2000, received, lost))));
+          const steady = new Steady();
+          return {
+            levels: [between(0, 1000), between(50, 950), between(200, 800)],
+            slow: judge({loss: 0, rtt: 0.5, limited: false}),
+            none: [measure(null), compare(null, measure(report(1, 1, 1)))],
+            steady: [
+              ["good", 0], ["poor", 2e3], ["good", 4e3], ["weak", 12e3], ["weak", 14e3], ["poor", 16e3], ["poor", 18e3],
+              ["poor", 26e3],
+            ].map(([level, at]) => steady.next(level, at)),
+          };
+        }"""
+    )
+
+    assert words == {
+        "levels": ["good", "weak", "poor"],
+        "slow": "weak",
+        "none": [None, None],
+        "steady": ["good", "", "", "", "weak", "", "", "poor"],
+    }
