@@ -1,18 +1,23 @@
-"""The language that a browser is to see."""
+"""The language of a page: what this browser was switched to, else that of the person it is for."""
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 
 
-def remember_language(response: HttpResponse, language: str) -> None:
-    """Have this browser's next pages in ``language``, as django.views.i18n.set_language does."""
-    response.set_cookie(
+def speak(request: HttpRequest, language: str) -> None:
+    """Answer in ``language``, unless somebody switched this browser to one (django.views.i18n.set_language)."""
+    if request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) in dict(settings.LANGUAGES):
+        return
+    translation.activate(language)
+    request.LANGUAGE_CODE = language
+
+
+def forget_switch(response: HttpResponse) -> None:
+    """Somebody else may use this browser now: begin with their own language."""
+    response.delete_cookie(
         settings.LANGUAGE_COOKIE_NAME,
-        language,
-        max_age=settings.LANGUAGE_COOKIE_AGE,
         path=settings.LANGUAGE_COOKIE_PATH,
         domain=settings.LANGUAGE_COOKIE_DOMAIN,
-        secure=settings.LANGUAGE_COOKIE_SECURE,
-        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
         samesite="Lax",
     )

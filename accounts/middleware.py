@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from accounts import doors
+from accounts.language import speak
 from accounts.models import User
 from accounts.policy import Action, allows
 from accounts.principal import Principal, link_principal, staff_principal, verified_user
@@ -55,7 +56,11 @@ class AccessMiddleware:
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         mark = getattr(view, doors.MARK, None)
-        if mark == doors.PUBLIC or _is_static(request):
+        if _is_static(request):
+            return None
+        if mark == doors.PUBLIC:
+            if request.user.is_authenticated:
+                speak(request, request.user.language)
             return None
         if mark == doors.PARTY:
             principal = link_principal(request.session, kwargs["pk"])
@@ -66,6 +71,7 @@ class AccessMiddleware:
         user = verified_user(request.user, request.session)
         if user is None:
             return _to_sign_in(request)
+        speak(request, user.language)
         return _staff_door(request, user, staff_principal(user, request.session), mark)
 
 
@@ -84,9 +90,11 @@ def _staff_door(request: HttpRequest, user: User, principal: Principal | None, m
 
 
 def _enter(request: HttpRequest, principal: Principal) -> None:
-    """Let them in, in their own time zone (else the clinic's)."""
+    """Let them in, in their own language and time zone (else the clinic's)."""
     request.principal = principal  # type: ignore[attr-defined]
     patient = principal.link.patient if principal.link else None
+    if patient:
+        speak(request, patient.language)
     own = principal.user.time_zone if principal.user else patient.time_zone if patient else ""
     timezone.activate(own or principal.clinic.time_zone)
 

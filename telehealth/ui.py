@@ -11,9 +11,8 @@ from django.forms import BaseForm, BoundField, CheckboxInput
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
 
-from visits.schedule.moment import Moment
+from visits.schedule.moment import Moment, of_page
 
 register = template.Library()
 
@@ -79,6 +78,18 @@ def as_time(instant: datetime) -> str:
 
 
 @register.filter
+def as_exact_time(instant: datetime) -> str:
+    """By the reader's clock and language, to the second: "10:30:05 am"."""
+    return _moment(instant).exact_time
+
+
+@register.filter
+def as_month_day(instant: datetime) -> str:
+    """By the reader's calendar and language: "Nov 24"."""
+    return _moment(instant).month_day
+
+
+@register.filter
 def as_day(instant: datetime) -> str:
     """By the reader's calendar and language: "Tuesday, November 24"."""
     return _moment(instant).day
@@ -104,4 +115,4 @@ def as_zone_code(instant: datetime) -> str:
 
 
 def _moment(instant: datetime) -> Moment:
-    return Moment(instant, timezone.get_current_timezone_name(), (get_language() or settings.LANGUAGE_CODE)[:2])
+    return of_page(instant, timezone.get_current_timezone_name())

@@ -2,8 +2,10 @@
 
 import secrets
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -164,6 +166,12 @@ def record_closed(request: HttpRequest, link: AccessLink, state: State) -> None:
         request=request,
         detail={"reason": str(state)},
     )
+
+
+def last_opened(session: Mapping[str, Any]) -> AccessLink | None:
+    """The link that a browser opened last, whether or not it still opens anything."""
+    ids = list(session.get(SESSION_LINKS, {}).values())
+    return AccessLink.objects.select_related("clinic", "patient").filter(pk=ids[-1]).first() if ids else None
 
 
 def _put_into(session: SessionBase, link: AccessLink) -> None:

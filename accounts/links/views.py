@@ -5,7 +5,6 @@ from datetime import date
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.audit.address import client_address
 from accounts.doors import public
-from accounts.language import remember_language
+from accounts.language import speak
 from accounts.limit import too_many
 from accounts.links import services
 from accounts.links.forms import BirthDateForm
@@ -30,15 +29,16 @@ def land(request: HttpRequest, token: str) -> HttpResponse:
     """Ask a patient for the birth date, a guest for a plain Continue; lead on to what the link opens."""
     try:
         link = services.find(token)
+    except services.LinkClosed:
+        return unknown(request)
+    if link.patient:
+        speak(request, link.patient.language)
+    try:
         services.check_open(link)
     except services.LinkClosed as closed:
-        if closed.state == services.State.UNKNOWN:
-            return unknown(request)
         if request.method == "POST":
             services.record_closed(request, link, closed.state)
         return closed_page(request, link.clinic, closed.state)
-    if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES and link.patient:
-        translation.activate(link.patient.language)
     if _is_open_here(request, link):
         return _lead_on(link)
     form = BirthDateForm(request.POST or None) if link.patient else None
@@ -57,10 +57,7 @@ def _redeem(request: HttpRequest, link: AccessLink, form: BirthDateForm | None) 
         return _page(request, link, form)
     except services.LinkClosed as closed:
         return closed_page(request, link.clinic, closed.state)
-    response = _lead_on(link)
-    if link.patient and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
-        remember_language(response, link.patient.language)
-    return response
+    return _lead_on(link)
 
 
 def wrong_words(typed: date, tries_left: int) -> str:
@@ -104,5 +101,8 @@ def closed_page(request: HttpRequest, clinic: Clinic | None, state: services.Sta
 @public
 @require_safe
 def needed(request: HttpRequest) -> HttpResponse:
-    """For a patient page without a link redeemed in this browser."""
-    return render(request, "accounts/link_needed.html", {"clinic": only_clinic()})
+    """For a patient page without a link redeemed in this browser, or with one that has ended."""
+    link = services.last_opened(request.session)
+    if link and link.patient:
+        speak(request, link.patient.language)
+    return render(request, "accounts/link_needed.html", {"clinic": link.clinic if link else only_clinic()})

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.doors import public
-from accounts.language import remember_language
+from accounts.language import forget_switch
 from accounts.login import services
 from accounts.login.forms import SignInForm
 from accounts.login.steps import next_step, remember_next
@@ -38,7 +38,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return _page(request, form)
     remember_next(request, request.POST.get("next", ""))
     response = redirect(next_step(request))
-    remember_language(response, user.language)
+    forget_switch(response)
     return response
 
 

@@ -73,8 +73,8 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked')),
                 ('first_used_at', models.DateTimeField(blank=True, null=True, verbose_name='first used')),
                 ('failures', models.PositiveSmallIntegerField(default=0, verbose_name='wrong birth dates')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.clinic')),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='created by')),
+                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.clinic', verbose_name='clinic')),
             ],
             options={
                 'verbose_name': 'access link',
@@ -88,8 +88,8 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('role', models.CharField(choices=[('clinician', 'Clinician'), ('front_desk', 'Front desk'), ('clinic_admin', 'Clinic admin'), ('auditor', 'Auditor')], max_length=16, verbose_name='role')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='accounts.clinic')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='accounts.clinic', verbose_name='clinic')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
                 'verbose_name': 'membership',
@@ -108,8 +108,8 @@ class Migration(migrations.Migration):
                 ('phone', models.CharField(blank=True, max_length=32, verbose_name='phone')),
                 ('language', models.CharField(choices=[('en', 'English'), ('es', 'Spanish')], default='en', max_length=8, verbose_name='language')),
                 ('time_zone', models.CharField(blank=True, max_length=64, validators=[accounts.models.user.validate_time_zone], verbose_name='time zone')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='patients', to='accounts.clinic')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='patients', to='accounts.clinic', verbose_name='clinic')),
             ],
             options={
                 'verbose_name': 'patient',
@@ -131,10 +131,10 @@ class Migration(migrations.Migration):
                 ('address', models.GenericIPAddressField(null=True, verbose_name='address')),
                 ('request_id', models.CharField(blank=True, max_length=32, verbose_name='request')),
                 ('detail', models.JSONField(default=dict, verbose_name='detail')),
-                ('link', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.accesslink')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('clinic', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.clinic')),
-                ('patient', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.patient')),
+                ('link', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.accesslink', verbose_name='access link')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                ('clinic', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.clinic', verbose_name='clinic')),
+                ('patient', models.ForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.patient', verbose_name='patient')),
             ],
             options={
                 'verbose_name': 'audit event',
@@ -145,7 +145,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='accesslink',
             name='patient',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='links', to='accounts.patient'),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='links', to='accounts.patient', verbose_name='patient'),
         ),
         migrations.CreateModel(
             name='Practitioner',
@@ -154,8 +154,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120, verbose_name='name shown to patients')),
                 ('specialty', models.CharField(blank=True, max_length=80, verbose_name='specialty')),
                 ('is_active', models.BooleanField(default=True, verbose_name='takes visits')),
-                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='practitioners', to='accounts.clinic')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='practitioners', to=settings.AUTH_USER_MODEL)),
+                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='practitioners', to='accounts.clinic', verbose_name='clinic')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='practitioners', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
                 'verbose_name': 'clinician',

@@ -26,10 +26,12 @@ class AuditEvent(models.Model):
         SERIOUS_FAILURE = "8", _("failed")
 
     recorded = models.DateTimeField(_("recorded"), auto_now_add=True, db_index=True)
-    clinic = models.ForeignKey(Clinic, models.DO_NOTHING, related_name="+", null=True)
+    clinic = models.ForeignKey(Clinic, models.DO_NOTHING, verbose_name=_("clinic"), related_name="+", null=True)
     # Exactly one of user and link, or neither for the system itself and for strangers.
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DO_NOTHING, related_name="+", null=True)
-    link = models.ForeignKey(AccessLink, models.DO_NOTHING, related_name="+", null=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, verbose_name=_("user"), related_name="+", null=True
+    )
+    link = models.ForeignKey(AccessLink, models.DO_NOTHING, verbose_name=_("access link"), related_name="+", null=True)
     role = models.CharField(_("role"), max_length=16, blank=True)
     action = models.CharField(_("action"), max_length=1, choices=Action)
     # What happened, as noun.verb: "appointment.book", "user.signin", "visit.admit".
@@ -37,7 +39,7 @@ class AuditEvent(models.Model):
     outcome = models.CharField(_("outcome"), max_length=1, choices=Outcome, default=Outcome.SUCCESS)
     entity_type = models.CharField(_("object"), max_length=48, blank=True)
     entity_id = models.CharField(_("object id"), max_length=64, blank=True, db_index=True)
-    patient = models.ForeignKey(Patient, models.DO_NOTHING, related_name="+", null=True)
+    patient = models.ForeignKey(Patient, models.DO_NOTHING, verbose_name=_("patient"), related_name="+", null=True)
     address = models.GenericIPAddressField(_("address"), null=True)
     request_id = models.CharField(_("request"), max_length=32, blank=True)
     # Codes, ids and counts only; never names, clinical words or secrets.

@@ -41,8 +41,10 @@ class Membership(models.Model):
     """A user's role in one clinic; a user can belong to several clinics."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
-    clinic = models.ForeignKey(Clinic, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"), related_name="memberships"
+    )
+    clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="memberships")
     role = models.CharField(_("role"), max_length=16, choices=[(role.value, role.label) for role in STAFF_ROLES])
     is_active = models.BooleanField(_("active"), default=True)
 
@@ -65,8 +67,10 @@ class Practitioner(models.Model):
     """A clinician as patients see them, in one clinic."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="practitioners")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="practitioners")
+    clinic = models.ForeignKey(Clinic, models.PROTECT, verbose_name=_("clinic"), related_name="practitioners")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("user"), related_name="practitioners"
+    )
     name = models.CharField(_("name shown to patients"), max_length=120)
     specialty = models.CharField(_("specialty"), max_length=80, blank=True)
     is_active = models.BooleanField(_("takes visits"), default=True)
@@ -85,7 +89,7 @@ class Patient(models.Model):
     """A person in care of one clinic; needs no account."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="patients")
+    clinic = models.ForeignKey(Clinic, models.PROTECT, verbose_name=_("clinic"), related_name="patients")
     given_name = models.CharField(_("first name"), max_length=60)
     family_name = models.CharField(_("last name"), max_length=60)
     birth_date = models.DateField(_("birth date"))
@@ -95,7 +99,7 @@ class Patient(models.Model):
         _("language"), max_length=8, default="en", choices=[("en", _("English")), ("es", _("Spanish"))]
     )
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         ordering = ["family_name", "given_name"]

@@ -19,20 +19,33 @@ class AccessLink(models.Model):
         PATIENT = "patient", _("patient")
         GUEST = "guest", _("guest")
 
+    class Relationship(models.TextChoices):
+        """What guests are mostly invited as; a clinic may use a word of its own."""
+
+        INTERPRETER = "interpreter", _("Interpreter")
+        RELATIVE = "relative", _("Relative or friend")
+        COLLEAGUE = "colleague", _("Colleague")
+        STUDENT = "student", _("Student")
+        GUEST = "guest", _("Guest")
+
     MAX_FAILURES = 3
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind)
-    clinic = models.ForeignKey(Clinic, models.CASCADE, related_name="+")
-    patient = models.ForeignKey(Patient, models.CASCADE, related_name="links", null=True, blank=True)
+    clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="+")
+    patient = models.ForeignKey(
+        Patient, models.CASCADE, verbose_name=_("patient"), related_name="links", null=True, blank=True
+    )
     # For a guest: how the others see them, and as what they were invited.
     name = models.CharField(_("name"), max_length=80, blank=True)
     relationship = models.CharField(_("comes as"), max_length=40, blank=True)
     # The one thing that this link opens. Accounts does not know what it is.
     resource_id = models.UUIDField(_("opens"), db_index=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("created by"), related_name="+", null=True, blank=True
+    )
     expires_at = models.DateTimeField(_("expires"))
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
     first_used_at = models.DateTimeField(_("first used"), null=True, blank=True)
@@ -52,6 +65,11 @@ class AccessLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def relationship_label(self) -> str:
+        """As what a guest was invited, in words of the page's language."""
+        return str(dict(self.Relationship.choices).get(self.relationship, self.relationship))
 
     def is_live(self, now: datetime | None = None) -> bool:
         """Whether it still opens anything: not revoked, not expired, not locked by wrong birth dates."""

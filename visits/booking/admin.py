@@ -4,13 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import reverse
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
 from visits.booking.models import Appointment
-from visits.booking.times import zone_of
+from visits.schedule.moment import of_page
 
 
 @admin.register(Appointment)
@@ -29,7 +27,8 @@ class AppointmentAdmin(ClinicScopedAdmin):
     @admin.display(description=_("start"), ordering="start")
     def starts(self, visit: Appointment) -> str:
         """By the clinic's own clock."""
-        return date_format(localtime(visit.start, zone_of(visit.clinic)), "D, M j, Y, H:i T")
+        when = of_page(visit.start, visit.clinic.time_zone)
+        return f"{when.weekday}, {when.full_date}, {when.time} {when.zone_code}"
 
     @admin.display(description=_("booked by"), ordering="created_by__name")
     def booked_by(self, visit: Appointment) -> str:

@@ -1,8 +1,9 @@
 """Appointments: booking, cancelling, and the one door to a visit."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class BookingConfig(AppConfig):
     name = "visits.booking"
-    verbose_name = "Visits"
+    verbose_name = _("Visits")

@@ -37,10 +37,12 @@ class Appointment(models.Model):
     }
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="appointments")
-    practitioner = models.ForeignKey(Practitioner, models.PROTECT, related_name="appointments")
-    patient = models.ForeignKey(Patient, models.PROTECT, related_name="appointments")
-    visit_type = models.ForeignKey(VisitType, models.PROTECT, related_name="+")
+    clinic = models.ForeignKey(Clinic, models.PROTECT, verbose_name=_("clinic"), related_name="appointments")
+    practitioner = models.ForeignKey(
+        Practitioner, models.PROTECT, verbose_name=_("clinician"), related_name="appointments"
+    )
+    patient = models.ForeignKey(Patient, models.PROTECT, verbose_name=_("patient"), related_name="appointments")
+    visit_type = models.ForeignKey(VisitType, models.PROTECT, verbose_name=_("visit type"), related_name="+")
     start = models.DateTimeField(_("start"))
     end = models.DateTimeField(_("end"))
     status = models.CharField(_("status"), max_length=9, choices=Status, default=Status.BOOKED)
@@ -49,7 +51,12 @@ class Appointment(models.Model):
     cancelation_reason = models.CharField(_("why cancelled"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("booked at"), default=timezone.now, editable=False)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, editable=False
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("booked by"),
+        related_name="+",
+        null=True,
+        editable=False,
     )
 
     class Meta:

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
 from visits.checkin.models import CheckIn, Consent, ConsentText
@@ -42,6 +43,6 @@ class CheckInAdmin(ClinicScopedAdmin):
     patient_path = "appointment__patient"
     read_only = True
 
-    @admin.display(ordering="appointment__patient__family_name")
+    @admin.display(description=_("patient"), ordering="appointment__patient__family_name")
     def patient(self, row: CheckIn) -> str:
         return row.appointment.patient.full_name

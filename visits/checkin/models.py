@@ -14,7 +14,7 @@ class ConsentText(models.Model):
     """One version of the agreement to a video visit, word for word. Published texts never change."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    clinic = models.ForeignKey(Clinic, models.CASCADE, related_name="consent_texts")
+    clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="consent_texts")
     language = models.CharField(_("language"), max_length=8, choices=[("en", _("English")), ("es", _("Spanish"))])
     version = models.PositiveIntegerField(_("version"))
     body = models.TextField(_("text"))
@@ -36,9 +36,9 @@ class Consent(models.Model):
     """A patient's agreement to one visit by video, to one version of the text."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    appointment = models.OneToOneField(Appointment, models.PROTECT, related_name="consent")
-    patient = models.ForeignKey(Patient, models.PROTECT, related_name="consents")
-    text = models.ForeignKey(ConsentText, models.PROTECT, related_name="+")
+    appointment = models.OneToOneField(Appointment, models.PROTECT, verbose_name=_("visit"), related_name="consent")
+    patient = models.ForeignKey(Patient, models.PROTECT, verbose_name=_("patient"), related_name="consents")
+    text = models.ForeignKey(ConsentText, models.PROTECT, verbose_name=_("consent text"), related_name="+")
     given_at = models.DateTimeField(_("given"), default=timezone.now)
 
     class Meta:
@@ -60,7 +60,9 @@ class CheckIn(models.Model):
         BUSY = "busy", _("in use elsewhere")
         OFF = "off", _("chosen off")
 
-    appointment = models.OneToOneField(Appointment, models.CASCADE, primary_key=True, related_name="check_in")
+    appointment = models.OneToOneField(
+        Appointment, models.CASCADE, verbose_name=_("visit"), primary_key=True, related_name="check_in"
+    )
     callback_phone = models.CharField(_("if we get cut off, we call"), max_length=32, blank=True)
     location = models.CharField(_("where you are right now"), max_length=160, blank=True)
     emergency_contact = models.CharField(_("who we call in an emergency"), max_length=120, blank=True)

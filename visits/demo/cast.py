@@ -37,7 +37,7 @@ RIVERSIDE = {
     "name": "Riverside Family Clinic",
     "time_zone": "America/Chicago",
     "phone": "(555) 010-0142",
-    "phone_hours": "8 am to 5 pm",
+    "phone_hours": "8 am – 5 pm",
 }
 HILLTOP = {"name": "Hilltop Practice", "time_zone": "America/New_York", "phone": "(555) 010-0190"}
 

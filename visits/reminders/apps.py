@@ -1,11 +1,12 @@
 """The ledger of messages to patients, and the tick that sends them."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class RemindersConfig(AppConfig):
     name = "visits.reminders"
-    verbose_name = "Messages"
+    verbose_name = _("Messages")
 
     def ready(self) -> None:
         from visits.booking.signals import appointment_changed

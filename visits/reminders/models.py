@@ -39,7 +39,7 @@ class Communication(models.Model):
         INTERRUPTED = "interrupted", _("Sending broke off twice")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    appointment = models.ForeignKey(Appointment, models.CASCADE, related_name="communications")
+    appointment = models.ForeignKey(Appointment, models.CASCADE, verbose_name=_("visit"), related_name="communications")
     revision = models.PositiveIntegerField(_("revision"))
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
     channel = models.CharField(_("channel"), max_length=8, choices=Channel, default=Channel.EMAIL)

@@ -1,18 +1,17 @@
 """Video visits to look at: who had a seat, and from when to when they were there."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline
-from visits.booking.times import zone_of
 from visits.room.models import Encounter, Presence, Seat
+from visits.schedule.moment import Moment, of_page
 
 
 class SeatInline(ClinicScopedInline):
@@ -25,8 +24,7 @@ class SeatInline(ClinicScopedInline):
 
     @admin.display(description=_("presences"))
     def presences_shown(self, seat: Seat) -> str:
-        zone = zone_of(seat.encounter.appointment.clinic)
-        return ", ".join(_stretch(one, zone) for one in seat.presences.all()) or "–"
+        return ", ".join(_stretch(seat.encounter, one) for one in seat.presences.all()) or "–"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("encounter__appointment__clinic")
@@ -54,11 +52,12 @@ class EncounterAdmin(ClinicScopedAdmin):
 
     @admin.display(description=_("started"), ordering="started_at")
     def begun(self, encounter: Encounter) -> str:
-        return date_format(localtime(encounter.started_at, _zone(encounter)), "D, M j, Y, H:i T")
+        when = _moment(encounter, encounter.started_at)
+        return f"{when.weekday}, {when.full_date}, {when.time} {when.zone_code}"
 
     @admin.display(description=_("ended"), ordering="ended_at")
     def ended(self, encounter: Encounter) -> str:
-        return date_format(localtime(encounter.ended_at, _zone(encounter)), "H:i T") if encounter.ended_at else "–"
+        return _moment(encounter, encounter.ended_at).time if encounter.ended_at else "–"
 
     @admin.display(description=_("clinician"), ordering="appointment__practitioner__name")
     def practitioner(self, encounter: Encounter) -> str:
@@ -76,10 +75,12 @@ class EncounterAdmin(ClinicScopedAdmin):
         return reverse("room:visit", kwargs={"pk": obj.appointment_id})
 
 
-def _zone(encounter: Encounter) -> Any:
-    return zone_of(encounter.appointment.clinic)
+def _moment(encounter: Encounter, instant: datetime) -> Moment:
+    """By the clinic's own clock."""
+    return of_page(instant, encounter.appointment.clinic.time_zone)
 
 
-def _stretch(presence: Presence, zone: Any) -> str:
-    start = f"{localtime(presence.joined_at, zone):%H:%M:%S}"
-    return f"{start}–{localtime(presence.left_at, zone):%H:%M:%S}" if presence.left_at else f"{start}–"
+def _stretch(encounter: Encounter, presence: Presence) -> str:
+    start = _moment(encounter, presence.joined_at).exact_time
+    end = _moment(encounter, presence.left_at).exact_time if presence.left_at else ""
+    return f"{start} – {end}".strip()

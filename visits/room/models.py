@@ -16,11 +16,13 @@ class Encounter(models.Model):
         FINISHED = "finished", _("Finished")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    appointment = models.OneToOneField(Appointment, models.PROTECT, related_name="encounter")
+    appointment = models.OneToOneField(Appointment, models.PROTECT, verbose_name=_("visit"), related_name="encounter")
     status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.IN_PROGRESS)
     started_at = models.DateTimeField(_("started"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
-    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("ended by"), related_name="+", null=True, blank=True
+    )
 
     class Meta:
         ordering = ["-started_at"]
@@ -42,13 +44,17 @@ class Seat(models.Model):
     """One person's place in one encounter. The relay knows them by ``id`` only."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    encounter = models.ForeignKey(Encounter, models.CASCADE, related_name="seats")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, blank=True)
-    link = models.ForeignKey(AccessLink, models.PROTECT, related_name="+", null=True, blank=True)
+    encounter = models.ForeignKey(Encounter, models.CASCADE, verbose_name=_("video visit"), related_name="seats")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("user"), related_name="+", null=True, blank=True
+    )
+    link = models.ForeignKey(
+        AccessLink, models.PROTECT, verbose_name=_("access link"), related_name="+", null=True, blank=True
+    )
     name = models.CharField(_("name"), max_length=120)
     role = models.CharField(_("role"), max_length=16)
     # Grows with each joining: the newest copy of a person evicts the older one.
-    epoch = models.PositiveIntegerField(default=0)
+    epoch = models.PositiveIntegerField(_("times joined"), default=0)
     audio = models.BooleanField(_("microphone on"), default=False)
     video = models.BooleanField(_("camera on"), default=False)
     screen = models.BooleanField(_("shows the screen"), default=False)
@@ -84,7 +90,7 @@ class Presence(models.Model):
     """One stretch of time in which a participant's media were connected."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    seat = models.ForeignKey(Seat, models.CASCADE, related_name="presences")
+    seat = models.ForeignKey(Seat, models.CASCADE, verbose_name=_("participant"), related_name="presences")
     epoch = models.PositiveIntegerField()
     joined_at = models.DateTimeField(_("joined"))
     seen_at = models.DateTimeField(_("last seen"))

@@ -10,7 +10,6 @@ from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.room import presence
-from visits.room.forms import relationship_label
 from visits.room.models import Encounter, Seat
 from visits.room.services import encounter_of, open_to
 from visits.waiting.models import Ticket
@@ -110,5 +109,5 @@ def _was_admitted(visit: Appointment) -> bool:
 
 def _role(seat: Seat) -> str:
     if seat.link and seat.role == Role.GUEST:
-        return relationship_label(seat.link.relationship)
+        return seat.link.relationship_label
     return Role(seat.role).label

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.doors import PrincipalRequest, for_party, for_staff, public
+from accounts.language import speak
 from accounts.models import AccessLink
 from accounts.policy import Action
 from accounts.principal import SESSION_LINKS, link_principal
@@ -67,10 +68,15 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     principal = link_principal(request.session, pk)
     if principal is not None:
         visit = appointment_for(principal, pk, Action.VISIT_JOIN)
+        if principal.may(Action.VISIT_CHECK_IN):
+            speak(request, visit.patient.language)
         may_return = services.open_to(principal, visit)
         return render(request, "room/left.html", {"clinic": principal.clinic, "visit": visit, "may_return": may_return})
     link_id = request.session.get(SESSION_LINKS, {}).get(str(pk))
-    link = AccessLink.objects.select_related("clinic").filter(pk=link_id, resource_id=pk).first() if link_id else None
+    known = AccessLink.objects.select_related("clinic", "patient").filter(pk=link_id, resource_id=pk)
+    link = known.first() if link_id else None
+    if link and link.patient:
+        speak(request, link.patient.language)
     return render(request, "room/left.html", {"clinic": link.clinic if link else None, "may_return": False})
 
 

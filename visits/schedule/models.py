@@ -12,7 +12,7 @@ from accounts.models import Clinic, Practitioner
 
 class VisitType(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    clinic = models.ForeignKey(Clinic, models.CASCADE, related_name="visit_types")
+    clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="visit_types")
     name = models.CharField(_("name"), max_length=80)
     minutes = models.PositiveSmallIntegerField(
         _("length in minutes"), default=20, validators=[MinValueValidator(5), MaxValueValidator(480)]
@@ -46,7 +46,9 @@ class Availability(models.Model):
     """Hours of one clinician on one weekday, by the wall clock of the clinic's time zone."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    practitioner = models.ForeignKey(Practitioner, models.CASCADE, related_name="availability")
+    practitioner = models.ForeignKey(
+        Practitioner, models.CASCADE, verbose_name=_("clinician"), related_name="availability"
+    )
     weekday = models.PositiveSmallIntegerField(_("weekday"), choices=Weekday)
     start_time = models.TimeField(_("from"))
     end_time = models.TimeField(_("to"))

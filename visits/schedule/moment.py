@@ -5,13 +5,20 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, get_timezone_name
+from django.utils.translation import get_language
 
 # Spanish of the United States names American zones ("CT"); plain Spanish writes the hours as we want them.
 ZONE_LOCALES = {"en": "en_US", "es": "es_US"}
 LONGEST_SHORT_NAME = 5
 DAYS = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM"}
 SHORT_DAYS = {"en": "EEE, MMM d", "es": "EEE d MMM"}
+DATES = {"en": "MMM d, y", "es": "d MMM y"}
 MONTH_DAYS = {"en": "MMM d", "es": "d MMM"}
+
+
+def of_page(instant: datetime, zone: str) -> "Moment":
+    """The moment in the language of the page that is being made."""
+    return Moment(instant, zone, (get_language() or "en")[:2])
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,11 @@ class Moment:
         return self._format(SHORT_DAYS[self.language])
 
     @property
+    def full_date(self) -> str:
+        """Nov 24, 2026"""
+        return self._format(DATES[self.language])
+
+    @property
     def month_day(self) -> str:
         """Nov 24"""
         return self._format(MONTH_DAYS[self.language])
@@ -58,8 +70,12 @@ class Moment:
     @property
     def time(self) -> str:
         """10:30 am"""
-        text = self._format("h:mm a").replace("\u202f", "\u00a0")
-        return text.lower() if self.language == "en" else text
+        return self._time("h:mm a")
+
+    @property
+    def exact_time(self) -> str:
+        """10:30:05 am"""
+        return self._time("h:mm:ss a")
 
     @property
     def clock(self) -> str:
@@ -86,6 +102,10 @@ class Moment:
     def is_same_clock(self, other: "Moment") -> bool:
         """Whether both zones show the same day and time at this instant."""
         return self.local.replace(tzinfo=None) == other.local.replace(tzinfo=None)
+
+    def _time(self, pattern: str) -> str:
+        text = self._format(pattern).replace("\u202f", "\u00a0")
+        return text.lower() if self.language == "en" else text
 
     def _format(self, pattern: str) -> str:
         return format_datetime(self.instant, pattern, tzinfo=ZoneInfo(self.zone), locale=self.language)

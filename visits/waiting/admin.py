@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
 from visits.waiting.models import Ticket
@@ -15,6 +16,6 @@ class TicketAdmin(ClinicScopedAdmin):
     patient_path = "appointment__patient"
     read_only = True
 
-    @admin.display(ordering="appointment__patient__family_name")
+    @admin.display(description=_("patient"), ordering="appointment__patient__family_name")
     def patient(self, row: Ticket) -> str:
         return row.appointment.patient.full_name

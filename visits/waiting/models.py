@@ -17,12 +17,16 @@ class Ticket(models.Model):
     SIGN_EVERY = timedelta(seconds=15)
     HERE_FOR = timedelta(seconds=45)
 
-    appointment = models.OneToOneField(Appointment, models.CASCADE, primary_key=True, related_name="ticket")
+    appointment = models.OneToOneField(
+        Appointment, models.CASCADE, verbose_name=_("visit"), primary_key=True, related_name="ticket"
+    )
     arrived_at = models.DateTimeField(_("arrived"), default=timezone.now)
     # The last sign of life of the patient's page; None when it said good-bye.
     seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)
     admitted_at = models.DateTimeField(_("admitted"), null=True, blank=True)
-    admitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, blank=True)
+    admitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("admitted by"), related_name="+", null=True, blank=True
+    )
     # Called in, the patient asked for a moment.
     moment_at = models.DateTimeField(_("asked for a moment"), null=True, blank=True)
     # How long visits take tells the next ones how long they may wait.

@@ -10,7 +10,8 @@ const POLL_EVERY = 15_000;
 const page = document.querySelector("#page");
 const stale = document.querySelector("#stale");
 const plainTitle = document.title;
-const clock = new Intl.DateTimeFormat(document.documentElement.lang, {timeStyle: "short", timeZone: page.dataset.zone});
+const hours = {hour: "numeric", minute: "2-digit", hourCycle: "h12", timeZone: page.dataset.zone};
+const clock = new Intl.DateTimeFormat(document.documentElement.lang, hours);
 const board = () => document.querySelector("#board");
 
 let wanted = board().dataset.version;
@@ -20,6 +21,11 @@ let staleTimer = 0;
 let poll = 0;
 let goodAt = new Date();
 let arrived = 0;
+
+/** As the server writes it: "10:30 am". */
+function timeOf(instant) {
+  return clock.format(instant).toLowerCase();
+}
 
 function refresh() {
   clearTimeout(retry);
@@ -65,7 +71,7 @@ function onSettled() {
 function onArrival({name, first_name: firstName, time, mine}) {
   if (page.dataset.scope === "mine" && !mine) return;
   arrived += 1;
-  const words = page.dataset.arrived.replace("{name}", name).replace("{time}", clock.format(new Date(time)));
+  const words = page.dataset.arrived.replace("{name}", name).replace("{time}", timeOf(new Date(time)));
   document.querySelector("#status").textContent = words;
   document.title = page.dataset.title.replace("{count}", arrived).replace("{name}", firstName);
   play("arrival").then(showSound);
@@ -103,7 +109,7 @@ function setStale(isStale) {
 }
 
 function showSince() {
-  document.querySelector("#stale-since").textContent = clock.format(goodAt);
+  document.querySelector("#stale-since").textContent = timeOf(goodAt);
 }
 
 document.body.addEventListener("htmx:beforeSwap", onBeforeSwap);

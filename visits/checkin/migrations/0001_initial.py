@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='CheckIn',
             fields=[
-                ('appointment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='check_in', serialize=False, to='booking.appointment')),
+                ('appointment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='check_in', serialize=False, to='booking.appointment', verbose_name='visit')),
                 ('callback_phone', models.CharField(blank=True, max_length=32, verbose_name='if we get cut off, we call')),
                 ('location', models.CharField(blank=True, max_length=160, verbose_name='where you are right now')),
                 ('emergency_contact', models.CharField(blank=True, max_length=120, verbose_name='who we call in an emergency')),
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('body', models.TextField(verbose_name='text')),
                 ('published_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='published')),
-                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='consent_texts', to='accounts.clinic')),
+                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='consent_texts', to='accounts.clinic', verbose_name='clinic')),
             ],
             options={
                 'verbose_name': 'consent text',
@@ -54,9 +54,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('given_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='given')),
-                ('appointment', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='consent', to='booking.appointment')),
-                ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='accounts.patient')),
-                ('text', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='checkin.consenttext')),
+                ('appointment', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='consent', to='booking.appointment', verbose_name='visit')),
+                ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='accounts.patient', verbose_name='patient')),
+                ('text', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='checkin.consenttext', verbose_name='consent text')),
             ],
             options={
                 'verbose_name': 'consent',

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
                 ('planned_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='planned')),
-                ('appointment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='communications', to='booking.appointment')),
+                ('appointment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='communications', to='booking.appointment', verbose_name='visit')),
             ],
             options={
                 'verbose_name': 'message',

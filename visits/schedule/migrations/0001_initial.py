@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('end_time', models.TimeField(verbose_name='to')),
                 ('valid_from', models.DateField(blank=True, null=True, verbose_name='valid from')),
                 ('valid_until', models.DateField(blank=True, null=True, verbose_name='valid until, inclusive')),
-                ('practitioner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='availability', to='accounts.practitioner')),
+                ('practitioner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='availability', to='accounts.practitioner', verbose_name='clinician')),
             ],
             options={
                 'verbose_name': 'weekly hours',
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=80, verbose_name='name')),
                 ('minutes', models.PositiveSmallIntegerField(default=20, validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(480)], verbose_name='length in minutes')),
                 ('is_active', models.BooleanField(default=True, verbose_name='can be booked')),
-                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visit_types', to='accounts.clinic')),
+                ('clinic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visit_types', to='accounts.clinic', verbose_name='clinic')),
             ],
             options={
                 'verbose_name': 'visit type',

@@ -19,11 +19,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Ticket',
             fields=[
-                ('appointment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='ticket', serialize=False, to='booking.appointment')),
+                ('appointment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='ticket', serialize=False, to='booking.appointment', verbose_name='visit')),
                 ('arrived_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='arrived')),
                 ('seen_at', models.DateTimeField(blank=True, null=True, verbose_name='last seen')),
                 ('admitted_at', models.DateTimeField(blank=True, null=True, verbose_name='admitted')),
-                ('admitted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('admitted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='admitted by')),
             ],
             options={
                 'verbose_name': 'place in line',
