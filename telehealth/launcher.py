@@ -5,6 +5,7 @@ and ends with all of them. Everything that it keeps lies in the data folder.
 """
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -17,6 +18,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
@@ -34,27 +36,42 @@ class Stopped(Exception):
 
 def main() -> int:
     """Run until Ctrl-C. Exit status 0 then, 1 with one line on stderr when something fails."""
-    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    end_with_parent()  # make, which a SIGKILL may end before it can tell us
+    parser = Parser(prog="make run", description=__doc__)
     parser.add_argument("--port", type=port_number, default=8000)
-    parser.add_argument("--data", type=Path, default=ROOT / ".data")
+    parser.add_argument("--data", type=folder, default=ROOT / ".data")
     options = parser.parse_args()
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _stop)
-    launcher = Launcher(options.data.expanduser().resolve(), options.port)
+    _on_end(_stop)
+    launcher = Launcher(options.data, options.port)
     try:
         launcher.run()
     except StartError as error:
         print(f"telehealth: {error}", file=sys.stderr)
         return 1
     except Stopped:
+        with contextlib.suppress(OSError):  # whoever read us may be gone
+            print("\nStopping ...", flush=True)
         return 0
     finally:
         launcher.stop()
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage of a program that people start through make."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"telehealth: {message}\n")
+
+
+def folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("no folder is named")
+    return Path(os.path.expanduser(text)).resolve()
+
+
 def port_number(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number")
     return int(text)
 
@@ -78,29 +95,24 @@ class Launcher:
         valkey, redis_url = start_valkey(self._socket_folder())
         self.processes.append(("valkey", valkey))
         self.environment = self._environment(redis_url)
+        self._start("relay", PYTHON, "-m", "visits.relay")
         print("Preparing the database and the demo clinic ...", flush=True)
-        self._step("migrate", "migrate", "--no-input", "-v", "0")
-        self._step("collectstatic", "collectstatic", "--no-input", "-v", "0")
-        self._step("seed", "seed_demo")
+        where_to_look = self._prepare()
         self._start("web", PYTHON, "-m", "uvicorn", "telehealth.asgi:application", "--host", "127.0.0.1",
                     "--port", str(self.port), "--ws", "websockets-sansio", "--lifespan", "off",
                     "--no-access-log", "--no-server-header", "--no-proxy-headers",
                     "--log-level", "warning")  # fmt: skip
-        self._start("relay", PYTHON, "-m", "visits.relay")
         self._start("worker", *CELERY, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING",
                     "--without-gossip", "--without-mingle")  # fmt: skip
         self._start("beat", *CELERY, "beat", "--loglevel", "WARNING", "--pidfile", "",
                     "--schedule", str(self.data / "beat-schedule"))  # fmt: skip
         wait_until(self._answers, self._process("web"), "The web server", seconds=60, pause=0.2)
-        print(self._step("info", "demo_info"), flush=True)
+        print(where_to_look, flush=True)
         self._wait()
 
     def stop(self) -> None:
         """End all processes: Valkey, which the others talk to, last."""
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, signal.SIG_IGN)
-        if len(self.processes) > 1:
-            print("\nStopping ...", flush=True)
+        _on_end(signal.SIG_IGN)
         for _, process in self.processes[1:]:
             process.terminate()
         for _, process in reversed(self.processes):
@@ -114,8 +126,9 @@ class Launcher:
             try:
                 probe.bind(("127.0.0.1", self.port))
             except OSError as error:
+                other = max(self.port, 1023) % 65535 + 1
                 raise StartError(
-                    f"Port {self.port} cannot be used ({error.strerror}). Try: make run PORT={self.port % 65535 + 1}"
+                    f"Port {self.port} cannot be used ({error.strerror}). Try: make run PORT={other}"
                 ) from None
 
     def _open_folder(self) -> None:
@@ -167,16 +180,17 @@ class Launcher:
         except (OSError, ValueError, KeyError, TypeError):
             raise StartError(f"{path} is damaged. Remove it to get new keys (links and sessions end).") from None
 
-    def _step(self, log: str, *command: str) -> str:
-        """Run a management command to its end and return what it printed. StartError if it fails."""
+    def _prepare(self) -> str:
+        """Make the database, the static files and the demo clinic; return what to tell. StartError if it fails."""
+        log = self.logs / "prepare.log"
         done = subprocess.run(
-            [PYTHON, "manage.py", *command],
+            [PYTHON, "-m", "telehealth.prepare"],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, preexec_fn=end_with_parent, check=False,
         )  # fmt: skip
-        (self.logs / f"{log}.log").write_text(done.stdout + done.stderr)
+        log.write_text(done.stderr)
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise StartError(f"{command[0]} failed in {self.data}: {last} (see {self.logs / log}.log)")
+            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise StartError(f"The demo could not be prepared in {self.data}: {last} (see {log})")
         return done.stdout.rstrip()
 
     def _start(self, name: str, *command: str) -> None:
@@ -209,7 +223,13 @@ class Launcher:
             self._check_alive()
 
 
+def _on_end(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, handler)
+
+
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    _on_end(signal.SIG_IGN)
     raise Stopped
 
 

@@ -52,8 +52,10 @@ chromium() {
 
 translations() {
     for po in telehealth/locale/*/LC_MESSAGES/django.po; do
-        if [ -e "$po" ] && [ "$po" -nt "${po%.po}.mo" ]; then
-            .venv/bin/pybabel --quiet compile --input-file "$po" --output-file "${po%.po}.mo" --locale "$(basename "${po%/LC_MESSAGES/django.po}")"
+        mo=${po%.po}.mo
+        # dash finds nothing newer than a file that is not there.
+        if [ -e "$po" ] && { [ ! -e "$mo" ] || [ "$po" -nt "$mo" ]; }; then
+            .venv/bin/pybabel --quiet compile --input-file "$po" --output-file "$mo" --locale "$(basename "${po%/LC_MESSAGES/django.po}")"
         fi
     done
 }

@@ -1,6 +1,6 @@
 """The demo clinic looks lived in, whenever somebody starts it."""
 
-import json
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from io import StringIO
@@ -20,6 +20,7 @@ from visits.demo.management.commands import demo_info, seed_demo
 from visits.reminders.models import Communication
 from visits.reminders.services import send_due
 from visits.room.models import Encounter, Presence
+from visits.schedule.models import Availability
 from visits.waiting.models import Ticket
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -177,13 +178,25 @@ def test_the_ready_visit_stays_the_same_until_the_patient_comes():
 @pytest.mark.django_db
 def test_demo_info_says_where_to_look(client: Client):
     services.seed()
-    text, data = StringIO(), StringIO()
+    told = StringIO()
 
-    call_command(demo_info.Command(), stdout=text)
-    call_command(demo_info.Command(), "--json", stdout=data)
+    call_command(demo_info.Command(), stdout=told)
 
-    for word in (cast.PASSWORD, cast.CLINICIAN, "/dev/people/", "/dev/mail/", "/v/", "/admin/"):
-        assert word in text.getvalue()
-    told = json.loads(data.getvalue())
-    page = client.get(told["patient"]["link"].removeprefix("http://localhost"))
-    assert page.status_code == 200
+    for word in (cast.PASSWORD, cast.CLINICIAN, "/dev/people/", "/dev/mail/", "/admin/"):
+        assert word in told.getvalue()
+    link = re.search(r"http://localhost(/v/\S+)", told.getvalue())
+    assert link
+    assert client.get(link[1]).status_code == 200
+
+
+@pytest.mark.django_db
+def test_demo_info_says_so_when_nobody_is_free(client: Client):
+    services.seed()
+    Availability.objects.all().delete()
+    told = StringIO()
+
+    call_command(demo_info.Command(), stdout=told)
+
+    assert "every clinician is booked" in told.getvalue()
+    assert "/dev/people/" in told.getvalue()
+    assert client.get("/dev/people/").status_code == 200

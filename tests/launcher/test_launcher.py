@@ -4,13 +4,15 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,36 +48,43 @@ def read_until(process: subprocess.Popen[str], pattern: str, seconds: float = 12
     return seen
 
 
-def descendants(data: Path) -> list[int]:
-    """Every process that carries this data folder in its environment or command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                text = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
-                ended = ") Z " in (entry / "stat").read_text()
-            except OSError:
-                continue
-            if str(data).encode() in text and not ended and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-    return found
-
-
 @contextmanager
-def running(data: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(data: Path, port: int, end: signal.Signals) -> Iterator[str]:
+    """What a launcher printed once it is ready; ``end`` then ends it, and every process that it started."""
     process = launch("--port", port, "--data", data)
     try:
-        yield process, read_until(process, r"/dev/people/")
+        printed = read_until(process, r"Administration:")
+        started = children(process.pid)
+        for name in ("valkey", "uvicorn", "visits.relay", "worker", "beat"):
+            assert any(name in command_line(pid) for pid in started)
+        yield printed
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
+        process.send_signal(end)
+        process.communicate(timeout=30)
+    assert process.returncode == (-end if end == signal.SIGKILL else 0)
+    deadline = time.monotonic() + 15
+    while any(map(command_line, started)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [command_line(pid) for pid in started if command_line(pid)] == []
 
 
-def refused(*arguments: object) -> str:
+def children(pid: int) -> list[int]:
+    below = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*below, *(one for child in below for one in children(child))]
+
+
+def command_line(pid: int) -> str:
+    """Empty for a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def refused(*arguments: object, status: int = 1) -> str:
     process = launch(*arguments)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == status
     assert len(error.strip().splitlines()) == 1, error
     return error
 
@@ -88,7 +97,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def demo(data: Path) -> Iterator[tuple[int, str]]:
     port = free_port()
-    with running(data, port) as (_, printed):
+    with running(data, port, signal.SIGTERM) as printed:
         yield port, printed
 
 
@@ -129,20 +138,33 @@ def test_damaged_secrets_are_one_clear_line(tmp_path):
     assert "damaged" in refused("--port", free_port(), "--data", tmp_path)
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_a_second_start_keeps_the_data_and_leaves_no_process(tmp_path, end):
-    data = tmp_path / "again"
-    with running(data, free_port()):
+@pytest.mark.parametrize("arguments", [("--port", "0"), ("--port", "http"), ("--data", "")])
+def test_a_senseless_value_is_one_clear_line(arguments):
+    refused(*arguments, status=2)
+
+
+def test_what_is_killed_leaves_no_process_and_the_next_start_goes_on_from_there(demo, tmp_path):
+    """Beside another one, in a folder whose path is too long for a socket."""
+    data = tmp_path / "a folder" / ("long" * 30)
+    with running(data, free_port(), signal.SIGKILL):
         pass
-    secrets = (data / "secrets.json").read_text()
+    before = made(data)
+    assert len(before["visits"]) > 100
 
-    with running(data, free_port()) as (process, _):
-        assert len(descendants(data)) >= 5
-        process.send_signal(end)
-        process.wait(30)
-    deadline = time.monotonic() + 15
-    while descendants(data) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    with running(data, free_port(), signal.SIGINT):
+        after = made(data)
 
-    assert descendants(data) == []
-    assert (data / "secrets.json").read_text() == secrets
+    assert after["secrets"] == before["secrets"]
+    assert after["users"] == before["users"]
+    assert after["visits"] >= before["visits"]
+    assert after["collected"] == before["collected"]
+
+
+def made(data: Path) -> dict[str, Any]:
+    with closing(sqlite3.connect(data / "telehealth.sqlite3")) as database:
+        return {
+            "secrets": (data / "secrets.json").read_text(),
+            "users": set(database.execute("select email, password from accounts_user")),
+            "visits": set(database.execute("select id from booking_appointment")),
+            "collected": (data / "static" / "staticfiles.json").stat().st_mtime_ns,
+        }

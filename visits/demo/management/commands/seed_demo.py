@@ -12,4 +12,7 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         clinic = services.seed()
-        self.stdout.write(f"{clinic.name}: {clinic.patients.count()} patients, {clinic.appointments.count()} visits")
+        if options["verbosity"]:
+            self.stdout.write(
+                f"{clinic.name}: {clinic.patients.count()} patients, {clinic.appointments.count()} visits"
+            )
