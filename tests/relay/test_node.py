@@ -12,7 +12,7 @@ import pytest
 
 from telehealth.embedded import start_valkey, stop
 from tests.headless import eventually
-from tests.relay.conftest import SECRET, start_node
+from tests.relay.conftest import SECRET, NodeProcess, start_node
 from tests.relay.offers import FIREFOX, full_offer
 from visits.relay import wire
 from visits.relay.client import Joined, RelayClient, RelayRefused, RelayUnavailable, SlotMids
@@ -138,6 +138,7 @@ async def test_nobody_to_answer_is_unavailable(client, redis_url):
 async def test_a_node_that_does_not_answer_is_unavailable(nodes, client, redis_url):
     node = nodes()
     quick = RelayClient(redis_url, SECRET, timeout=1.0)
+    await asyncio.sleep(0.2)  # by now it reads, so that Redis hands it the command
     node.process.send_signal(signal.SIGSTOP)
     try:
         with pytest.raises(RelayUnavailable):
@@ -152,27 +153,49 @@ async def test_a_node_that_does_not_answer_is_unavailable(nodes, client, redis_u
 
 async def test_a_join_that_is_cancelled_is_not_carried_out_later(nodes, client):
     node = nodes()
+    await asyncio.sleep(0.2)
     node.process.send_signal(signal.SIGSTOP)
     try:
         join = asyncio.create_task(client.join(room="room", peer="ann", epoch=1, sdp=full_offer(FIREFOX)))
         await asyncio.sleep(0.3)
-        assert await client._redis.llen(wire.commands_key(node.node)) == 1
+        assert len(await client._redis.keys("relay:command:*")) == 1
         join.cancel()
         with pytest.raises(asyncio.CancelledError):
             await join
     finally:
         node.process.send_signal(signal.SIGCONT)
-    assert await client._redis.llen(wire.commands_key(node.node)) == 0
+    assert await client._redis.keys("relay:command:*") == []
     await client.join(room="room", peer="ann", epoch=1, sdp=full_offer(FIREFOX))
+
+
+async def test_a_leave_is_carried_out_also_when_its_sender_gave_up(nodes, client, people, redis_url):
+    node = nodes()
+    ann = people("ann")
+    await ann.join(client, "room")
+    quick = RelayClient(redis_url, SECRET, timeout=0.5)
+    node.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(RelayUnavailable):
+            await quick.leave(room="room", peer="ann", epoch=1)
+    finally:
+        node.process.send_signal(signal.SIGCONT)
+    await quick.aclose()
+    await eventually(lambda: ann.closed)
+
+
+async def give(client: RelayClient, node: NodeProcess, identifier: str, text: str) -> None:
+    """A command as the client writes it."""
+    await client._redis.set(wire.command_key(identifier), text)
+    await client._redis.rpush(wire.commands_key(node.node), identifier)
 
 
 async def test_a_command_that_comes_twice_is_carried_out_once(nodes, client):
     node = nodes()
     grant = sign_grant(SECRET, room="room", peer="ann", epoch=1)
-    command = {"id": "same", "command": "join", "room": "room", "grant": grant, "sdp": full_offer(FIREFOX)}
+    command = {"command": "join", "room": "room", "grant": grant, "sdp": full_offer(FIREFOX)}
     answers = []
     for _ in range(3):
-        await client._redis.rpush(wire.commands_key(node.node), json.dumps(command))
+        await give(client, node, "same", json.dumps(command))
         answers.append(json.loads((await client._redis.blpop([wire.reply_key("same")], timeout=3))[1]))
     assert answers[0] == answers[1] == answers[2]
     assert Joined.from_json(answers[0]["result"]).sdp.startswith("v=0")
@@ -185,18 +208,25 @@ async def test_a_command_that_comes_twice_is_carried_out_once(nodes, client):
         "{",
         "[]",
         "{}",
-        '{"id": 7}',
-        '{"id": "x"}',
-        '{"id": "x", "command": "join", "room": 3}',
-        "[" * 5000,
         "null",
-        b"\xff\xfe",
-        r'{"id": "\ud800"}',
+        '{"command": "join", "room": 3}',
+        r'{"command": "leave", "room": "\ud800"}',
+        "[" * 5000,
     ],
 )
-async def test_a_malformed_command_does_no_harm(nodes, client, people, text):
+async def test_a_malformed_command_is_refused(nodes, client, people, text):
     node = nodes()
-    await client._redis.rpush(wire.commands_key(node.node), text)
+    await give(client, node, "x", text)
+    assert json.loads((await client._redis.blpop([wire.reply_key("x")], timeout=3))[1]) == {"error": "malformed"}
+    await people("ann").join(client, "room")
+
+
+@pytest.mark.parametrize("identifier", ["", "x" * 65, "nothing is known of it", b"\xff\xfe"])
+async def test_a_malformed_command_id_does_no_harm(nodes, client, people, identifier):
+    node = nodes()
+    await client._redis.rpush(wire.commands_key(node.node), identifier)
+    await client._redis.rpush(wire.commands_key(node.node), "x")
+    await client._redis.set(wire.command_key("x"), b"\xff\xfe")
     await people("ann").join(client, "room")
 
 
@@ -232,8 +262,8 @@ async def test_a_subscription_that_is_not_confirmed_gives_its_connection_back(cl
 async def test_a_grant_for_another_room_is_refused(nodes, client):
     node = nodes()
     grant = sign_grant(SECRET, room="mine", peer="ann", epoch=1)
-    command = {"id": "x", "command": "join", "room": "yours", "grant": grant, "sdp": full_offer(FIREFOX)}
-    await client._redis.rpush(wire.commands_key(node.node), json.dumps(command))
+    command = {"command": "join", "room": "yours", "grant": grant, "sdp": full_offer(FIREFOX)}
+    await give(client, node, "x", json.dumps(command))
     answer = json.loads((await client._redis.blpop([wire.reply_key("x")], timeout=3))[1])
     assert answer == {"error": "bad-grant"}
 

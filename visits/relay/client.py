@@ -1,7 +1,7 @@
 """The web side's door to the relay: commands through Redis lists, events through pub/sub.
 
-A command carries its own id. A node acts on an id once and repeats its answer, so a command may be
-sent again when no answer came.
+A command has an id. A node acts on an id once and repeats its answer, so a command may be sent
+again when no answer came; its text expires when its sender gives up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PATIENCE = 2.0  # seconds that a command waits for its answer before it is sent 
 PAUSE = 0.2  # seconds before looking for a node again
 LISTEN = 1.0  # seconds of one read of a subscription; below the socket timeout
 CONFIRM = 5.0  # seconds for a subscription to be confirmed
-WITHDRAW = 0.3  # seconds for taking a command back
+TAKE_BACK = 0.3  # seconds for taking a command back
 
 
 class RelayUnavailable(Exception):
@@ -70,9 +70,9 @@ class RelayClient:
     async def leave(self, *, room: str, peer: str, epoch: int) -> None:
         """Take the copy out of the room. Nothing happens if it is not there, or a newer one is.
 
-        Raises RelayUnavailable.
+        Raises RelayUnavailable; a node that hung for some seconds carries it out all the same.
         """
-        await self._command("leave", room, peer=peer, epoch=epoch)
+        await self._command("leave", room, lasting=True, peer=peer, epoch=epoch)
 
     async def share(self, *, room: str, peer: str | None) -> None:
         """Show everybody else the screen of `peer`, or of nobody.
@@ -86,9 +86,9 @@ class RelayClient:
     async def close_room(self, *, room: str) -> None:
         """Let everybody in the room go. Nothing happens if there is no such room.
 
-        Raises RelayUnavailable.
+        Raises RelayUnavailable; a node that hung for some seconds carries it out all the same.
         """
-        await self._command("close_room", room)
+        await self._command("close_room", room, lasting=True)
 
     def events(self, room: str) -> RoomEvents:
         """What happens in the room from now on, over all nodes.
@@ -103,24 +103,34 @@ class RelayClient:
         """Close the connections to Redis."""
         await self._redis.aclose()
 
-    async def _command(self, name: str, room: str, *, place: bool = False, **fields: Any) -> Any:
-        """The node's answer; None if no node has the room and `place` does not give it one."""
+    async def _command(self, name: str, room: str, *, place: bool = False, lasting: bool = False, **fields: Any) -> Any:
+        """The node's answer; None if no node has the room and `place` does not give it one.
+
+        A command that nobody waits for any more is not carried out, unless it is `lasting`.
+        """
+        text = json.dumps({"command": name, "room": room, **fields})
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._deliver(room, place, {"command": name, "room": room, **fields})
+                return await self._deliver(room, place, lasting, text)
         except (TimeoutError, RedisError, OSError) as error:
             _heed_cancellation()
             raise RelayUnavailable(type(error).__name__) from error
 
-    async def _deliver(self, room: str, place: bool, command: dict[str, Any]) -> Any:
+    async def _deliver(self, room: str, place: bool, lasting: bool, text: str) -> Any:
         identifier = secrets.token_hex(16)
-        text = json.dumps({"id": identifier, **command})
         deadline = time.monotonic() + self._timeout
         while True:
             node = await self._node(room) if place else await self._node_of(room)
             if node is None and not place:
                 return None
-            reply = await self._send(node, identifier, text, deadline) if node else None
+            left = deadline - time.monotonic()
+            life = wire.REPLY_LIFE if lasting else left
+            try:
+                reply = await self._send(node, identifier, text, life, left) if node else None
+            except asyncio.CancelledError:
+                if not lasting:
+                    await self._take_back(identifier)
+                raise
             if reply is None or reply.get("error") == wire.ELSEWHERE:
                 await asyncio.sleep(PAUSE)
                 continue
@@ -138,26 +148,20 @@ class RelayClient:
         nodes = await live_nodes(self._redis)
         return await assign(self._redis, room, nodes[0]) if nodes else None
 
-    async def _send(self, node: str, identifier: str, text: str, deadline: float) -> dict[str, Any] | None:
+    async def _send(self, node: str, identifier: str, text: str, life: float, left: float) -> dict[str, Any] | None:
         commands, reply = wire.commands_key(node), wire.reply_key(identifier)
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.rpush(commands, text)
+            pipe.set(wire.command_key(identifier), text, px=max(1, int(1000 * life)))
+            pipe.rpush(commands, identifier)
             pipe.expire(commands, wire.REPLY_LIFE)
             await pipe.execute()
-        wait = max(0.05, min(PATIENCE, deadline - time.monotonic()))
-        popped = None
-        try:
-            popped = await cast(Any, self._redis).blpop([reply], timeout=wait)
-        finally:
-            if popped is None:
-                await self._take_back(commands, text)
+        popped = await cast(Any, self._redis).blpop([reply], timeout=max(0.05, min(PATIENCE, left)))
         return cast("dict[str, Any]", json.loads(popped[1])) if popped else None
 
-    async def _take_back(self, commands: str, text: str) -> None:
-        """Nobody waits for the command any more: it must not be carried out later."""
+    async def _take_back(self, identifier: str) -> None:
         with contextlib.suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(WITHDRAW):
-                await cast(Any, self._redis).lrem(commands, 0, text)
+            async with asyncio.timeout(TAKE_BACK):
+                await self._redis.delete(wire.command_key(identifier))
 
 
 def _heed_cancellation() -> None:

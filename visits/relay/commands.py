@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -29,19 +29,18 @@ class Commands:
         self._address = address
         self._answers: OrderedDict[str, str] = OrderedDict()
 
-    async def take(self, text: str) -> None:
-        """Handle one command. Raises redis.RedisError or OSError; a command without an id is dropped."""
-        try:
-            command = json.loads(text)
-            identifier = command["id"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            identifier = None
-        if not isinstance(identifier, str) or not 0 < len(identifier) <= MAX_ID:
+    async def take(self, identifier: str) -> None:
+        """Handle one command. Raises redis.RedisError or OSError; what nobody waits for any more is dropped."""
+        if not 0 < len(identifier) <= MAX_ID:
             self._engine.counters.refuse("command_malformed")
             return
         answer = self._answers.get(identifier)
         if answer is None:
-            result = await self._answer(command)
+            text = cast("str | None", await self._redis.get(wire.command_key(identifier)))
+            if text is None:
+                self._engine.counters.refuse("command_expired")
+                return
+            result = await self._answer(text)
             answer = json.dumps(result)
             if result.get("error") != wire.ELSEWHERE:  # which may change
                 self._remember(identifier, answer)
@@ -52,21 +51,23 @@ class Commands:
         if len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
 
-    async def refuse(self, text: str) -> None:
+    async def refuse(self, identifier: str) -> None:
         """Answer that this node takes nothing more, so that the sender looks elsewhere."""
-        try:
-            identifier = json.loads(text)["id"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return
-        await self._send(str(identifier)[:MAX_ID], json.dumps({"error": wire.ELSEWHERE}))
+        if 0 < len(identifier) <= MAX_ID:
+            await self._send(identifier, json.dumps({"error": wire.ELSEWHERE}))
 
     async def _send(self, identifier: str, answer: str) -> None:
         async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(wire.command_key(identifier))
             pipe.rpush(wire.reply_key(identifier), answer)
             pipe.expire(wire.reply_key(identifier), wire.REPLY_LIFE)
             await pipe.execute()
 
-    async def _answer(self, command: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, text: str) -> dict[str, Any]:
+        try:
+            command = json.loads(text)
+        except (ValueError, RecursionError):
+            command = None  # which is no command
         try:
             return {"result": await self._carry_out(command)}
         except Refused as refusal:
@@ -81,7 +82,7 @@ class Commands:
             self._engine.counters.fail("command", error)
             return {"error": "failed"}
 
-    async def _carry_out(self, command: dict[str, Any]) -> Any:
+    async def _carry_out(self, command: object) -> Any:
         match command:
             case {"command": "join", "room": str(room), "grant": str(token), "sdp": str(offer)}:
                 return await self._join(room, token, offer)

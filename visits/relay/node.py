@@ -90,8 +90,8 @@ class Node:
 
     async def _send_elsewhere(self) -> None:
         key = wire.commands_key(self._config.node_id)
-        while (text := await cast(Any, self._redis).lpop(key)) is not None:
-            await self._commands.refuse(text)
+        while (identifier := await cast(Any, self._redis).lpop(key)) is not None:
+            await self._commands.refuse(identifier)
 
     async def _tick(self) -> None:
         while True:
@@ -110,9 +110,9 @@ class Node:
 
     async def _take_commands(self) -> None:
         while not self._stopping.is_set():
-            text = await self._survive(self._next_command)
-            if text is not None:
-                await self._survive(partial(self._commands.take, text))
+            identifier = await self._survive(self._next_command)
+            if identifier is not None:
+                await self._survive(partial(self._commands.take, identifier))
 
     async def _next_command(self) -> str | None:
         key = wire.commands_key(self._config.node_id)

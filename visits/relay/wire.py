@@ -1,8 +1,9 @@
 """What goes through Redis between web and relay: key names, events and answers as JSON. No I/O.
 
 Keys: ``relay:nodes`` (sorted set, by load) and ``relay:node:<id>`` (expires: the node's pulse),
-``relay:room:<room>`` (the node that has the room), ``relay:commands:<node>`` and
-``relay:reply:<command>`` (lists), ``relay:events:<room>`` (channel).
+``relay:room:<room>`` (the node that has the room), ``relay:commands:<node>`` (list of command ids),
+``relay:command:<id>`` (the command; expires when nobody waits for it any more), ``relay:reply:<id>``
+(list), ``relay:events:<room>`` (channel).
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ def commands_key(node: str) -> str:
     return f"relay:commands:{node}"
 
 
-def reply_key(command: str) -> str:
-    return f"relay:reply:{command}"
+def command_key(identifier: str) -> str:
+    return f"relay:command:{identifier}"
+
+
+def reply_key(identifier: str) -> str:
+    return f"relay:reply:{identifier}"
 
 
 def events_channel(room: str) -> str:
