@@ -15,6 +15,7 @@ from visits.booking import services
 from visits.booking.models import Appointment
 from visits.booking.patients import Details
 from visits.booking.signals import appointment_changed
+from visits.booking.times import times
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +114,17 @@ def test_what_is_no_longer_offered_cannot_be_booked(book, what, request):
 
     with pytest.raises(services.NotAvailable):
         book()
+
+
+def test_times_that_are_past_are_not_shown_and_those_taken_are(book, practitioner, visit_type):
+    book()
+
+    shown = times(
+        practitioner=practitioner, visit_type=visit_type, first_day=tuesday(), last_day=tuesday(), now=at("09:41")
+    )
+
+    assert [slot.start for slot in shown.all] == [at(f"{h}:{m:02}") for h in (10, 11) for m in (0, 20, 40)]
+    assert [slot.start for slot in shown.free] == [slot.start for slot in shown.all[1:]]
 
 
 def test_the_same_booking_sent_twice_is_one_visit(book, heard):

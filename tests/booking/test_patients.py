@@ -46,6 +46,7 @@ def people(clinic):
         ("erik@example.org", {"Erik"}),
         ("hal 1967", {"Erik"}),
         ("nobody", set()),
+        ("0000", set()),
         (".*", set()),
         ("%%", set()),
     ],

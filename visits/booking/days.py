@@ -93,7 +93,7 @@ def strip(times: Times, first_day: date, clock: Clock) -> list[Day]:
 
 
 def parts(times: Times, day: date, clock: Clock) -> list[Part]:
-    """The day's slots by morning, afternoon and evening; those taken stay in their place."""
+    """The day's slots to come by morning, afternoon and evening; those taken stay in their place."""
     free = set(times.free)
     choices = [Choice(slot, clock.at(slot.start), slot in free) for slot in times.all]
     of_day = [choice for choice in choices if choice.words.date == day]

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import MINYEAR, date, datetime
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -130,7 +130,7 @@ def _matches(word: str) -> Q:
     digits = re.sub(r"[\s()\-./+]", "", word)
     if digits.isdecimal():
         match |= Q(digits__contains=digits)
-        if len(digits) == 4:
+        if len(digits) == 4 and int(digits) >= MINYEAR:
             match |= Q(birth_date__year=int(digits))
         for born in _dates(word):
             match |= Q(birth_date=born)

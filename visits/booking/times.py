@@ -20,7 +20,7 @@ LOOK_AHEAD = timedelta(days=62)
 
 @dataclass(frozen=True)
 class Times:
-    """A clinician's slots for one visit type between two days: all of them, and those still free."""
+    """A clinician's slots for one visit type between two days: all that are to come, and those still free."""
 
     all: list[Slot]
     free: list[Slot]
@@ -36,8 +36,10 @@ def times(
     """The slots between two days of the clinic's calendar, both included. Two queries, however many days."""
     zone = zone_of(practitioner.clinic)
     every = slots.expand(_hours(practitioner, first_day, last_day), zone, first_day, last_day, visit_type.minutes)
-    busy = _busy(practitioner, every[0].start, every[-1].end) if every else []
-    return Times(every, slots.without(every, busy, now or timezone.now()))
+    now = now or timezone.now()
+    coming = [slot for slot in every if slot.start >= now]
+    busy = _busy(practitioner, coming[0].start, coming[-1].end) if coming else []
+    return Times(coming, slots.without(coming, busy, now))
 
 
 def free_slots(
