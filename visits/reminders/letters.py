@@ -69,8 +69,6 @@ def _headline(message: Communication, at: Moment, now: datetime) -> str:
         return _("Your visit is cancelled")
     if message.kind == Kind.CONFIRMATION:
         return _("Your video visit is booked")
-    if message.kind == Kind.NEW_LINK:
-        return _("Your new link")
     minutes = ceil((at.instant - now) / timedelta(minutes=1))
     if minutes <= 0:
         return _("It is time for your visit")
@@ -90,8 +88,6 @@ def _subject(message: Communication, at: Moment, headline: str) -> str:
         return _("Your visit on %(day)s is cancelled") % when
     if message.kind == Kind.CONFIRMATION:
         return _("Your video visit is booked for %(day)s, %(time)s %(zone)s") % when
-    if message.kind == Kind.NEW_LINK:
-        return _("New link for your video visit on %(day)s, %(time)s %(zone)s") % when
     return f"{headline}, {at.time} {at.zone_code}"
 
 
@@ -99,8 +95,6 @@ def _lead(message: Communication) -> str:
     name = {"name": message.appointment.patient.given_name}
     if message.kind == Kind.CANCELLATION:
         return _("Hello %(name)s, this visit will not take place.") % name
-    if message.kind == Kind.NEW_LINK:
-        return _("Hello %(name)s, use this link for your visit.") % name
     return _("Hello %(name)s, we look forward to seeing you.") % name
 
 

@@ -15,7 +15,6 @@ class Communication(models.Model):
         REMINDER_DAY = "reminder-day", _("Reminder, 1 day before")
         REMINDER_SOON = "reminder-soon", _("Reminder, 10 minutes before")
         CANCELLATION = "cancellation", _("Cancellation")
-        NEW_LINK = "new-link", _("New link")
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("E-mail")

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('revision', models.PositiveIntegerField(verbose_name='revision')),
-                ('kind', models.CharField(choices=[('confirmation', 'Confirmation'), ('reminder-day', 'Reminder, 1 day before'), ('reminder-soon', 'Reminder, 10 minutes before'), ('cancellation', 'Cancellation'), ('new-link', 'New link')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('confirmation', 'Confirmation'), ('reminder-day', 'Reminder, 1 day before'), ('reminder-soon', 'Reminder, 10 minutes before'), ('cancellation', 'Cancellation')], max_length=16, verbose_name='kind')),
                 ('channel', models.CharField(choices=[('email', 'E-mail')], default='email', max_length=8, verbose_name='channel')),
                 ('serial', models.PositiveSmallIntegerField(default=0, verbose_name='repeat')),
                 ('due_at', models.DateTimeField(verbose_name='due')),
