@@ -19,7 +19,7 @@ from accounts.links import services as links
 from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
-from accounts.policy import Action
+from accounts.policy import STAFF_ROLES, Action
 
 
 @admin.register(Clinic)
@@ -52,14 +52,31 @@ class MembershipInline(ClinicScopedInline):
         return super().get_formset(request, obj, validate_min=True, **kwargs)
 
 
+class RoleFilter(admin.SimpleListFilter):
+    """By role in the clinics that the person may see; a role elsewhere is not theirs to find out."""
+
+    title = _("role")
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(role.value, role.label) for role in STAFF_ROLES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        if self.value() is None:
+            return queryset
+        memberships = admin.site._registry[Membership].get_queryset(request)
+        return queryset.filter(pk__in=memberships.filter(role=self.value()).order_by().values("user"))
+
+
 @admin.register(User)
 class UserAdmin(ClinicScopedAdmin):
+    audited_fields = ("is_active", "is_staff", "is_superuser")
     form = UserForm
     clinic_path = "memberships__clinic"
     deletable = False  # the audit trail names them; ``is_active`` shuts them out
     inlines = (MembershipInline,)
     list_display = ("name", "email", "roles", "is_active", "is_staff", "second_factor", "last_login")
-    list_filter = ("is_active", "is_staff", "memberships__role", "last_login")
+    list_filter = ("is_active", "is_staff", RoleFilter, "last_login")
     search_fields = ("name", "email")
     readonly_fields = ("second_factor", "last_login", "date_joined")
     actions = ("mail_password_link", "reset_second_factor")
@@ -137,6 +154,7 @@ class UserAdmin(ClinicScopedAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(ClinicScopedAdmin):
+    audited_fields = ("role", "is_active")
     list_display = ("user", "clinic", "role", "is_active")
     list_filter = ("role", "is_active", "clinic")
     search_fields = ("user__name", "user__email")

@@ -11,8 +11,7 @@ Other apps reuse it:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
@@ -112,6 +111,8 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     """A ModelAdmin under ``ClinicScope`` that records each add, change and delete, and each look at a patient's row."""
 
     show_facets = admin.ShowFacets.NEVER
+    # Fields of codes, whose values the trail keeps: what was granted, not only that something was.
+    audited_fields: tuple[str, ...] = ()
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The clinic as a column is news to superusers only."""
@@ -124,6 +125,15 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
             if self._is_news(request, path)
         ]
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only what the page offers: Django lets any column be read by ``?password__startswith=``, letter by letter."""
+        offered = [filter_name(one) for one in self.get_list_filter(request)] if request else []
+        if self.date_hierarchy:
+            offered.append(self.date_hierarchy)
+        is_offered = any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
+        # PostgreSQL fails at a NUL.
+        return is_offered and "\0" not in value and super().lookup_allowed(lookup, value, request)
+
     def _is_news(self, request: HttpRequest, name: Any) -> bool:
         return name != self.clinic_path or bool(getattr(request.user, "is_superuser", False))
 
@@ -132,12 +142,24 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         with transaction.atomic():
             return super().response_action(request, *args, **kwargs)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Rows of inlines are on the trail by themselves, as if saved on their own page (which there must be)."""
+        own = cast(ClinicScopedAdmin, self.admin_site._registry[formset.model])
+        for row in formset.deleted_forms:  # before they lose their ids
+            own.audit(request, "admin.delete", AuditEvent.Action.DELETE, row.instance)
+        super().save_formset(request, form, formset, change)
+        for obj in formset.new_objects:
+            own.audit(request, "admin.add", AuditEvent.Action.CREATE, obj, **own.audited_values(obj))
+        for obj, names in formset.changed_objects:
+            own.audit(request, "admin.change", AuditEvent.Action.UPDATE, obj, fields=names, **own.audited_values(obj))
+
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self.audit(request, "admin.add", AuditEvent.Action.CREATE, obj)
+        self.audit(request, "admin.add", AuditEvent.Action.CREATE, obj, **self.audited_values(obj))
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self.audit(request, "admin.change", AuditEvent.Action.UPDATE, obj, fields=changed_fields(message))
+        fields = changed_fields(message)
+        self.audit(request, "admin.change", AuditEvent.Action.UPDATE, obj, fields=fields, **self.audited_values(obj))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
@@ -170,8 +192,12 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
             entity=obj,
             patient=self.patient_of(obj),
             request=request,
-            detail={name: value for name, value in detail.items() if value},
+            detail=detail,
         )
+
+    def audited_values(self, obj: Model) -> dict[str, Any]:
+        """What the trail keeps of a row that was saved."""
+        return {name: getattr(obj, name) for name in self.audited_fields}
 
     def clinic_of(self, obj: Model) -> Clinic | None:
         if isinstance(obj, Clinic):
@@ -205,10 +231,17 @@ def walk(obj: Any, path: str) -> Any:
 
 
 def changed_fields(message: Any) -> list[str]:
-    """The names of fields in an admin change message; no values."""
+    """The names of the form's own fields in an admin change message; no values, and nothing of inlines."""
     parts = message if isinstance(message, list) else []
-    names: Iterable[Any] = (part.get("changed", {}).get("fields", []) for part in parts if isinstance(part, dict))
-    return [str(name) for group in names for name in group]
+    changes = [part.get("changed", {}) for part in parts if isinstance(part, dict)]
+    return [str(name) for change in changes if "object" not in change for name in change.get("fields", [])]
+
+
+def filter_name(one: Any) -> str:
+    """By which lookup an item of ``list_filter`` is asked for."""
+    if isinstance(one, type):
+        return str(getattr(one, "parameter_name", ""))
+    return str(one if isinstance(one, str) else one[0])
 
 
 def _is_relation(model: type[Model], path: str) -> bool:

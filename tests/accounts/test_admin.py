@@ -1,5 +1,7 @@
 """The admin: who sees which rows, what is recorded, what can never be done."""
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -181,7 +183,7 @@ def test_adding_a_person_mails_them_a_link_for_their_password(
     assert sent == [str(user.pk)]
     assert not user.has_usable_password()
     assert user.memberships.get().clinic == clinic
-    event = AuditEvent.objects.get(subtype="admin.add")
+    event = AuditEvent.objects.get(subtype="admin.add", entity_type="User")
     assert (event.user, event.entity_id, event.clinic) == (clinic_admin, str(user.pk), clinic)
 
 
@@ -255,8 +257,30 @@ def test_changing_a_person_is_recorded_by_field_names_without_values(
     )  # fmt: skip
 
     event = AuditEvent.objects.get(subtype="admin.change")
-    assert event.detail == {"fields": ["Name"]}
+    assert event.detail == {"fields": ["Name"], "is_active": True, "is_staff": False, "is_superuser": False}
     assert "Changed" not in str(event.detail)
+
+
+def test_a_role_given_on_a_persons_page_is_recorded_with_its_value(
+    verified: Any, clinic: Clinic, clinic_admin: User, clinician: User
+) -> None:
+    membership = clinician.memberships.get()
+    row = {"memberships-INITIAL_FORMS": "1", "memberships-0-id": str(membership.pk),
+           "memberships-0-user": str(clinician.pk)}  # fmt: skip
+    browser = verified(clinic_admin)
+
+    browser.post(page_of(clinician), user_form(clinician) | membership_form(clinic, "clinic_admin") | row)
+    given = AuditEvent.objects.get(subtype="admin.change", entity_type="Membership")
+    browser.post(
+        page_of(clinician),
+        user_form(clinician) | membership_form(clinic, "clinic_admin") | row | {"memberships-0-DELETE": "on"},
+    )
+    taken = AuditEvent.objects.get(subtype="admin.delete", entity_type="Membership")
+
+    assert given.detail == {"fields": ["role"], "role": "clinic_admin", "is_active": True}
+    assert given.entity_id == taken.entity_id == str(membership.pk)
+    assert given.user == taken.user == clinic_admin
+    assert given.clinic == taken.clinic == clinic
 
 
 def test_disabling_a_person_shuts_them_out(verified: Any, clinic_admin: User, clinician: User) -> None:
@@ -376,6 +400,47 @@ def test_odd_questions_to_the_trail_do_no_harm(verified: Any, auditor: User, que
     assert verified(auditor).get(list_of("auditevent"), query).status_code in {200, 302, 400}
 
 
-@pytest.mark.parametrize("lookup", ["user__password__startswith", "link__token_hash__startswith"])
-def test_filters_cannot_be_bent_to_read_secrets(verified: Any, auditor: User, lookup: str) -> None:
-    assert verified(auditor).get(list_of("auditevent"), {lookup: "a"}).status_code == 400
+@pytest.mark.parametrize(
+    ("model", "lookup"),
+    [
+        ("auditevent", "user__password__startswith"),
+        ("auditevent", "link__token_hash__startswith"),
+        ("auditevent", "patient__family_name__startswith"),
+        ("auditevent", "detail__contains"),
+        ("user", "password__startswith"),
+        ("user", "memberships__clinic"),
+        ("user", "memberships__role"),
+        ("accesslink", "token_hash__startswith"),
+        ("patient", "birth_date__gte"),
+        ("membership", "user__password__startswith"),
+        ("practitioner", "user__email__startswith"),
+    ],
+)
+def test_filters_cannot_be_bent_to_read_what_the_page_does_not_offer(
+    verified: Any, superuser: User, model: str, lookup: str
+) -> None:
+    assert verified(superuser).get(list_of(model), {lookup: "a"}).status_code == 400
+
+
+def test_every_filter_offered_can_be_used(verified: Any, superuser: User, link: AccessLink) -> None:
+    browser = verified(superuser)
+
+    for model in MODELS:
+        page = browser.get(list_of(model)).content.decode()
+        for query in set(re.findall(r'<a href="(\?[^"]+)"', page)):
+            assert browser.get(list_of(model) + html.unescape(query)).status_code == 200, query
+
+
+def test_a_role_elsewhere_cannot_be_filtered_for(
+    verified: Any, clinic_admin: User, clinician: User, other_clinic: Clinic
+) -> None:
+    Membership.objects.create(user=clinician, clinic=other_clinic, role=Role.AUDITOR)
+    browser = verified(clinic_admin)
+
+    assert clinician.email not in browser.get(list_of("user"), {"role": "auditor"}).content.decode()
+    assert clinician.email in browser.get(list_of("user"), {"role": "clinician"}).content.decode()
+
+
+@pytest.mark.parametrize("query", ["role", "is_active__exact", "last_login__gte", "q", "o", "p"])
+def test_a_nul_in_a_filter_is_no_server_error(verified: Any, clinic_admin: User, query: str) -> None:
+    assert verified(clinic_admin).get(list_of("user"), {query: "\0"}).status_code in {200, 302, 400}
