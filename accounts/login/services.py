@@ -25,6 +25,8 @@ def sign_in(*, request: HttpRequest, email: str, password: str) -> User | None:
             refuse(request, email, "user.signin")
         return None
     with transaction.atomic():
+        if request.user.is_authenticated:
+            logout(request)  # with the second factor: both steps begin anew
         login(request, user)
         audit.record(
             "user.signin",

@@ -1,5 +1,6 @@
 """Where somebody who is signing in goes next."""
 
+from django.contrib.auth import logout
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -18,7 +19,9 @@ def remember_next(request: HttpRequest, url: str) -> None:
 
 
 def next_step(request: HttpRequest) -> str:
-    """The URL of the step that is still missing, or of the page they wanted."""
+    """The URL of the step that is still missing, or of the page they wanted; begins anew who lost the second factor."""
+    if request.user.is_authenticated and mfa.has_lost_factor(request):
+        logout(request)
     if not request.user.is_authenticated:
         return resolve_url("accounts:signin")
     user = request.user

@@ -25,12 +25,14 @@ from django_otp.util import random_hex
 from accounts.audit import services as audit
 from accounts.login.services import home_clinic
 from accounts.models import AuditEvent, User
+from accounts.principal import verified_user
 
 RECOVERY_CODES = 10
 # Without 0, 1, I, O, U: nothing that reads as something else.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
 MOST_FAILURES = 10
 LONGEST_WAIT = timedelta(seconds=2 ** (MOST_FAILURES - 1))
+SESSION_ENTERED = "entered"  # the second step was done in this session once
 
 
 class WrongCode(Exception):
@@ -171,25 +173,33 @@ def _verify(request: HttpRequest, device: Device | None, code: str, subtype: str
 def enter(request: HttpRequest, device: Device) -> None:
     """The second step is done: a new session key, and the device on the session."""
     request.session.cycle_key()
+    request.session[SESSION_ENTERED] = True
     django_otp.login(request, device)
 
 
+def has_lost_factor(request: HttpRequest) -> bool:
+    """Whether this session's second factor was taken away since: a password given long ago enrols no other."""
+    return SESSION_ENTERED in request.session and verified_user(request.user, request.session) is None
+
+
 def make_recovery_codes(*, request: HttpRequest) -> list[str]:
-    """Ten new codes, the only ones that work from now on. They cannot be shown again: hashes are kept."""
+    """Ten new codes, the only ones that work from now on. They cannot be shown again: hashes are kept.
+
+    What was opened with an old one is closed: a session opened so needs ``enter`` with another device before.
+    """
     user = cast(User, request.user)
     codes = [_random_code() for _ in range(RECOVERY_CODES)]
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        device = recovery_of(user) or StaticDevice.objects.create(user=user, name="Recovery codes", confirmed=True)
-        device.token_set.all().delete()
+        StaticDevice.objects.filter(user=user).delete()
+        device = StaticDevice.objects.create(user=user, name="Recovery codes", confirmed=True)
         StaticToken.objects.bulk_create(StaticToken(device=device, token=hash_recovery_code(code)) for code in codes)
-        device.throttle_reset()
         _record("recovery-codes.make", request, user, True, {"codes": len(codes)})
     return codes
 
 
 def reset(user: User) -> int:
-    """Take the second factor away, so that the next sign-in enrols a new one; ends all their sessions' rights.
+    """Take the second factor away, so that the next sign-in enrols a new one; ends all sessions it opened.
 
     Call it in the transaction that audits it.
     """

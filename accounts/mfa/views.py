@@ -108,10 +108,11 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.verify_totp(request=request, code=form.cleaned_data["code"])
+            device = services.verify_totp(request=request, code=form.cleaned_data["code"])
         except (services.WrongCode, services.MustWait) as refused:
             form.add_error("code", refusal(refused))
         else:
+            services.enter(request, device)
             request.session[SESSION_CODES] = services.make_recovery_codes(request=request)
             return redirect("accounts:recovery-codes")
     context = {"form": form, "left": services.recovery_codes_left(cast(User, request.user))}
@@ -153,6 +154,8 @@ def wait_words(seconds: int) -> str:
 
 
 def _is_between_steps(request: HttpRequest) -> bool:
-    """Whether the password is given, there is a clinic to enter, and the second factor is missing."""
+    """Whether the password is given, there is a clinic to enter, and the second factor is still to come."""
     user = cast(User, request.user)
-    return user.is_authenticated and belongs_somewhere(user) and verified_user(user, request.session) is None
+    if not user.is_authenticated or services.has_lost_factor(request):
+        return False
+    return belongs_somewhere(user) and verified_user(user, request.session) is None

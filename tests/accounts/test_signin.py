@@ -462,6 +462,43 @@ def test_new_recovery_codes_need_a_fresh_code_and_end_the_old(
     assert not is_in(other, clinician)
 
 
+def test_new_recovery_codes_end_what_an_old_one_opened(client: Client, clinician: User, codes: list[str]) -> None:
+    thief = Client()
+    give_password(thief, clinician)
+    thief.post(CODE + "?recovery", {"code": codes[0]})
+    assert is_in(thief, clinician)
+    give_password(client, clinician)
+    client.post(CODE + "?recovery", {"code": codes[1]})
+
+    client.post(CODES, {"code": code_of(TOTPDevice.objects.get())})
+
+    assert "Save these recovery codes" in client.get(CODES).content.decode()
+    assert is_in(client, clinician)
+    assert not is_in(thief, clinician)
+    assert thief.get(SETUP)["Location"] == SIGNIN
+
+
+def test_a_session_that_lost_its_second_factor_enrols_none_without_the_password(
+    client: Client, clinician: User
+) -> None:
+    sign_in(client, clinician)
+
+    mfa.reset(clinician)
+
+    assert client.get(CODES)["Location"].startswith(SIGNIN)
+    assert client.get(SETUP)["Location"] == SIGNIN
+    assert "_auth_user_id" not in client.session
+    give_password(client, clinician)
+    assert client.get(SETUP).status_code == 200
+
+
+def test_a_password_given_again_asks_for_the_second_factor_again(client: Client, clinician: User) -> None:
+    sign_in(client, clinician)
+
+    assert give_password(client, clinician)["Location"] == CODE
+    assert not is_in(client, clinician)
+
+
 def test_only_hashes_of_recovery_codes_are_kept(codes: list[str]) -> None:
     kept = set(StaticToken.objects.values_list("token", flat=True))
 
