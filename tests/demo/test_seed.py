@@ -16,6 +16,7 @@ from accounts.models import Clinic, User
 from visits.booking.models import Appointment
 from visits.checkin.models import ConsentText
 from visits.demo import cast, services
+from visits.demo.days import is_quiet
 from visits.demo.management.commands import demo_info, seed_demo
 from visits.reminders.models import Communication
 from visits.reminders.services import send_due
@@ -36,25 +37,38 @@ def today(clinic: Clinic, now: datetime) -> list[Appointment]:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "now",
-    ["2026-11-24T02:30", "2026-11-24T08:00", "2026-11-24T14:07", "2026-11-24T22:30", "2026-03-08T10:15"],
-)
-def test_today_has_visits_in_every_state_at_any_hour(now):
-    moment = at(now)
-    clinic = services.seed(moment)
+@pytest.mark.parametrize("now", ["2026-11-24T11:00", "2026-11-24T14:07", "2026-03-08T13:15"])
+def test_a_day_in_its_midst_has_visits_in_every_state(now):
+    states = Counter(visit.status for visit in today(services.seed(at(now)), at(now)))
 
-    visits = today(clinic, moment)
-    states = Counter(visit.status for visit in visits)
     assert states[Status.FULFILLED] >= 2
     assert states[Status.NOSHOW] >= 1
     assert states[Status.ARRIVED] >= 2
     assert states[Status.BOOKED] >= 2
-    for visit in visits:
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hour", [0, 3, 7, 8, 12, 17, 19, 22, 23])
+def test_at_any_hour_somebody_waits_and_nothing_happens_at_an_odd_time_without_need(hour):
+    moment = at("2026-11-24T00:07") + timedelta(hours=hour)
+    clinic = services.seed(moment)
+
+    assert Status.ARRIVED in {visit.status for visit in today(clinic, moment)}
+    assert not is_quiet(clinic, moment)
+    for visit in clinic.appointments.all():
+        assert is_within_hours(visit)
+        assert abs(visit.start - moment) <= timedelta(minutes=90) or 8 <= visit.start.astimezone(CHICAGO).hour < 18
         if visit.status in {Status.FULFILLED, Status.NOSHOW, Status.CANCELLED}:
             assert visit.end <= moment
         elif visit.status == Status.BOOKED:
             assert visit.start > moment
+
+
+def is_within_hours(visit: Appointment) -> bool:
+    start, end = visit.start.astimezone(CHICAGO), visit.end.astimezone(CHICAGO)
+    return visit.practitioner.availability.filter(
+        weekday=start.weekday(), start_time__lte=start.time(), end_time__gte=end.time()
+    ).exists()
 
 
 @pytest.mark.django_db

@@ -3,8 +3,7 @@
 import random
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from accounts.links.services import hash_token
@@ -25,6 +24,9 @@ State = Communication.State
 
 GRID = timedelta(minutes=10)
 LEFT_OPEN = timedelta(hours=3)
+# When people see a clinician if they can choose. Around now some do at any hour, so that there is somebody to try with.
+OPENS, CLOSES = time(8), time(18)
+AROUND_NOW = timedelta(minutes=80)
 # Clinician, minutes from now, visit type, and what became of it.
 TODAY = [
     (0, -240, "Follow-up", Status.FULFILLED),
@@ -56,6 +58,7 @@ TODAY = [
 ]
 PAST_DAYS, COMING_DAYS = 4, 5
 ENDINGS = [*[Status.FULFILLED] * 7, Status.NOSHOW, Status.CANCELLED]
+_SENIORITY = {"amara": 0, "noor": 1, "mei": 2}
 
 
 class Days:
@@ -67,8 +70,8 @@ class Days:
         self.zone = ZoneInfo(clinic.time_zone)
         self.today = now.astimezone(self.zone).date()
         # Who is new has no visits yet.
-        self.practitioners = list(clinic.practitioners.select_related("user").order_by("name"))
-        self.practitioners.sort(key=lambda one: _SENIORITY.get(one.user.email.split(".")[0], 9))
+        self.practitioners = list(clinic.practitioners.select_related("user").prefetch_related("availability"))
+        self.practitioners.sort(key=lambda one: (_SENIORITY.get(one.user.email.split(".")[0], 9), one.name))
         self.types = {one.name: one for one in VisitType.objects.filter(clinic=clinic)}
         self.patients = patients
         # The same calendar each time: nothing secret hangs on it.
@@ -81,20 +84,32 @@ class Days:
                 self._fill_day(offset)
 
     def fill_today(self) -> None:
-        """As TODAY says; near midnight, as much of it as the day holds, drawn closer together."""
-        midnight = datetime.combine(self.today, time(0), self.zone).astimezone(UTC)
-        next_midnight = datetime.combine(self.today + timedelta(days=1), time(0), self.zone).astimezone(UTC)
-        now = _on_grid(self.now)
-        past = min(1.0, (now - midnight) / timedelta(minutes=240))
-        coming = min(1.0, (next_midnight - now) / timedelta(minutes=300))
+        """As TODAY says, by everybody's hours; what need not be around now lies in the daytime."""
         for who, minutes, type_name, status in TODAY:
-            start = _on_grid(now + timedelta(minutes=minutes * (past if minutes < 0 else coming)))
-            if minutes > 0:
-                start = max(start, now + GRID)
-            end = start + timedelta(minutes=self.types[type_name].minutes)
-            is_done = status not in {Status.BOOKED, Status.ARRIVED}
-            if midnight <= start and end <= next_midnight and not (is_done and end > self.now):
-                self._place(self.practitioners[who], self.types[type_name], start, status)
+            practitioner, visit_type = self.practitioners[who], self.types[type_name]
+            start = self._start_today(timedelta(minutes=minutes))
+            if start is None:
+                continue
+            if status == Status.ARRIVED:
+                start = max(start, self._today_at(time.min))  # just after midnight: whoever waits is on today's list
+            if self._works(practitioner, start, start + timedelta(minutes=visit_type.minutes)):
+                self._place(practitioner, visit_type, start, status)
+
+    def _start_today(self, offset: timedelta) -> datetime | None:
+        now, opens, closes = _on_grid(self.now), self._today_at(OPENS), self._today_at(CLOSES)
+        if abs(offset) <= AROUND_NOW:
+            return now + offset
+        start = min(now, closes) + offset if offset < timedelta(0) else max(now, opens) + offset
+        return start if opens <= start < closes else None
+
+    def _today_at(self, clock: time) -> datetime:
+        return datetime.combine(self.today, clock, self.zone).astimezone(UTC)
+
+    def _works(self, practitioner: Practitioner, start: datetime, end: datetime) -> bool:
+        begins, ends = start.astimezone(self.zone), end.astimezone(self.zone)
+        hours = [row for row in practitioner.availability.all() if row.weekday == begins.weekday()]
+        is_one_day = begins.date() == ends.date()
+        return is_one_day and any(row.start_time <= begins.time() and ends.time() <= row.end_time for row in hours)
 
     def _fill_day(self, offset: int) -> None:
         day = self.today + timedelta(days=offset)
@@ -105,9 +120,9 @@ class Days:
                 status = self.random.choice(ENDINGS) if offset < 0 else Status.BOOKED
                 self._place(practitioner, self.types[name], start, status)
 
-    def _office_times(self, day: Any, count: int) -> Iterator[datetime]:
+    def _office_times(self, day: date, count: int) -> Iterator[datetime]:
         """Some of the day's times that are 40 minutes apart, so that any visit fits, on every type's slots."""
-        opens = datetime.combine(day, time(8), self.zone)
+        opens = datetime.combine(day, OPENS, self.zone)
         for number in sorted(self.random.sample(range(13), count)):
             yield (opens + timedelta(minutes=40 * number)).astimezone(UTC)
 
@@ -146,9 +161,6 @@ class Days:
             if patient.pk not in busy:
                 return patient
         return None
-
-
-_SENIORITY = {"amara": 0, "noor": 1, "mei": 2}
 
 
 def live(visit: Appointment, now: datetime) -> None:
