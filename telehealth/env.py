@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -34,6 +36,40 @@ def env_int(name: str, default: int) -> int:
 
 def env_list(name: str, default: str = "") -> list[str]:
     return [item.strip() for item in env_str(name, default).split(",") if item.strip()]
+
+
+def env_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> SplitResult:
+    """Read the URL of a server: scheme, host, perhaps port, user and password.
+
+    Raises ImproperlyConfigured for anything else: what is misread in silence is found out by whom no mail reaches.
+    """
+    url = urlsplit(env_str(name, default))
+    try:
+        is_good = url.scheme in schemes and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is no number
+        is_good = False
+    if not is_good or url.path not in {"", "/"} or url.query or url.fragment:
+        # Without the value: it may hold a password.
+        raise ImproperlyConfigured(f"{name} must be like {' or '.join(f'{scheme}://host' for scheme in schemes)}.")
+    return url
+
+
+def smtp_settings(url: SplitResult) -> dict[str, Any]:
+    """Django's settings for ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…:465``.
+
+    User and password may be percent-encoded, as the @ in a user's name must be. Without a user
+    ``smtp`` is plain, for a mail server on the same machine.
+    """
+    is_tls = url.scheme == "smtps"
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": url.hostname,
+        "EMAIL_PORT": url.port or (465 if is_tls else 587),
+        "EMAIL_HOST_USER": unquote(url.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(url.password or ""),
+        "EMAIL_USE_SSL": is_tls,
+        "EMAIL_USE_TLS": not is_tls and bool(url.username),
+    }
 
 
 def env_secret(name: str, *, min_length: int = 40) -> str:

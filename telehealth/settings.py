@@ -5,13 +5,12 @@ there the launcher makes random ones and keeps them in the data folder.
 """
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from telehealth.env import env_bool, env_int, env_list, env_secret, env_str
+from telehealth.env import env_bool, env_int, env_list, env_secret, env_str, env_url, smtp_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_str("TELEHEALTH_DATA", str(BASE_DIR / ".data"))).resolve()
@@ -21,10 +20,10 @@ DEBUG = env_bool("TELEHEALTH_DEBUG")
 SECRET_KEY = env_secret("TELEHEALTH_SECRET_KEY")
 
 # Where people reach us: scheme, host and port. Links in mails start with it.
-BASE_URL = env_str("TELEHEALTH_BASE_URL", "http://localhost:8000").rstrip("/")
-_base = urlsplit(BASE_URL)
+_base = env_url("TELEHEALTH_BASE_URL", "http://localhost:8000", schemes=("http", "https"))
+BASE_URL = f"{_base.scheme}://{_base.netloc}"
 HTTPS = _base.scheme == "https"
-ALLOWED_HOSTS = env_list("TELEHEALTH_ALLOWED_HOSTS", _base.hostname or "localhost")
+ALLOWED_HOSTS = [_base.hostname, *env_list("TELEHEALTH_ALLOWED_HOSTS")]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 # Origins whose pages may open our sockets.
 SOCKET_ORIGINS = [BASE_URL, *env_list("TELEHEALTH_SOCKET_ORIGINS")]
@@ -75,7 +74,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "telehealth.urls"
-ASGI_APPLICATION = "telehealth.asgi.application"
 
 TEMPLATES = [
     {
@@ -155,8 +153,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "accounts:signin"
-LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:signin"
 STAFF_HOME = "waiting:today"
 LINK_DESTINATION = "checkin:start"  # where a redeemed link leads, with pk=<what it opens>
@@ -175,19 +171,17 @@ PROXY_COUNT = env_int("TELEHEALTH_PROXY_COUNT", 0)
 AXES_CLIENT_IP_CALLABLE = "accounts.audit.address.client_address"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 
-OTP_TOTP_THROTTLE_FACTOR = 1
-OTP_STATIC_THROTTLE_FACTOR = 1
-
 SESSION_COOKIE_AGE = 12 * 3600  # NIST SP 800-63B-4 §2.2.3: at most 24 h at AAL2
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
-CSRF_USE_SESSIONS = False
 
 # --- what a browser may do --------------------------------------------------------------------
 
+# A load balancer asks for our health by plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
 SECURE_SSL_REDIRECT = HTTPS and env_bool("TELEHEALTH_SSL_REDIRECT", True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
@@ -220,8 +214,6 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
 LOCALE_PATHS = [BASE_DIR / "telehealth" / "locale"]
 TIME_ZONE = "UTC"
-USE_TZ = True
-USE_I18N = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env_str("TELEHEALTH_STATIC_ROOT", str(DATA_DIR / "static")))
@@ -237,19 +229,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 # --- mail -------------------------------------------------------------------------------------
 
 DEFAULT_FROM_EMAIL = env_str("TELEHEALTH_MAIL_FROM", "Telehealth <no-reply@localhost>")
-SERVER_EMAIL = DEFAULT_FROM_EMAIL
-# smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465
-SMTP_URL = env_str("TELEHEALTH_SMTP_URL")
 EMAIL_TIMEOUT = 20
-if SMTP_URL:
-    _smtp = urlsplit(SMTP_URL)
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    EMAIL_HOST = _smtp.hostname or "localhost"
-    EMAIL_PORT = _smtp.port or (465 if _smtp.scheme == "smtps" else 587)
-    EMAIL_HOST_USER = _smtp.username or ""
-    EMAIL_HOST_PASSWORD = _smtp.password or ""
-    EMAIL_USE_SSL = _smtp.scheme == "smtps"
-    EMAIL_USE_TLS = _smtp.scheme == "smtp" and bool(_smtp.username)
+if env_str("TELEHEALTH_SMTP_URL"):
+    globals().update(smtp_settings(env_url("TELEHEALTH_SMTP_URL", schemes=("smtp", "smtps"))))
 else:
     # Every message becomes a file; in the demo /dev/mail/ shows them.
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

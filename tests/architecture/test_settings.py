@@ -1,0 +1,97 @@
+"""What the environment says, read right or refused aloud."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from telehealth.env import env_secret, env_url, smtp_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def settings_with(**variables: str) -> dict[str, Any]:
+    """Some settings as a fresh process has them."""
+    names = ("ALLOWED_HOSTS", "BASE_URL", "EMAIL_HOST_USER", "EMAIL_USE_TLS", "SESSION_COOKIE_SECURE", "SOCKET_ORIGINS")
+    code = f"import json; from telehealth import settings as s; print(json.dumps({{name: getattr(s, name, None) for name in {names}}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
+def test_further_hosts_leave_the_host_of_the_base_url_in() -> None:
+    found = settings_with(TELEHEALTH_BASE_URL="https://visits.example.org/", TELEHEALTH_ALLOWED_HOSTS="www.example.org")
+
+    assert found["ALLOWED_HOSTS"] == ["visits.example.org", "www.example.org"]
+    assert found["BASE_URL"] == "https://visits.example.org"
+    assert found["SOCKET_ORIGINS"] == ["https://visits.example.org"]
+    assert found["SESSION_COOKIE_SECURE"] is True
+
+
+def test_mail_settings_reach_django() -> None:
+    found = settings_with(TELEHEALTH_SMTP_URL="smtp://clinic%40example.org:x@mail.example.org")
+
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_USE_TLS"]) == ("clinic@example.org", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "user", "password", "ssl", "starttls"),
+    [
+        ("smtp://clinic%40example.org:p%40ss%2F@mail.example.org", "mail.example.org", 587, "clinic@example.org",
+         "p@ss/", False, True),
+        ("smtps://u:p@mail.example.org", "mail.example.org", 465, "u", "p", True, False),
+        ("smtp://127.0.0.1:25", "127.0.0.1", 25, "", "", False, False),
+    ],
+)  # fmt: skip
+def test_mail_server(url: str, host: str, port: int, user: str, password: str, ssl: bool, starttls: bool) -> None:
+    found = smtp_settings(urlsplit(url))
+
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == (host, port)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == (user, password)
+    assert (found["EMAIL_USE_SSL"], found["EMAIL_USE_TLS"]) == (ssl, starttls)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "mail.example.org:587", "mail.example.org", "ftp://host", "smtp://", "smtp://host:x", "smtp://host/path",
+     "smtp://u:hidden?@host"],
+)  # fmt: skip
+def test_a_url_that_is_none_stops_the_start_without_being_repeated(monkeypatch: Any, value: str) -> None:
+    monkeypatch.setenv("TELEHEALTH_SMTP_URL", value)
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r"TELEHEALTH_SMTP_URL must be like smtp://host or smtps://host"
+    ) as no:
+        env_url("TELEHEALTH_SMTP_URL", schemes=("smtp", "smtps"))
+
+    assert "hidden" not in str(no.value)
+
+
+@pytest.mark.parametrize("value", ["", "short", "a" * 60, "changeme" * 8, "my-secret-key-0123456789-abcdefghijklmnop"])
+def test_missing_and_weak_secrets_stop_the_start(monkeypatch: Any, value: str) -> None:
+    monkeypatch.setenv("TELEHEALTH_SECRET_KEY", value)
+
+    with pytest.raises(ImproperlyConfigured, match="TELEHEALTH_SECRET_KEY"):
+        env_secret("TELEHEALTH_SECRET_KEY")
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: Any, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("Gk3v-8LqZp0RtYw7XeNb2MfJd6HsUc5TaVi9OzEr1Q\n")
+    monkeypatch.setenv("TELEHEALTH_SECRET_KEY_FILE", str(tmp_path / "key"))
+    assert env_secret("TELEHEALTH_SECRET_KEY").startswith("Gk3v")
+
+    monkeypatch.setenv("TELEHEALTH_SECRET_KEY_FILE", str(tmp_path / "none"))
+    with pytest.raises(ImproperlyConfigured, match="cannot be read"):
+        env_secret("TELEHEALTH_SECRET_KEY")
