@@ -1,16 +1,19 @@
-"""What must never stand in a log: secrets that are part of an address."""
+"""What must never stand in a log: secrets that are part of an address, and addresses of people."""
 
 import logging
 import re
 
+# Pages whose address is the secret: a visit's link, a link for choosing a password.
 SECRET_PATHS = re.compile(r"(/(?:v|password)/)[^\s'\"?]+")
+MAIL_ADDRESSES = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 
 
-class HideSecretPaths(logging.Filter):
-    """Cuts the token out of links (``/v/…``, ``/password/…``) that Django names when a page fails."""
+class HidingFormatter(logging.Formatter):
+    """Cuts both out of all that is written, the text of errors in tracebacks too.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        if SECRET_PATHS.search(message):
-            record.msg, record.args = SECRET_PATHS.sub(r"\1***", message), ()
-        return True
+    Django names the address when a page fails; a database names the row that it refused; a mail
+    server's refusal names whom it refused.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        return MAIL_ADDRESSES.sub("***@***", SECRET_PATHS.sub(r"\1***", super().format(record)))

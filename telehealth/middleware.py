@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from telehealth.logs import SECRET_PATHS
+
 PERMISSIONS_POLICY = (
     "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), "
     "speaker-selection=(self), geolocation=(), payment=(), usb=(), "
@@ -12,7 +14,10 @@ PERMISSIONS_POLICY = (
 
 
 class BrowserPolicyMiddleware:
-    """Permissions-Policy and CORP everywhere; ``no-store`` on every page that is not a static file."""
+    """Permissions-Policy and CORP everywhere; ``no-store`` on every page that is not a static file.
+
+    Pages whose address is a secret do not name it to those that they load.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -21,6 +26,10 @@ class BrowserPolicyMiddleware:
         response = self.get_response(request)
         response["Permissions-Policy"] = PERMISSIONS_POLICY
         response["Cross-Origin-Resource-Policy"] = "same-origin"
+        if SECRET_PATHS.match(request.path):
+            # Else a proxy would log the secret as the referrer of each style sheet. The origin stays for the
+            # check of forms: with "no-referrer" browsers send "Origin: null".
+            response["Referrer-Policy"] = "strict-origin"
         if not request.path.startswith("/static/"):
             response["Cache-Control"] = "no-store"
         return response

@@ -242,8 +242,13 @@ EMAIL_FILE_PATH = DATA_DIR / "mail"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "filters": {"hide_secret_paths": {"()": "telehealth.logs.HideSecretPaths"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["hide_secret_paths"]}},
+    "formatters": {
+        "hiding": {
+            "()": "telehealth.logs.HidingFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "hiding"}},
     "root": {"handlers": ["stderr"], "level": env_str("TELEHEALTH_LOG_LEVEL", "WARNING")},
 }

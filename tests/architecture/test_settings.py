@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def settings_with(**variables: str) -> dict[str, Any]:
     """Some settings as a fresh process has them."""
     names = ("ALLOWED_HOSTS", "BASE_URL", "EMAIL_HOST_USER", "EMAIL_USE_TLS", "SESSION_COOKIE_SECURE", "SOCKET_ORIGINS")
-    code = f"import json; from telehealth import settings as s; print(json.dumps({{name: getattr(s, name, None) for name in {names}}}))"
+    values = f"{{name: getattr(settings, name, None) for name in {names}}}"
+    code = f"import json; from telehealth import settings; print(json.dumps({values}))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -1,0 +1,45 @@
+"""What a log must not hold, whoever writes it."""
+
+import logging
+import logging.config
+import sys
+
+import pytest
+from django.conf import settings
+
+from telehealth.logs import HidingFormatter
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Not Found: /v/aB3_x-9/", "Not Found: /v/***"),
+        ("GET 'https://host/v/aB3/'", "GET 'https://host/v/***'"),
+        ("Gone: /password/0b1/c2-d3/?x=1", "Gone: /password/***?x=1"),
+        ("refused {'rosa.m+x@example.co.uk': (550, b'no')}", "refused {'***@***': (550, b'no')}"),
+        ("visit 0b1 @ 10:30", "visit 0b1 @ 10:30"),
+    ],
+)
+def test_secrets_and_addresses_are_cut_out(text: str, written: str) -> None:
+    record = logging.makeLogRecord({"msg": "%s", "args": (text,)})
+
+    assert HidingFormatter().format(record) == written
+
+
+def test_tracebacks_are_cut_too() -> None:
+    try:
+        raise ValueError("Key (email)=(rosa@example.org) at /v/secret/")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+
+    written = HidingFormatter().format(record)
+
+    assert "ValueError: Key (email)=(***@***) at /v/***" in written
+    assert "rosa" not in written.split("ValueError:")[-1]
+
+
+def test_all_that_is_logged_goes_through_it() -> None:
+    handlers = settings.LOGGING["root"]["handlers"]
+
+    assert [settings.LOGGING["handlers"][name]["formatter"] for name in handlers] == ["hiding"]
+    assert any(isinstance(handler.formatter, HidingFormatter) for handler in logging.getLogger().handlers)
