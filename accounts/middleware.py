@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -56,8 +55,6 @@ class AccessMiddleware:
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         mark = getattr(view, doors.MARK, None)
-        if _is_static(request):
-            return None
         if mark == doors.PUBLIC:
             if request.user.is_authenticated:
                 speak(request, request.user.language)
@@ -97,10 +94,6 @@ def _enter(request: HttpRequest, principal: Principal) -> None:
         speak(request, patient.language)
     own = principal.user.time_zone if principal.user else patient.time_zone if patient else ""
     timezone.activate(own or principal.clinic.time_zone)
-
-
-def _is_static(request: HttpRequest) -> bool:
-    return settings.DEBUG and request.path.startswith(settings.STATIC_URL)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -1,6 +1,7 @@
 """HTTP by Django, sockets by Channels."""
 
 import os
+from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
@@ -11,15 +12,22 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import OriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.urls import re_path  # noqa: E402
 
 from visits.room.routing import websocket_urlpatterns as room_sockets  # noqa: E402
 from visits.waiting.routing import websocket_urlpatterns as waiting_sockets  # noqa: E402
+
+
+async def unknown_socket(scope: Any, receive: Any, send: Any) -> None:
+    """Refuse the handshake; Channels would raise, and anybody could fill the log with tracebacks."""
+    await send({"type": "websocket.close"})
+
 
 application = ProtocolTypeRouter(
     {
         "http": http_application,
         "websocket": OriginValidator(
-            AuthMiddlewareStack(URLRouter([*waiting_sockets, *room_sockets])),
+            AuthMiddlewareStack(URLRouter([*waiting_sockets, *room_sockets, re_path("", cast(Any, unknown_socket))])),
             settings.SOCKET_ORIGINS,
         ),
     }

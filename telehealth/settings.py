@@ -250,5 +250,11 @@ LOGGING = {
         }
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "hiding"}},
+    # Their own handlers would write beside ours, and hide nothing.
+    "loggers": {
+        "django": {"handlers": []},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": False},  # addresses hold what was searched for
+    },
     "root": {"handlers": ["stderr"], "level": env_str("TELEHEALTH_LOG_LEVEL", "WARNING")},
 }

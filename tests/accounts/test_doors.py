@@ -14,6 +14,7 @@ from django.urls.converters import IntConverter, SlugConverter, UUIDConverter
 from accounts import doors
 from accounts.audit.address import client_address
 from accounts.models import Clinic, User
+from tests.live.sockets import Socket
 
 # Pages that anybody may read. The rest must not answer 200 to who is not in.
 PUBLIC = {
@@ -205,3 +206,19 @@ def test_error_pages_need_no_context(status: int) -> None:
     assert "<h1>" in page
     assert "style=" not in page
     assert "<script" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/ws/nothing/", "/", "/ws/board", "/ws/my/no-id/waiting/"])
+async def test_a_socket_that_does_not_exist_is_refused_quietly(path: str) -> None:
+    async with Socket(Client(), path) as socket:
+        assert not socket.accepted
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://localhost:1"]
+)
+@pytest.mark.django_db(transaction=True)
+async def test_a_socket_is_not_opened_from_a_foreign_page(origin: str) -> None:
+    async with Socket(Client(), "/ws/board/", origin=origin) as socket:
+        assert not socket.accepted

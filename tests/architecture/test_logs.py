@@ -43,3 +43,5 @@ def test_all_that_is_logged_goes_through_it() -> None:
 
     assert [settings.LOGGING["handlers"][name]["formatter"] for name in handlers] == ["hiding"]
     assert any(isinstance(handler.formatter, HidingFormatter) for handler in logging.getLogger().handlers)
+    for name in ("django", "django.request", "uvicorn", "uvicorn.error"):
+        assert not logging.getLogger(name).handlers
