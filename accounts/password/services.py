@@ -25,6 +25,20 @@ def request_mail(user: User) -> None:
     transaction.on_commit(lambda: mail_link.delay(str(user.pk)), robust=True)
 
 
+def ask_for_mail(*, request: HttpRequest, user: User) -> None:
+    """Somebody, perhaps a stranger, asks for the link at the sign-in page."""
+    with transaction.atomic():
+        audit.record(
+            "user.password-mail",
+            AuditEvent.Action.EXECUTE,
+            clinic=home_clinic(user),
+            entity=user,
+            request=request,
+            detail={"by": "sign-in page"},
+        )
+        request_mail(user)
+
+
 def mail_link(user: User) -> None:
     """Send ``user`` a link for choosing a password: good for a day, and until one was chosen."""
     path = reverse(

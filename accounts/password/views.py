@@ -30,7 +30,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     user = User.objects.filter(email__iexact=form.cleaned_data["email"], is_active=True).first()
     address_busy = too_many(f"password-mail:{client_address(request)}", times=20, seconds=3600)
     if user and not address_busy and not too_many(f"password-mail:{user.pk}", times=3, seconds=3600):
-        services.request_mail(user)
+        services.ask_for_mail(request=request, user=user)
     return render(request, "accounts/password_mailed.html", {"clinic": only_clinic()})
 
 

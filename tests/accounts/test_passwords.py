@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Clinic, User
 from accounts.password import services
+from accounts.password.tasks import mail_link
 from accounts.policy import Role
 from accounts.principal import staff_principal
 from tests import factories
@@ -115,6 +116,27 @@ def test_at_most_three_mails_an_hour(
             client.post("/password/forgotten/", {"email": clinician.email})
 
     assert len(asked) == 3
+
+
+@pytest.mark.usefixtures("asked")
+def test_asking_for_a_mail_is_on_the_trail_and_nobody_did_it(client: Client, clinician: User) -> None:
+    client.post("/password/forgotten/", {"email": clinician.email})
+
+    event = AuditEvent.objects.get(subtype="user.password-mail")
+    assert (event.user, event.entity_id, event.address) == (None, str(clinician.pk), "127.0.0.1")
+    assert event.clinic == clinician.memberships.get().clinic
+
+
+def test_a_mail_that_does_not_go_out_is_logged_without_the_address(
+    clinician: User, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1  # nobody listens there
+
+    mail_link(str(clinician.pk))
+
+    assert f"password mail for user {clinician.pk}: ConnectionRefusedError" in caplog.text
+    assert clinician.email not in caplog.text
 
 
 def test_mail_speaks_the_persons_language_and_says_nothing_else(clinician: User) -> None:
