@@ -155,6 +155,7 @@ class UserAdmin(ClinicScopedAdmin):
 @admin.register(Membership)
 class MembershipAdmin(ClinicScopedAdmin):
     audited_fields = ("role", "is_active")
+    fixed_fields = ("user",)
     list_display = ("user", "clinic", "role", "is_active")
     list_filter = ("role", "is_active", "clinic")
     search_fields = ("user__name", "user__email")

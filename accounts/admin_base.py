@@ -111,8 +111,14 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     """A ModelAdmin under ``ClinicScope`` that records each add, change and delete, and each look at a patient's row."""
 
     show_facets = admin.ShowFacets.NEVER
+    # What a row keeps once it was saved, besides its clinic: others refer to it as it was.
+    fixed_fields: tuple[str, ...] = ()
     # Fields of codes, whose values the trail keeps: what was granted, not only that something was.
     audited_fields: tuple[str, ...] = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = (*self.fixed_fields, "clinic") if self.clinic_path == "clinic" else self.fixed_fields
+        return (*super().get_readonly_fields(request, obj), *(fixed if obj and not self.read_only else ()))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The clinic as a column is news to superusers only."""

@@ -295,6 +295,28 @@ def test_disabling_a_person_shuts_them_out(verified: Any, clinic_admin: User, cl
     assert theirs.get("/")["Location"] == reverse("accounts:no-clinic")
 
 
+@pytest.mark.parametrize("model", ["membership", "practitioner", "patient"])
+def test_a_row_stays_in_its_clinic(
+    verified: Any, superuser: User, clinician: User, practitioner: Practitioner, patient: Patient, elsewhere: Any,
+    model: str,
+) -> None:  # fmt: skip
+    row = {"membership": clinician.memberships.get(), "practitioner": practitioner, "patient": patient}[model]
+    own = row.clinic
+    browser = verified(superuser)
+    page = browser.get(page_of(row)).content.decode()
+
+    data = {"clinic": str(elsewhere["clinic"].pk), "user": str(superuser.pk), "role": "clinician", "name": "New"}
+    data |= {"given_name": "New", "family_name": "Name", "birth_date": "1990-01-02", "language": "en"}
+    answer = browser.post(page_of(row), data)
+
+    assert answer.status_code == 302
+    assert 'name="clinic"' not in page
+    row.refresh_from_db()
+    assert row.clinic == own
+    if model == "membership":
+        assert row.user == clinician
+
+
 # --- patients, links
 
 

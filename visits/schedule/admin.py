@@ -1,9 +1,6 @@
 """What can be booked, and when: a clinic admin keeps both."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
@@ -18,9 +15,6 @@ class VisitTypeAdmin(ClinicScopedAdmin):
     list_filter = ("is_active", "clinic")
     list_select_related = ("clinic",)
     search_fields = ("name",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("clinic",) if obj else ()
 
 
 @admin.register(Availability)
