@@ -1,5 +1,6 @@
 """Where Celery looks for this app's tasks."""
 
+from accounts.login.tasks import clear_sessions
 from accounts.password.tasks import mail_link
 
-__all__ = ["mail_link"]
+__all__ = ["clear_sessions", "mail_link"]
