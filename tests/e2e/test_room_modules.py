@@ -84,6 +84,23 @@ SCENARIOS: dict[str, tuple[str, Any]] = {
           peers.at(-1).become("connected"); return [joins.length, heard]; }""",
         [2, ["connected"]],
     ),
+    "a relay that never answers is named as the trouble": (
+        """async ({live, joins, refuse, wait, heard}) => {
+          live.say("up"); await wait(5);
+          for (const tries of [1, 2, 3, 4]) {
+            while (joins.length < tries) await wait(20);
+            await refuse("relay-unavailable");
+          }
+          return heard; }""",
+        ["unavailable"],
+    ),
+    "a full visit is named, and entered when somebody left": (
+        """async ({live, joins, refuse, answer, peers, wait, heard}) => {
+          live.say("up"); await wait(5); await refuse("room-full"); await wait(3000); const before = joins.length;
+          while (joins.length < 2) await wait(20);
+          await answer(); peers.at(-1).become("connected"); return [before, heard]; }""",
+        [1, ["full", "connected"]],
+    ),
     "a lost socket is waited for": (
         """async ({live, joins, refuse, wait}) => {
           live.say("up"); await wait(5); await refuse("lost"); await wait(50); const before = joins.length;

@@ -40,7 +40,8 @@ class Page:
 
     async def __aexit__(self, *_: object) -> None:
         await self.person.close()
-        await self.socket.send_input({"type": "websocket.disconnect", "code": self.code or 1001})
+        if self.code is None:
+            await self.socket.send_input({"type": "websocket.disconnect", "code": 1001})
         await self.socket.wait(timeout=10)
 
     async def send(self, kind: str, **fields: Any) -> int:
@@ -56,6 +57,8 @@ class Page:
         output = await self.socket.receive_output(timeout=within)
         if output["type"] == "websocket.close":
             self.code = output["code"]
+            # As the server does at once, whether or not the other side closes too.
+            await self.socket.send_input({"type": "websocket.disconnect", "code": self.code})
             return None
         message = json.loads(output["text"])
         assert message["seq"] == self.seq + 1, "numbers have no gaps"
@@ -91,3 +94,11 @@ class Page:
 
 def person(state: dict[str, Any], role: str) -> dict[str, Any]:
     return next(one for one in state["people"] if one["role"] == role)
+
+
+def is_here(role: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda state: any(one["role"] == role and one["here"] for one in state["people"])
+
+
+def is_gone(role: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda state: not is_here(role)(state)

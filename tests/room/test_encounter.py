@@ -83,6 +83,69 @@ def test_two_guests_are_two_people(encounter: Encounter) -> None:
     assert seats[0].pk != seats[1].pk
 
 
+def be_here(principal: Principal, visit: Appointment) -> Seat:
+    seat = enter(principal, visit)
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    return seat
+
+
+def guests_here(visit: Appointment, number: int) -> None:
+    for n in range(number):
+        be_here(bearer(make_link(visit, guest=f"Guest {n}")), visit)
+
+
+def test_who_comes_when_the_visit_is_full_leaves_no_trace(
+    encounter: Encounter, as_patient: Principal, as_clinician: Principal
+) -> None:
+    visit = encounter.appointment
+    guests_here(visit, services.PLACES - 2)
+    be_here(as_patient, visit)
+    be_here(as_clinician, visit)
+
+    with pytest.raises(services.RoomFull):
+        enter(bearer(make_link(visit, guest="One more")), visit)
+
+    assert Seat.objects.filter(encounter=encounter).count() == services.PLACES
+    assert AuditEvent.objects.filter(subtype="visit.join").count() == services.PLACES
+
+
+def test_the_patient_and_a_clinician_find_their_places_kept(
+    encounter: Encounter, as_patient: Principal, as_clinician: Principal
+) -> None:
+    visit = encounter.appointment
+    guests_here(visit, services.PLACES - 2)
+
+    with pytest.raises(services.RoomFull):
+        enter(bearer(make_link(visit, guest="One more")), visit)
+
+    be_here(as_patient, visit)
+    be_here(as_clinician, visit)
+
+
+def test_who_is_in_a_full_visit_comes_back_to_it(
+    encounter: Encounter, as_patient: Principal, as_clinician: Principal
+) -> None:
+    visit = encounter.appointment
+    guests_here(visit, services.PLACES - 2)
+    be_here(as_clinician, visit)
+    be_here(as_patient, visit)
+
+    assert enter(as_patient, visit).epoch == 2
+
+
+def test_a_place_that_somebody_left_is_free(
+    encounter: Encounter, as_patient: Principal, as_clinician: Principal
+) -> None:
+    visit = encounter.appointment
+    guests_here(visit, services.PLACES - 2)
+    be_here(as_patient, visit)
+    seat = be_here(as_clinician, visit)
+    gone = Seat.objects.filter(role="guest").latest("pk")
+    presence.left(seat=gone.pk, epoch=gone.epoch, why=presence.LEFT)
+
+    assert seat.pk != enter(bearer(make_link(visit, guest="One more")), visit).pk
+
+
 def test_a_stranger_does_not_find_the_visit(encounter: Encounter, stranger: User) -> None:
     with pytest.raises(Http404):
         enter(staff(stranger), encounter.appointment)

@@ -1,14 +1,20 @@
 """From when to when somebody was there."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.models import Patient, Practitioner
 from accounts.principal import Principal
+from tests import factories
+from tests.room.conftest import bearer, make_link
+from visits.booking.models import Appointment
 from visits.room import presence, services
 from visits.room.models import Encounter, Presence, Seat
+from visits.room.state import call_state
 from visits.room.tasks import close_silent
 
 
@@ -54,6 +60,36 @@ def test_news_of_an_older_copy_is_stale(seat: Seat) -> None:
     assert Presence.objects.get(seat=seat, left_at=None).epoch == newer
 
 
+@pytest.fixture
+def other_visit(practitioner: Practitioner, other_patient: Patient) -> Appointment:
+    return factories.make_visit(practitioner, patient=other_patient)
+
+
+def test_a_clinician_is_in_one_visit_at_a_time(
+    encounter: Encounter, other_visit: Appointment, as_clinician: Principal
+) -> None:
+    first = services.enter(principal=as_clinician, visit=encounter.appointment, audio=True, video=True)
+    presence.connected(seat=first.pk, epoch=first.epoch)
+    second = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True)
+    presence.connected(seat=second.pk, epoch=second.epoch)
+
+    before = Presence.objects.get(seat=first)
+    assert (before.left_why, before.left_at is not None) == (presence.MOVED, True)
+    assert Presence.objects.get(seat=second).left_at is None
+    first.refresh_from_db()
+    assert first.epoch == 2  # the copy in the first visit has lost its seat
+
+
+def test_others_stay_when_the_clinician_goes_to_another_visit(
+    encounter: Encounter, other_visit: Appointment, seat: Seat, as_clinician: Principal
+) -> None:
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    theirs = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True)
+    presence.connected(seat=theirs.pk, epoch=theirs.epoch)
+
+    assert Presence.objects.get(seat=seat).left_at is None
+
+
 def test_nobody_connects_to_an_ended_visit(seat: Seat, as_clinician: Principal) -> None:
     services.end(principal=as_clinician, visit=seat.encounter.appointment)
 
@@ -97,3 +133,16 @@ def test_a_clock_that_steps_back_hurts_nothing(seat: Seat) -> None:
     presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
 
     assert Presence.objects.get(seat=seat).left_at == later
+
+
+@pytest.mark.parametrize(("who", "queries"), [("as_clinician", 3), ("as_patient", 4)])
+def test_the_state_of_a_call_costs_a_handful_of_queries(
+    seat: Seat, who: str, queries: int, request: pytest.FixtureRequest, django_assert_num_queries: Any
+) -> None:
+    """However many are in it: every socket asks every five seconds."""
+    principal, visit = request.getfixturevalue(who), seat.encounter.appointment
+    for name in ("Ana", "Ben", "Cem"):
+        services.enter(principal=bearer(make_link(visit, guest=name)), visit=visit, audio=True, video=True)
+
+    with django_assert_num_queries(queries):
+        assert len(call_state(principal, visit.pk).people) == 4

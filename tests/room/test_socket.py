@@ -3,17 +3,22 @@
 import asyncio
 import subprocess
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
-from accounts.models import AccessLink, User
+from accounts.models import AccessLink, Patient, Practitioner, User
 from accounts.principal import Principal
+from tests import factories
 from tests.room.conftest import make_link
-from tests.room.sockets import Page, person
+from tests.room.sockets import Page, is_gone, is_here, person
 from visits.booking.models import Appointment
+from visits.live import consumer
 from visits.room import guests, services
 from visits.room.models import Encounter, Presence
 
@@ -38,6 +43,13 @@ def patient_page(
 def guest_page(redeemed: Callable[[AccessLink], Client], visit: Appointment) -> Callable[[], Page]:
     client = redeemed(make_link(visit, guest="Ana Ruiz"))
     return lambda: Page(client, f"/ws/my/{visit.pk}/room/", name="guest")
+
+
+@pytest.fixture
+def guest_pages(redeemed: Callable[[AccessLink], Client], visit: Appointment) -> list[Page]:
+    """Of five guests, who are one too many."""
+    clients = [redeemed(make_link(visit, guest=f"Guest {n}")) for n in range(5)]
+    return [Page(client, f"/ws/my/{visit.pk}/room/", name=f"guest {n}") for n, client in enumerate(clients)]
 
 
 Pages = Callable[[], Page]
@@ -259,6 +271,54 @@ async def test_a_screen_is_shown_to_the_others(
         assert (await two.until("slots", lambda message: message["screen"] is None))["screen"] is None
 
 
+async def test_a_seventh_person_is_told_that_the_visit_is_full(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    staff_page: Pages,
+    patient_page: Pages,
+    guest_pages: list[Page],
+) -> None:
+    async with AsyncExitStack() as stack:
+        everybody = [staff_page(), patient_page(), *guest_pages]
+        *pages, seventh = [await stack.enter_async_context(page) for page in everybody]
+        # Not connected: none of them is here as far as the database knows, so that the relay has to count.
+        for page in pages:
+            await page.join(connect=False)
+        number = await seventh.send("join", sdp=seventh.person.offer(), audio=True, video=True)
+
+        error = await seventh.until("error")
+        assert (error["code"], error["re"]) == ("room-full", number)
+        await pages[-1].send("leave")
+        await pages[-1].until_closed()
+        await pages[-1].socket.wait(timeout=10)
+        await seventh.join()
+
+
+async def test_a_clinician_who_enters_another_visit_is_neither_seen_nor_heard_in_the_first(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    staff_page: Pages,
+    patient_page: Pages,
+    clinician: User,
+    verified: Callable[[User], Client],
+    practitioner: Practitioner,
+    other_patient: Patient,
+) -> None:
+    other = await database_sync_to_async(factories.make_visit)(practitioner, patient=other_patient)
+    client = await database_sync_to_async(verified)(clinician)
+    async with staff_page() as first, patient_page() as patient, Page(client, f"/ws/visits/{other.pk}/room/") as second:
+        await first.join()
+        await patient.join()
+        await patient.person.sees("clinician", 0)
+        await patient.until("state", is_here("clinician"))
+        await second.join()
+
+        assert await first.until_closed() == 4409
+        await asyncio.wait_for(until(lambda: first.person.closed), 5)
+        await patient.until("state", is_gone("clinician"))
+        await second.until("state", is_here("clinician"))
+
+
 # --- the end --------------------------------------------------------------------------------------
 
 
@@ -298,6 +358,75 @@ async def test_a_guest_whose_link_is_taken_back_is_out_at_once(
 
         assert await page.until_closed() == 4401
         await asyncio.wait_for(until(lambda: page.person.closed), 5)
+
+
+def sign_out(user: User, client: Client) -> None:
+    client.post(reverse("accounts:signout"))
+
+
+def lose_the_membership(user: User, client: Client) -> None:
+    user.memberships.update(is_active=False)
+
+
+def be_disabled(user: User, client: Client) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("event", [sign_out, lose_the_membership, be_disabled])
+async def test_media_stop_when_a_clinicians_right_ends(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    patient_page: Pages,
+    clinician: User,
+    verified: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+    event: Callable[[User, Client], None],
+) -> None:
+    look_more_often(monkeypatch)
+    client = await database_sync_to_async(verified)(clinician)
+    page = Page(client, f"/ws/visits/{encounter.appointment_id}/room/", name="clinician")
+    async with page as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        await two.person.sees("clinician", 0)
+        await two.until("state", is_here("clinician"))
+        await database_sync_to_async(event)(clinician, client)
+
+        assert await one.until_closed() == 4401
+        await asyncio.wait_for(until(lambda: one.person.closed), 5)
+        await two.until("state", is_gone("clinician"))
+    assert (await Presence.objects.aget(seat__role="clinician")).left_why == "removed"
+
+
+async def test_media_stop_when_a_link_ends_without_a_word_to_the_room(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    staff_page: Pages,
+    patient_page: Pages,
+    patient_link: AccessLink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look_more_often(monkeypatch)
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        await one.person.sees("patient", 0)
+        await one.until("state", is_here("patient"))
+        await AccessLink.objects.filter(pk=patient_link.pk).aupdate(revoked_at=timezone.now())
+
+        assert await two.until_closed() == 4401
+        await asyncio.wait_for(until(lambda: two.person.closed), 5)
+        await one.until("state", is_gone("patient"))
+
+
+def look_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each second, where the protocol promises 15."""
+    monkeypatch.setattr(consumer, "LOOK_AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr(consumer, "CHECK_RIGHT_SECONDS", 1)
+
+
+def test_rights_are_looked_at_as_often_as_promised() -> None:
+    assert consumer.CHECK_RIGHT_SECONDS <= 15
 
 
 async def test_a_socket_opened_after_the_end_hears_that_it_is_over(

@@ -25,6 +25,7 @@ WORDS = {
     "not-allowed": "Your role may not do this.",
     "not-joined": "Join first.",
     "not-open": "The visit has not begun for you, or is over.",
+    "room-full": "All places in the visit are taken. Try again.",
     "relay-unavailable": "No media relay answered. Try again.",
     "relay-refused": "The relay did not accept the offer.",
 }

@@ -14,7 +14,7 @@ from accounts.principal import Principal
 from accounts.scope import party_of, staff_of
 from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
-from visits.live.consumer import NORMAL, NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, Closed, Handler, LiveConsumer
+from visits.live.consumer import BROKEN, NORMAL, NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, Closed, Handler, LiveConsumer
 from visits.live.events import visit_group
 from visits.live.messages import MAX_BYTES, Message, Refused, Schema, flag, text
 from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent
@@ -140,6 +140,8 @@ class RoomConsumer(LiveConsumer):
             )
         except services.NotOpen:
             raise Refused("not-open") from None
+        except services.RoomFull:
+            raise Refused("room-full") from None
         self.seat = seat
         joined = await self._join_relay(seat, message.fields["sdp"])
         self._slots, self._screen = joined.view, joined.screen
@@ -203,6 +205,8 @@ class RoomConsumer(LiveConsumer):
         except RelayUnavailable:
             raise Refused("relay-unavailable") from None
         except RelayRefused as refusal:
+            if refusal.code == "room-full":
+                raise Refused("room-full") from None
             logger.warning("The relay refused a join: %s", refusal.code)
             raise Refused("relay-refused") from None
         return joined
@@ -228,7 +232,9 @@ class RoomConsumer(LiveConsumer):
             ready.set_exception(error)
         except Exception:
             logger.exception("A room's events could not be followed")
-            await self.close(1011)
+            if not ready.done():  # a joining waits for it
+                ready.set_exception(Closed(BROKEN))
+            await self.close(BROKEN)
 
     async def _hear(self, event: RoomEvent) -> None:
         is_own = self.seat is not None and (event.peer, event.epoch) == (str(self.seat.pk), self.seat.epoch)

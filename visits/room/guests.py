@@ -18,9 +18,9 @@ from visits.booking.models import Appointment
 from visits.live import events
 from visits.room import media, presence
 from visits.room.models import Seat
-from visits.room.services import NotOpen
+from visits.room.services import PLACES, NotOpen
 
-MOST_GUESTS = 4  # with a patient and a clinician six people, which is what the relay seats
+MOST_GUESTS = PLACES - 2  # a patient and a clinician
 VALID_AFTER_END = timedelta(hours=2)
 
 

@@ -14,6 +14,9 @@ from visits.relay.client import RelayClient, RelayUnavailable
 
 log = logging.getLogger(__name__)
 
+# Seconds that who ends a visit waits for the relay's word; it carries out what it was told all the same.
+WAIT = 1.0
+
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, RelayClient]" = WeakKeyDictionary()
 
 
@@ -21,7 +24,7 @@ def relay() -> RelayClient:
     """The client that all sockets of this process share."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        _clients[loop] = _new_client()
+        _clients[loop] = RelayClient(settings.REDIS_URL, settings.RELAY_SECRET)
     return _clients[loop]
 
 
@@ -35,16 +38,13 @@ def leave_on_commit(encounter_id: uuid.UUID, seat_id: uuid.UUID, epoch: int) -> 
     _on_commit(lambda client: client.leave(room=str(encounter_id), peer=str(seat_id), epoch=epoch))
 
 
-def _new_client() -> RelayClient:
-    return RelayClient(settings.REDIS_URL, settings.RELAY_SECRET)
-
-
 def _on_commit(command: Callable[[RelayClient], Awaitable[None]]) -> None:
     transaction.on_commit(lambda: async_to_sync(_tell)(command), robust=True)
 
 
 async def _tell(command: Callable[[RelayClient], Awaitable[None]]) -> None:
-    client = _new_client()  # of its own: this may be a worker, whose loop ends with the call
+    # Of its own: this may be a worker, whose loop ends with the call.
+    client = RelayClient(settings.REDIS_URL, settings.RELAY_SECRET, timeout=WAIT)
     try:
         await command(client)
     except RelayUnavailable:

@@ -15,7 +15,7 @@ SILENT_AFTER = timedelta(seconds=45)
 
 LEFT = "left"  # by their own will
 LOST = "lost"  # the relay heard nothing more of them
-MOVED = "moved"  # a newer copy of theirs took the seat
+MOVED = "moved"  # a newer copy of theirs took the seat, or they entered another visit
 SILENT = "silent"  # nobody could say what became of them
 ENDED = "ended"  # with the visit
 REMOVED = "removed"  # their link was taken back
@@ -34,7 +34,23 @@ def connected(*, seat: uuid.UUID, epoch: int) -> None:
         if open_one is not None:
             _close(Presence.objects.filter(pk=open_one.pk), now, MOVED)
         Presence.objects.create(seat=holder, epoch=epoch, joined_at=now, seen_at=now)
+        if holder.user_id is not None:
+            _leave_other_visits(holder, now)
         events.visit_changed(holder.encounter.appointment_id)
+
+
+def _leave_other_visits(holder: Seat, now: datetime) -> None:
+    """Staff are in one visit at a time, the last they entered: nobody overhears what is said in another."""
+    elsewhere = Presence.objects.filter(seat__user=holder.user_id, left_at=None).exclude(seat=holder)
+    for one in elsewhere.select_related("seat__encounter"):
+        seat, visit = one.seat, one.seat.encounter.appointment_id
+        _close(Presence.objects.filter(pk=one.pk), now, MOVED)
+        # The seat goes to a copy that nobody is: every older one is out, wherever its socket is.
+        Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1)
+        seat.refresh_from_db(fields=["epoch"])
+        events.seat_taken(visit, seat.pk, seat.epoch)
+        events.visit_changed(visit)
+        media.leave_on_commit(seat.encounter_id, seat.pk, one.epoch)
 
 
 def seen(*, seat: uuid.UUID, epoch: int) -> bool:

@@ -18,11 +18,18 @@ from visits.booking.models import Appointment
 from visits.booking.services import fulfil
 from visits.live import events
 from visits.room import media, presence
-from visits.room.models import Encounter, Seat
+from visits.room.models import Encounter, Presence, Seat
+
+# What a relay seats in one room (visits.relay.config, room_peers), and a page has tiles for.
+PLACES = 6
 
 
 class NotOpen(Exception):
     """The visit has not begun for this person, or is over."""
+
+
+class RoomFull(Exception):
+    """Every place is taken, or kept for the patient and a clinician."""
 
 
 class NotBegun(Exception):
@@ -71,7 +78,7 @@ def open_to(principal: Principal, visit: Appointment) -> bool:
 def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool) -> Seat:
     """Take one's seat with a new epoch, which evicts the copy that had it before.
 
-    Raises NotOpen, and Http404 for who may not be in this visit at all.
+    Raises NotOpen, RoomFull, and Http404 for who may not be in this visit at all.
     """
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_JOIN, lock=True)
@@ -80,7 +87,10 @@ def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool)
         if principal.is_staff_member:
             open_encounter(principal=principal, visit=visit)
         encounter = Encounter.objects.select_related("appointment").get(appointment=visit)
-        seat = next_epoch(seat_for(principal, encounter), audio=audio, video=video)
+        seat = seat_for(principal, encounter)
+        if not has_place(seat):
+            raise RoomFull
+        seat = next_epoch(seat, audio=audio, video=video)
         record(
             "visit.join",
             Audit.EXECUTE,
@@ -106,6 +116,17 @@ def seat_for(principal: Principal, encounter: Encounter) -> Seat:
         encounter=encounter, **own, defaults={**defaults, **own}
     )
     return seat
+
+
+def has_place(seat: Seat) -> bool:
+    """Whether there is room for this person: those who are here leave it, and the patient and a clinician come first.
+
+    The relay counts too, and exactly; this lets a fifth guest know before the patient is the one refused.
+    """
+    here = Presence.objects.filter(seat__encounter=seat.encounter_id, left_at=None).exclude(seat=seat)
+    roles = [seat.role, *here.values_list("seat__role", flat=True)]
+    kept = sum(role not in roles for role in (Role.PATIENT, Role.CLINICIAN))
+    return len(roles) + kept <= PLACES
 
 
 def next_epoch(seat: Seat, *, audio: bool, video: bool) -> Seat:

@@ -29,6 +29,8 @@ def room_words() -> dict[str, Any]:
             "joining": _("Joining the visit."),
             "resuming": _("You lost the connection. Joining again, stay here."),
             "blocked": _("This network blocks video calls. Try mobile data or another Wi-Fi."),
+            "unavailable": _("The video does not answer. We keep trying, stay here."),
+            "full": _("This visit is full"),
         },
         "line": {
             "good": _("Good connection"),

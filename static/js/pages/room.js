@@ -24,9 +24,10 @@ const ELSEWHERE = 4409;
 
 function start() {
   const view = new View(words);
-  const local = new LocalMedia();
+  const local = new LocalMedia(page.socket);
   const live = new Live(socketUrl(page.socket));
   const session = new Session(live);
+  live.addEventListener("outdated", () => location.reload());
   session.setMedia(local.wanted);
 
   const opened = local.start();
@@ -54,6 +55,8 @@ function connectCall(session, view, opened) {
   session.addEventListener("phase", ({detail}) => {
     view.notice(words.phase[detail] ?? "");
     view.say(words.phase[detail] || words.joined);
+    if (detail === "full") view.cover("full");
+    else view.uncover("full");
   });
   // Who ends it for all is led on by the answer to that form, which has a word for them.
   let ending = false;

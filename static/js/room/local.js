@@ -7,7 +7,7 @@
 
 import {classify, list, onChange, open, remember, remembered, stop} from "./devices.js";
 
-// For this tab only: who switched the camera off stays off after a reload, not in the next visit.
+// For this tab and this visit only: who switched the camera off stays off after a reload, not in the next visit.
 const KEY = "telehealth.room";
 
 export class LocalMedia extends EventTarget {
@@ -15,11 +15,15 @@ export class LocalMedia extends EventTarget {
   #video = null;
   #screen = null;
   #wants = remembered();
-  #kept = {audio: true, video: true, ...kept()};
+  #visit;
+  #kept;
   #problems = {camera: "", microphone: ""};
 
-  constructor() {
+  /** `visit` is any text of the visit's own. */
+  constructor(visit) {
     super();
+    this.#visit = visit;
+    this.#kept = {audio: true, video: true, ...kept(visit)};
     this.#wants.video &&= this.#kept.video;
     onChange(() => this.#tell("change"));
   }
@@ -169,7 +173,7 @@ export class LocalMedia extends EventTarget {
   #keep(choice) {
     this.#kept = {...this.#kept, ...choice};
     try {
-      sessionStorage.setItem(KEY, JSON.stringify(this.#kept));
+      sessionStorage.setItem(KEY, JSON.stringify({...this.#kept, visit: this.#visit}));
     } catch {
       // Private windows may refuse.
     }
@@ -180,9 +184,10 @@ export class LocalMedia extends EventTarget {
   }
 }
 
-function kept() {
+function kept(visit) {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
+    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
+    return kept.visit === visit ? kept : {};
   } catch {
     return {};
   }

@@ -4,8 +4,9 @@
  * Whatever happens - a changed network, a woken phone, a new socket, a dead relay - is met by the same step: a new
  * connection that joins with the next epoch and takes the seat from the old one.
  *
- * Events: "phase" (`detail`: joining, connected, resuming, blocked), "state" (the protocol's), "view" (who is where
- * changed: ask `people()`, `screen()`), "end" (`detail.code`, `detail.over`).
+ * Events: "phase" (`detail`: joining, connected, resuming, blocked, unavailable, full; all but "connected" go on
+ * trying), "state" (the protocol's), "view" (who is where changed: ask `people()`, `screen()`), "end" (`detail.code`,
+ * `detail.over`).
  */
 
 import {Peer} from "./peer.js";
@@ -17,6 +18,7 @@ const CONNECT_WITHIN = 8000;
 const LEAVE_WITHIN = 800;
 const BACKOFF = [0, 500, 1000, 2000, 4000, 8000];
 const BLOCKED_AFTER = 3; // tries that were answered, yet nothing came through
+const UNAVAILABLE_AFTER = 3; // tries that were not
 
 export class Session extends EventTarget {
   #live;
@@ -165,7 +167,14 @@ export class Session extends EventTarget {
     this.#next?.close();
     this.#next = null;
     if (error.code === "lost") return; // the next "up" joins
-    if (error.code === "not-open") this.#live.resync(); // it says where to go instead
+    if (error.code === "not-open") {
+      this.#live.resync(); // it says where to go instead
+    } else if (error.code === "room-full") {
+      this.#enter("full");
+      this.#failures = BACKOFF.length; // no need to hurry
+    } else if (this.#failures >= UNAVAILABLE_AFTER) {
+      this.#enter("unavailable");
+    }
     this.#again();
   }
 

@@ -148,6 +148,11 @@ export class View extends EventTarget {
     cover.querySelector("h2")?.focus();
   }
 
+  /** Takes this cover away, and leaves any other. */
+  uncover(name) {
+    if ($("#cover").dataset.shows === name) this.cover("");
+  }
+
   /** "good", "weak" or "poor". */
   showLine(level) {
     const pill = $("#line");
