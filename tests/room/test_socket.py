@@ -214,6 +214,18 @@ async def test_a_newer_copy_has_the_seat(
     assert len(state["people"]) == 1
 
 
+async def test_who_comes_back_is_never_shown_as_somebody_else(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    async with patient_page() as old:
+        await old.join()
+        seat = (await old.until("state", is_here("patient")))["you"]
+        async with patient_page() as new:
+            state = await new.until("state")
+
+    assert [one["seat"] for one in state["people"]] == [seat] == [state["you"]]
+
+
 async def test_two_copies_joining_at_once_leave_one(
     relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
 ) -> None:

@@ -85,7 +85,6 @@ class RoomConsumer(LiveConsumer):
             raise Closed(SEAT_TAKEN)  # the nudge was lost
         return {
             **truth.as_message(self._away),
-            "you": str(self.seat.pk) if self.seat else None,
             "slots": {str(index): seat for index, seat in self._slots.items()},
             "screen": self._screen,
         }
@@ -277,6 +276,7 @@ async def go_unless_back(seat: Seat) -> None:
 
 async def go(seat: Seat, why: str) -> None:
     """Send this copy out of the call; a newer one stays."""
+    # Noted first: once the relay has let them go, everybody notes that they are lost.
+    await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=why)
     with suppress(RelayUnavailable):
         await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch)
-    await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=why)

@@ -102,15 +102,18 @@ def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool)
         return seat
 
 
-def seat_for(principal: Principal, encounter: Encounter) -> Seat:
-    """The person's seat, made once. A patient has one seat whichever of their links they used."""
-    own: dict[str, Any]
+def own_seat(principal: Principal) -> dict[str, Any]:
+    """What tells this person's seat in an encounter. A patient has one whichever of their links they used."""
     if principal.user is not None:
-        own = {"user": principal.user}
-    elif principal.role == Role.PATIENT:
-        own = {"role": Role.PATIENT.value}
-    else:
-        own = {"link": principal.link}
+        return {"user_id": principal.user.pk}
+    if principal.role == Role.PATIENT:
+        return {"role": Role.PATIENT.value}
+    return {"link_id": principal.link.pk if principal.link else None}
+
+
+def seat_for(principal: Principal, encounter: Encounter) -> Seat:
+    """The person's seat, made once."""
+    own = own_seat(principal)
     defaults = {"name": _name(principal), "role": principal.role.value, "link": principal.link}
     seat, _ = Seat.objects.select_related("encounter").get_or_create(
         encounter=encounter, **own, defaults={**defaults, **own}

@@ -12,7 +12,7 @@ from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
 from visits.room.models import Encounter, Presence, Seat
-from visits.room.services import encounter_of, open_to
+from visits.room.services import encounter_of, open_to, own_seat
 
 WAITING = "waiting"  # not let in yet
 OPEN = "open"
@@ -22,6 +22,7 @@ OVER = "over"
 @dataclass(frozen=True)
 class CallState:
     phase: str
+    you: str | None = None
     started: datetime | None = None
     people: list[dict[str, Any]] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class CallState:
         """The fields of the protocol's ``state`` that all copies share; ``away`` is what the relay told."""
         return {
             "phase": self.phase,
+            "you": self.you,
             "started": self.started.isoformat() if self.started else None,
             "now": timezone.now().isoformat(),
             "people": [{**person, "away": person["here"] and person["seat"] in away} for person in self.people],
@@ -41,14 +43,17 @@ def call_state(principal: Principal, visit_id: uuid.UUID) -> CallState:
     visit = appointment_for(principal, visit_id, Action.VISIT_JOIN)
     encounter = encounter_of(visit_id)
     if not visit.is_open or (encounter and encounter.status == Encounter.Status.FINISHED):
-        return CallState(OVER, encounter.started_at if encounter else None)
+        return CallState(OVER, started=encounter.started_at if encounter else None)
     if not open_to(principal, visit):
         return CallState(WAITING)
     if encounter is None:
         return CallState(OPEN)
     seats = list(_seats(encounter))
+    own = own_seat(principal).items()
     return CallState(
         OPEN,
+        # Also before joining: after a reload one is not to be shown the copy of oneself that is about to go.
+        next((str(seat.pk) for seat in seats if all(getattr(seat, name) == value for name, value in own)), None),
         encounter.started_at,
         people=[
             {
