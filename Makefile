@@ -1,13 +1,14 @@
 # make run             the product with a demo clinic (PORT=8000, DATA=.data)
 # make test            everything that must hold
 # make check           formatter, linter, types, import rules, migrations
+# make bench           what docs/figures.md says about speed, measured here and now
 # make format          put the formatting right
 PORT ?= 8000
 DATA ?= .data
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: run test check format setup unit unit-postgresql e2e
+.PHONY: run test check format setup unit unit-postgresql e2e bench
 
 run: setup
 	@exec $(BIN)/python -m telehealth.launcher --port "$(PORT)" --data "$(DATA)"
@@ -31,17 +32,21 @@ check: setup
 	$(BIN)/python manage.py check --fail-level WARNING
 
 unit: setup
-	$(PYTEST) -m "not e2e"
+	$(PYTEST) -m "not e2e and not bench"
 
 # The same tests again: what a database must refuse, PostgreSQL refuses in its own words.
 unit-postgresql: setup
-	TELEHEALTH_TEST_DATABASE=postgresql $(PYTEST) -m "not e2e"
+	TELEHEALTH_TEST_DATABASE=postgresql $(PYTEST) -m "not e2e and not bench"
 
 # By themselves: sync Playwright and asyncio tests do not share a process.
 e2e:
 	@telehealth/setup.sh chromium
 	@if command -v chromium >/dev/null; then $(PYTEST) -m e2e tests/e2e; \
 	else echo "NOT RUN: the browser tests (tests/e2e), because Chromium is missing and could not be installed."; fi
+
+bench:
+	@telehealth/setup.sh chromium
+	$(PYTEST) -s -m bench tests/bench
 
 format: setup
 	$(BIN)/ruff format .

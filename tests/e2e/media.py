@@ -6,20 +6,10 @@ import time
 import wave
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator
 
 WIDTH, HEIGHT, RATE = 640, 360, 48_000
 COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "yellow": (255, 220, 0)}
-
-# When the first frame of somebody else was shown, in ms of the machine's clock.
-WATCH_FIRST_FRAME = """
-new MutationObserver((_, observer) => {
-  const video = document.querySelector("#tiles video");
-  if (!video) return;
-  observer.disconnect();
-  video.requestVideoFrameCallback(() => (window.firstFrameAt = performance.timeOrigin + performance.now()));
-}).observe(document, {childList: true, subtree: true});
-"""
 
 COLOUR_OF = """(video) => {
   if (video.readyState < 2) return null;
@@ -63,6 +53,7 @@ TONE_OF = """async (audio) => {
 }"""
 
 AUDIBLE = -60  # dB
+PATIENCE = 30  # seconds; only a failure waits so long
 
 
 def flags(folder: Path, name: str, colour: str, tone: int) -> list[str]:
@@ -101,7 +92,7 @@ def _write_microphone(path: Path, tone: int) -> None:
         file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
 
 
-def looks(video: Locator, colour: str, within: float = 10) -> None:
+def looks(video: Locator, colour: str, within: float = PATIENCE) -> None:
     """Wait until the video shows this person's colour. AssertionError if it does not."""
     wanted, seen = COLOURS[colour], None
     deadline = time.monotonic() + within
@@ -113,7 +104,7 @@ def looks(video: Locator, colour: str, within: float = 10) -> None:
     raise AssertionError(f"{colour} is not to be seen, but {seen}")
 
 
-def sounds(audio: Locator, tone: int, within: float = 10) -> None:
+def sounds(audio: Locator, tone: int, within: float = PATIENCE) -> None:
     """Wait until this person's tone is the loudest thing heard."""
     heard = None
     deadline = time.monotonic() + within
@@ -124,7 +115,7 @@ def sounds(audio: Locator, tone: int, within: float = 10) -> None:
     raise AssertionError(f"{tone} Hz is not to be heard, but {heard}")
 
 
-def is_silent(audio: Locator, tone: int, within: float = 10) -> None:
+def is_silent(audio: Locator, tone: int, within: float = PATIENCE) -> None:
     """Wait until nothing of this person is heard any more."""
     heard = None
     deadline = time.monotonic() + within
@@ -140,15 +131,9 @@ def frames(video: Locator) -> int:
     return int(video.evaluate("(video) => video.getVideoPlaybackQuality().totalVideoFrames"))
 
 
-def keeps_moving(video: Locator, more: int = 10, within: float = 10) -> None:
+def keeps_moving(video: Locator, more: int = 10, within: float = PATIENCE) -> None:
     """Wait until more frames are decoded."""
     start, deadline = frames(video), time.monotonic() + within
     while frames(video) < start + more:
         assert time.monotonic() < deadline, "the picture stands still"
         video.page.wait_for_timeout(50)
-
-
-def first_frame_after(page: Page, pressed_at: float) -> float:
-    """Seconds from a press (time.time()) to the first frame of somebody else."""
-    page.wait_for_function("() => window.firstFrameAt")
-    return float(page.evaluate("() => window.firstFrameAt")) / 1000 - pressed_at

@@ -1,7 +1,6 @@
 """A visit from end to end: the link, the waiting room, the call, the record."""
 
 import re
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -20,7 +19,6 @@ from visits.room.models import Seat
 pytestmark = pytest.mark.e2e
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-TO_PICTURE = 1.5  # seconds from the press to the other's picture
 
 
 @pytest.fixture
@@ -44,23 +42,15 @@ def others(page: Page) -> Any:
     return page.locator("#tiles .tile")
 
 
-def test_a_whole_visit(
-    site: str, relay: Any, person: Callable[..., Page], visit: Appointment, clinician: User, record_property: Any
-) -> None:
+def test_a_whole_visit(site: str, relay: Any, person: Callable[..., Page], visit: Appointment, clinician: User) -> None:
     doctor = person("doctor", colour="red", tone=400)
     rosa = person("rosa", colour="blue", tone=1000, **PHONE)
     steps.sign_in(doctor, clinician)
 
     steps.check_in(rosa, patient_link(visit))
-    expect(doctor.get_by_role("button", name="Admit Rosa Marín")).to_be_visible(timeout=2000)
     doctor.get_by_role("button", name="Admit Rosa Marín").click()
     expect(rosa.get_by_role("link", name="Join the visit")).to_be_visible()
-
-    pressed = time.time()
     rosa.get_by_role("link", name="Join the visit").click()
-    took = media.first_frame_after(rosa, pressed)
-    record_property("seconds to the first picture", took)
-    assert took < TO_PICTURE
 
     # Each sees and hears the other, not oneself.
     media.looks(doctor.locator("#tiles video"), "blue")
