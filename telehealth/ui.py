@@ -115,4 +115,5 @@ def as_zone_code(instant: datetime) -> str:
 
 
 def _moment(instant: datetime) -> Moment:
-    return of_page(instant, timezone.get_current_timezone_name())
+    # Its key: its "name" is an offset where the clocks never change (Etc/GMT+9).
+    return of_page(instant, str(timezone.get_current_timezone()))

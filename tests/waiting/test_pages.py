@@ -1,9 +1,10 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import AccessLink
 from tests import factories
@@ -305,11 +306,14 @@ def test_the_reminder_light_is_the_ledgers_last_word(visit, clinician):
 
 
 def test_the_version_changes_with_what_the_board_shows(as_patient, visit, clinic, clinician):
+    message = Communication.objects.create(
+        appointment=visit, kind=Communication.Kind.CONFIRMATION, revision=0, due_at=timezone.now()
+    )
     now = timezone.now()
-    seen = [board.version(clinic, now)]
+    seen = [board.versions(clinic, now)]
 
     def changed():
-        seen.append(board.version(clinic, now))
+        seen.append(board.versions(clinic, now))
         return seen[-1] != seen[-2]
 
     assert not changed()
@@ -317,11 +321,81 @@ def test_the_version_changes_with_what_the_board_shows(as_patient, visit, clinic
     assert changed()
     checkin.record_devices(principal=as_patient, visit=visit, camera="ok", microphone="ok")
     assert changed()
+    message.state, message.reason = Communication.State.FAILED, Communication.Reason.REFUSED
+    message.save()
+    assert changed()
     make_link(visit, guest="Luis")
     assert changed()
     services.admit(principal=staff(clinician), visit=visit)
     assert changed()
-    assert board.version(clinic, now + timedelta(minutes=1)) != seen[-1]
+    services.need_a_moment(principal=as_patient, visit=visit)
+    assert changed()
+    assert board.versions(clinic, now + timedelta(minutes=1)).clinic != seen[-1].clinic
+
+
+def test_ones_own_board_stays_when_others_have_news(visit, clinic, clinician):
+    other = factories.make_practitioner(clinic)
+    theirs = factories.make_visit(other, start=visit.start)
+    now = timezone.now()
+    before = board.versions(clinic, now)
+    Appointment.objects.filter(pk=theirs.pk).update(status=Appointment.Status.NOSHOW)
+    after = board.versions(clinic, now)
+
+    assert before.clinic != after.clinic
+    assert before.told(clinician)["mine"] == after.told(clinician)["mine"]
+    assert before.told(other.user)["mine"] != after.told(other.user)["mine"]
+
+
+def test_the_version_is_the_same_in_every_language(as_patient, visit, clinic):
+    checkin.record_devices(principal=as_patient, visit=visit, camera="blocked", microphone="ok")
+    now = timezone.now()
+    with translation.override("es"):
+        spanish = board.versions(clinic, now)
+
+    assert spanish == board.versions(clinic, now)
+
+
+@pytest.mark.parametrize("name", ["Etc/GMT+9", "MST", "Asia/Kathmandu"])
+def test_today_is_told_in_any_zone(visit, verified, clinician, name):
+    clinician.time_zone = name
+    clinician.save()
+
+    assert f'data-zone="{name}"' in text(verified(clinician).get(TODAY))
+
+
+@pytest.mark.parametrize(
+    ("status", "start", "now", "where"),
+    [
+        ("booked", "23:50", "00:10", "later"),
+        ("booked", "00:10", "23:45", ""),
+        ("arrived", "23:50", "00:10", "waiting"),
+        ("arrived", "00:10", "23:45", "waiting"),
+        ("admitted", "23:50", "00:10", "in_visit"),
+        ("admitted", "00:10", "23:45", "in_visit"),
+        ("fulfilled", "23:30", "23:59", "finished"),
+        ("fulfilled", "23:30", "00:01", ""),
+        ("noshow", "23:30", "23:59", "missed"),
+        ("noshow", "23:30", "00:01", ""),
+        ("cancelled", "23:30", "23:45", ""),
+        ("booked", "23:50", "05:00", ""),
+        ("arrived", "23:50", "05:00", ""),
+    ],
+)
+def test_midnight_in_the_clinics_zone(visit, clinic, clinician, status, start, now, where):
+    zone = ZoneInfo(clinic.time_zone)
+    # The clinic's midnight lies between a start late in the evening and a look early in the morning, or the reverse.
+    days = {True: datetime(2026, 7, 14, tzinfo=zone), False: datetime(2026, 7, 15, tzinfo=zone)}
+    at, then = (datetime.combine(days[moment > "12:00"], time.fromisoformat(moment), zone) for moment in (start, now))
+    stored = "arrived" if status == "admitted" else status
+    Appointment.objects.filter(pk=visit.pk).update(status=stored, start=at, end=at + timedelta(minutes=20))
+    if stored == "arrived":
+        admitted = {"admitted_at": then, "admitted_by": clinician} if status == "admitted" else {}
+        Ticket.objects.create(appointment=visit, arrived_at=then - timedelta(minutes=5), seen_at=then, **admitted)
+    found = board.board(staff(clinician), only_mine=False, now=then)
+    lists = {"waiting": found.waiting, "in_visit": found.in_visit, "later": found.later, "missed": found.missed}
+
+    assert [name for name, rows in lists.items() if rows] == ([where] if where in lists else [])
+    assert found.finished == (where == "finished")
 
 
 def test_guests_are_announced_while_their_link_lives(visit, patient_client, verified, clinician):

@@ -146,6 +146,10 @@ class LiveConsumer(AsyncConsumer):
         """A nudge of ``visits.live.events``."""
         await self._guarded(lambda: self.send_state(only_news=True))
 
+    async def line_changed(self, event: dict[str, Any]) -> None:
+        """A nudge of ``visits.live.events``."""
+        await self._guarded(lambda: self.send_state(only_news=True))
+
     async def visit_changed(self, event: dict[str, Any]) -> None:
         """A nudge of ``visits.live.events``."""
         await self._guarded(lambda: self.send_state(only_news=True))

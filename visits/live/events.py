@@ -16,6 +16,10 @@ def board_group(clinic_id: UUID | str) -> str:
     return f"board.{clinic_id}"
 
 
+def line_group(practitioner_id: UUID | str) -> str:
+    return f"line.{practitioner_id}"
+
+
 def visit_group(appointment_id: UUID | str) -> str:
     return f"visit.{appointment_id}"
 
@@ -26,6 +30,11 @@ def board_changed(clinic_id: UUID, *, arrived: UUID | None = None) -> None:
     ``arrived`` names the visit whose patient has just come.
     """
     _send_on_commit(board_group(clinic_id), {"type": "board.changed", "arrived": str(arrived) if arrived else None})
+
+
+def line_changed(practitioner_id: UUID) -> None:
+    """After the commit: tell who waits for this clinician to look at their place again."""
+    _send_on_commit(line_group(practitioner_id), {"type": "line.changed"})
 
 
 def visit_changed(appointment_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """The Today board: what is true of the day's visits now, in the order in which it matters."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
-from accounts.models import AccessLink, Clinic
+from accounts.models import AccessLink, Clinic, User
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
@@ -38,6 +39,19 @@ LIGHT_WORDS: dict[str, Promise] = {
     "no": gettext_lazy("not yet"),
     "na": gettext_lazy("not needed"),
 }
+# What a row is made of, beside the moments that only matter while they are fresh.
+SHOWN = (
+    "status",
+    "start",
+    "visit_type_id",
+    "ticket__admitted_at",
+    "ticket__moment_at",
+    "check_in__details_at",
+    "check_in__devices_at",
+    "check_in__camera",
+    "check_in__microphone",
+    "consent__given_at",
+)
 
 
 @dataclass(frozen=True)
@@ -123,24 +137,48 @@ def board(principal: Principal, *, only_mine: bool, now: datetime) -> Board:
     )
 
 
-def version(clinic: Clinic, now: datetime) -> str:
-    """Changes with everything that a board of the clinic shows, and with the minute, for its clock and waits."""
-    digest = hashlib.sha256()
-    guests = _guests(clinic, now)
-    for visit in _visits(clinic, now):
-        ticket: Ticket | None = getattr(visit, "ticket", None)
-        told = (
-            visit.pk,
-            visit.status,
-            visit.start,
-            visit.practitioner_id,
-            ticket and (ticket.arrived_at, ticket.admitted_at, ticket.moment_at),
-            ticket and (ticket.is_here(now), now - ticket.arrived_at < NEW_FOR),
-            [(light.column, light.state, light.words) for light in _lights(visit)],
-            [str(guest.pk) for guest in guests.get(visit.pk, [])],
-        )
-        digest.update(repr(told).encode())
-    return f"{now:%H%M}-{digest.hexdigest()[:16]}"
+@dataclass(frozen=True)
+class Versions:
+    """Texts that change with everything that a board shows, and with the minute, for its clock and waits."""
+
+    clinic: str
+    of_user: dict[UUID, str]  # of each clinician's own visits
+
+    def told(self, user: User | None) -> dict[str, str]:
+        """What a board is told: the clinic's version, and that of one's own visits."""
+        return {"version": self.clinic, "mine": self.of_user.get(user.pk, self.clinic) if user else self.clinic}
+
+
+def versions(clinic: Clinic, now: datetime) -> Versions:
+    """Read often, by every socket: plain values, no objects, and the same in every language."""
+    day = _of_day(clinic, now)
+    more: dict[UUID, list[Any]] = {}
+    for visit, *message in (
+        Communication.objects.filter(appointment__in=day.values("pk"))
+        .order_by("pk")
+        .values_list("appointment_id", "state", "reason")
+    ):
+        more.setdefault(visit, []).append(message)
+    for visit, guest in _guest_links(clinic, now).values_list("resource_id", "pk"):
+        more.setdefault(visit, []).append(guest)
+    whole = hashlib.sha256()
+    own: dict[UUID | None, Any] = defaultdict(hashlib.sha256)
+    for pk, user, seen_at, arrived_at, *told in day.order_by("start", "pk").values_list(
+        "pk", "practitioner__user_id", "ticket__seen_at", "ticket__arrived_at", *SHOWN
+    ):
+        is_here, is_new = _is_within(seen_at, Ticket.HERE_FOR, now), _is_within(arrived_at, NEW_FOR, now)
+        row = repr((pk, user, is_here, arrived_at, is_new, told, more.get(pk))).encode()
+        whole.update(row)
+        own[user].update(row)
+    minute = f"{now:%H%M}"
+    return Versions(
+        clinic=f"{minute}-{whole.hexdigest()[:16]}",
+        of_user={user: f"{minute}-{digest.hexdigest()[:16]}" for user, digest in own.items() if user},
+    )
+
+
+def _is_within(moment: datetime | None, time: timedelta, now: datetime) -> bool:
+    return moment is not None and now - moment <= time
 
 
 def day_of(clinic: Clinic, now: datetime) -> tuple[datetime, datetime]:
@@ -150,27 +188,34 @@ def day_of(clinic: Clinic, now: datetime) -> tuple[datetime, datetime]:
     return start, start + timedelta(days=1)
 
 
-def _visits(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
+def _of_day(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
     start, end = day_of(clinic, now)
     today = Q(start__gte=start, start__lt=end)
-    # A visit that began before midnight is still somebody's.
-    still_here = Q(status=Status.ARRIVED, end__gt=now - LINE_CLOSES_AFTER, start__lt=end)
+    # Midnight ends no visit: who is here stays, and who is late may still come.
+    still_here = Q(status=Status.ARRIVED, end__gt=now - LINE_CLOSES_AFTER)
+    still_expected = Q(status=Status.BOOKED, end__gt=now - LINE_CLOSES_AFTER, start__lt=end)
+    day = Appointment.objects.filter(today | still_here | still_expected, clinic=clinic)
+    return day.exclude(status=Status.CANCELLED)
+
+
+def _visits(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
     messages = Prefetch("communications", Communication.objects.order_by("due_at", "planned_at"), to_attr="messages")
     return (
-        Appointment.objects.filter(today | still_here, clinic=clinic)
-        .exclude(status=Status.CANCELLED)
+        _of_day(clinic, now)
         .select_related("clinic", "patient", "practitioner", "visit_type", "ticket", "check_in", "consent")
         .prefetch_related(messages)
         .order_by("start", "practitioner__name", "pk")
     )
 
 
+def _guest_links(clinic: Clinic, now: datetime) -> QuerySet[AccessLink]:
+    links = AccessLink.objects.filter(clinic=clinic, kind=AccessLink.Kind.GUEST, revoked_at=None, expires_at__gt=now)
+    return links.order_by("created_at")
+
+
 def _guests(clinic: Clinic, now: datetime) -> dict[UUID, list[AccessLink]]:
-    links = AccessLink.objects.filter(
-        clinic=clinic, kind=AccessLink.Kind.GUEST, revoked_at=None, expires_at__gt=now
-    ).order_by("created_at")
     found: dict[UUID, list[AccessLink]] = {}
-    for link in links:
+    for link in _guest_links(clinic, now):
         found.setdefault(link.resource_id, []).append(link)
     return found
 

@@ -1,21 +1,39 @@
 """The Today board's socket and the waiting patient's (PROTOCOL.md)."""
 
+import time
 from typing import Any
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
+from accounts.models import Clinic
 from accounts.policy import Action
 from accounts.principal import Principal
 from accounts.scope import party_of, staff_of
+from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
 from visits.live.consumer import LiveConsumer
-from visits.live.events import board_group, visit_group
+from visits.live.events import board_group, line_group, visit_group
+from visits.live.readings import Readings
 from visits.waiting import board, services
+
+SHARED_SECONDS = 1  # boards that look by themselves share a reading; a nudge is newer than any
+TICKS_PER_SIGN = 3  # every 15 seconds, as Ticket.SIGN_EVERY says
+
+
+@database_sync_to_async
+def _read_versions(clinic: Clinic) -> board.Versions:
+    return board.versions(clinic, timezone.now())
+
+
+_versions: Readings[Clinic, board.Versions] = Readings(_read_versions)
 
 
 class BoardConsumer(LiveConsumer):
     """/ws/board/: that the board changed, and who has just come."""
+
+    _nudged_at = 0.0
 
     async def principal(self) -> Principal | None:
         who = await staff_of(self.scope)
@@ -24,11 +42,13 @@ class BoardConsumer(LiveConsumer):
     def groups(self) -> list[str]:
         return [board_group(self.who.clinic.pk)]
 
-    @database_sync_to_async
-    def state(self) -> dict[str, Any]:
-        return {"version": board.version(self.who.clinic, timezone.now())}
+    async def state(self) -> dict[str, Any]:
+        since = max(self._nudged_at, time.monotonic() - SHARED_SECONDS)
+        versions = await _versions.get(self.who.clinic, since=since)
+        return versions.told(self.who.user)
 
     async def board_changed(self, event: dict[str, Any]) -> None:
+        self._nudged_at = time.monotonic()
         if event["arrived"]:
             arrival = await self._arrival(event["arrived"])
             if arrival:
@@ -53,6 +73,9 @@ class BoardConsumer(LiveConsumer):
 class WaitingConsumer(LiveConsumer):
     """/ws/my/<visit>/waiting/: the place in line, being called in. Its being open is the sign of life."""
 
+    practitioner_id: UUID
+    _ticks = 0
+
     async def principal(self) -> Principal | None:
         who = await party_of(self.scope, self.visit_id)
         return who if who and who.may(Action.VISIT_WAIT) else None
@@ -62,13 +85,20 @@ class WaitingConsumer(LiveConsumer):
         return str(self.scope["url_route"]["kwargs"]["visit"])
 
     def groups(self) -> list[str]:
-        # The clinic's too: who goes in moves everybody behind them up.
-        return [visit_group(self.visit_id), board_group(self.who.clinic.pk)]
+        # The clinician's too: who goes in moves everybody behind them up.
+        return [visit_group(self.visit_id), line_group(self.practitioner_id)]
 
     async def opened(self) -> None:
-        await self.tick()
+        visit = await database_sync_to_async(appointment_for)(self.who, self.visit_id, Action.VISIT_WAIT)
+        self.practitioner_id = visit.practitioner_id
+        await self._give_sign()
 
     async def tick(self) -> None:
+        self._ticks += 1
+        if self._ticks % TICKS_PER_SIGN == 0:
+            await self._give_sign()
+
+    async def _give_sign(self) -> None:
         if self.is_patient:
             await database_sync_to_async(services.be_here)(principal=self.who, visit_id=self.visit_id)
 

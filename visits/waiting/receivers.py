@@ -15,10 +15,11 @@ from visits.waiting.models import Ticket
 
 @receiver(appointment_changed)
 def follow(*, appointment: Appointment, change: str, principal: Principal | None, **_: Any) -> None:
-    """A place for who arrives, the length of who leaves; boards and the patient's page look again."""
+    """A place for who arrives, the length of who leaves; boards and patients' pages look again."""
     if change == "arrived":
         services.give_place(appointment, is_here=principal is not None and principal.link is not None)
     if change == "fulfilled":
         Ticket.objects.filter(appointment=appointment, finished_at=None).update(finished_at=timezone.now())
     events.board_changed(appointment.clinic_id, arrived=appointment.pk if change == "arrived" else None)
+    events.line_changed(appointment.practitioner_id)
     events.visit_changed(appointment.pk)

@@ -148,6 +148,7 @@ def admit(*, principal: Principal, visit: Appointment) -> Ticket:
         record("visit.admit", Audit.EXECUTE, principal=principal, entity=visit, patient=visit.patient)
         admitted.send(sender=Ticket, appointment=visit, principal=principal)
         events.visit_changed(visit.pk)
+        events.line_changed(visit.practitioner_id)
         events.board_changed(visit.clinic_id)
         return ticket
 

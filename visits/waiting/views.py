@@ -73,7 +73,8 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_GET
 @for_staff(Action.BOARD_SEE)
 def today(request: HttpRequest) -> HttpResponse:
-    return render(request, "waiting/today.html", _board_context(request))
+    zone = str(timezone.get_current_timezone())
+    return render(request, "waiting/today.html", _board_context(request) | {"zone": zone})
 
 
 @require_GET
@@ -154,10 +155,10 @@ def _board_context(request: HttpRequest) -> dict[str, Any]:
         request.session[SESSION_SCOPE] = scope
     now = timezone.now()
     # The version first: what changes in between makes the page look again.
-    version = board.version(principal.clinic, now)
+    told = board.versions(principal.clinic, now).told(principal.user)
     return {
         "nav": "today",
-        "version": version,
+        "version": told["mine" if scope == MINE else "version"],
         "board": board.board(principal, only_mine=scope == MINE, now=now),
         "scope": scope,
         "has_own": has_own,

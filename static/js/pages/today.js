@@ -138,8 +138,9 @@ showSound();
 const live = new Live(socketUrl(page.dataset.socket));
 live.addEventListener("state", ({detail}) => {
   goodAt = new Date();
-  if (detail.version === wanted) return;
-  wanted = detail.version;
+  const version = page.dataset.scope === "mine" ? detail.mine : detail.version;
+  if (version === wanted) return;
+  wanted = version;
   refresh();
 });
 live.addEventListener("arrival", ({detail}) => onArrival(detail));
