@@ -320,3 +320,64 @@ def test_the_admin_of_another_clinic_sees_none(encounter: Encounter, other_clini
 
     assert "Rosa" not in client.get("/admin/room/encounter/").content.decode()
     assert client.get(f"/admin/room/encounter/{encounter.pk}/change/").status_code == 302
+
+
+# --- what is for staff only -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def checked_in(encounter: Encounter) -> Appointment:
+    visit = encounter.appointment
+    CheckIn.objects.create(
+        appointment=visit, location="48 Alder Street", callback_phone="(555) 010-0177", emergency_contact="Luis"
+    )
+    return visit
+
+
+@pytest.mark.parametrize("page", ["party", "left"])
+def test_a_guest_reads_nothing_of_the_patient(checked_in: Appointment, redeemed: Redeem, page: str) -> None:
+    link = make_link(checked_in, guest="Ana Ruiz")
+
+    answer = redeemed(link).get(path(page, checked_in))
+
+    assert answer.status_code == 200
+    for secret in ("Rosa", "Marín", "1979", "Alder", "0177", "Luis", path("visit", checked_in)):
+        assert secret not in answer.content.decode()
+
+
+@pytest.mark.parametrize("page", ["staff", "visit"])
+def test_a_guests_link_opens_no_page_of_staff(checked_in: Appointment, redeemed: Redeem, page: str) -> None:
+    client = redeemed(make_link(checked_in, guest="Ana Ruiz"))
+
+    assert client.get(path(page, checked_in)).url.startswith("/signin/")
+
+
+@pytest.mark.parametrize("page", ["party", "left"])
+def test_pages_of_the_room_are_kept_in_no_cache(checked_in: Appointment, redeemed: Redeem, page: str) -> None:
+    answer = redeemed(make_link(checked_in, guest="Ana Ruiz")).get(path(page, checked_in))
+
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+BUTTONS = {"open": "staff", "invite": "invite"}
+
+
+@pytest.mark.parametrize(
+    ("who", "has"), [("clinician", {"open", "invite"}), ("front_desk", {"invite"}), ("clinic_admin", set())]
+)
+def test_the_record_offers_what_the_role_may_do(
+    checked_in: Appointment, who: str, has: set[str], request: pytest.FixtureRequest, verified: SignIn
+) -> None:
+    page = verified(request.getfixturevalue(who)).get(path("visit", checked_in)).content.decode()
+
+    assert {word for word, name in BUTTONS.items() if f'"{path(name, checked_in)}"' in page} == has
+    assert reverse("booking:cancel", kwargs={"pk": checked_in.pk}) not in page  # admitted already
+
+
+def test_a_clinic_admin_changes_nothing(checked_in: Appointment, clinic_admin: User, verified: SignIn) -> None:
+    client = verified(clinic_admin)
+
+    assert client.post(path("end", checked_in)).status_code == 403
+    assert client.post(path("invite", checked_in), {"name": "Ana", "relationship": "guest"}).status_code == 403
+    link = make_link(checked_in, guest="Ana")
+    assert client.post(path("revoke", checked_in, link=link.pk)).status_code == 403
