@@ -9,7 +9,7 @@ from tests import factories
 from tests.checkin.test_services import get_ready
 from tests.party import browser, make_link
 from visits.booking.models import Appointment
-from visits.checkin import services
+from visits.checkin import services, views
 from visits.checkin.models import CheckIn, Consent, ConsentText
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +112,24 @@ def test_the_script_records_and_the_form_goes_on(patient_client, as_patient, vis
     assert CheckIn.objects.get().camera == "blocked"
     response = patient_client.post(url("devices", visit), {"camera": "", "microphone": ""})
     assert response.url == reverse("waiting:room", args=[visit.pk])
+
+
+@pytest.mark.parametrize("name", ["details", "devices"])
+def test_a_visit_that_closes_while_the_answer_is_sent_says_so(patient_client, as_patient, visit, monkeypatch, name):
+    if name == "devices":
+        get_ready(as_patient, visit)
+    takes_answers = views._takes_answers
+
+    def close_right_after(found):
+        answer = takes_answers(found)
+        Appointment.objects.filter(pk=visit.pk).update(status="cancelled")
+        return answer
+
+    monkeypatch.setattr(views, "_takes_answers", close_right_after)
+    response = patient_client.post(url(name, visit), answers(visit) if name == "details" else {"camera": "ok"})
+
+    assert response.url == reverse("waiting:room", args=[visit.pk])
+    assert not CheckIn.objects.filter(camera="ok").exists()
 
 
 def test_an_unknown_device_state_is_refused(patient_client, as_patient, visit):

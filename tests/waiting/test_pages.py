@@ -116,6 +116,20 @@ def test_a_time_that_was_given_away_is_said(patient_client, visit, clinician, pr
     assert "Your time was given to someone else." in response.content.decode()
 
 
+@pytest.mark.parametrize("what", ["called", "cancelled"])
+def test_joining_again_too_late_tells_what_happened_instead(patient_client, visit, clinician, what):
+    patient_client.get(url("room", visit))
+    if what == "called":
+        services.admit(principal=staff(clinician), visit=visit)
+    else:
+        booking.cancel(principal=staff(clinician), visit=visit)
+        AccessLink.objects.update(revoked_at=None)
+    page = text(patient_client.post(url("room", visit), follow=True))
+
+    assert "given to someone else" not in page
+    assert f'data-phase="{what}"' in page
+
+
 def test_a_guest_waits_for_the_patient_to_be_let_in(guest_client, patient_client, visit, clinician):
     page = text(guest_client.get(url("room", visit)))
     assert "has let the patient in" in page

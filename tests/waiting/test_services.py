@@ -12,7 +12,7 @@ from tests.conftest import staff
 from tests.party import bearer, make_link
 from tests.waiting.conftest import make_arrived
 from visits.booking import services as booking
-from visits.booking.errors import BookingError
+from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
 from visits.waiting import services
 from visits.waiting.models import Ticket
@@ -132,6 +132,34 @@ def test_two_who_admit_at_once_let_in_once(as_patient, visit, clinician, front_d
     assert AuditEvent.objects.filter(subtype="visit.admit").count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", ["cancel", "miss"])
+def test_letting_in_and_calling_off_at_once_leave_one_truth(as_patient, visit, clinician, front_desk, let_in, end):
+    arrive(as_patient, visit)
+    call_off = {"cancel": booking.cancel, "miss": services.miss}[end]
+    deeds = [(services.admit, clinician), (call_off, front_desk)] * 3
+
+    def press(deed):
+        work, user = deed
+        try:
+            work(principal=staff(user), visit=visit)
+        except (services.NotWaiting, WrongState):
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(press, deeds))
+    visit.refresh_from_db()
+    admitted_at = Ticket.objects.get().admitted_at
+    if end == "miss":
+        assert (visit.status == "arrived") == (admitted_at is not None), "missed or let in, never both"
+    else:
+        assert visit.status == "cancelled"
+    assert len(let_in) == (admitted_at is not None)
+
+
 def test_who_is_not_there_cannot_be_admitted(visit, clinician, let_in):
     with pytest.raises(services.NotWaiting):
         services.admit(principal=staff(clinician), visit=visit)
@@ -207,6 +235,26 @@ def test_the_phases_of_a_visit(as_patient, as_guest, visit, clinician):
     booking.fulfil(principal=None, visit=visit)
     assert phase() == phase(as_guest) == Phase.OVER
     assert Ticket.objects.get().finished_at is not None
+
+
+def test_who_was_just_let_in_is_not_missed_by_a_board_that_is_behind(as_patient, visit, clinician, front_desk):
+    services.arrive(principal=as_patient, visit=visit)
+    services.admit(principal=staff(clinician), visit=visit)
+    with pytest.raises(WrongState):
+        services.miss(principal=staff(front_desk), visit=visit)
+
+    visit.refresh_from_db()
+    assert visit.status == "arrived"
+
+
+def test_a_patient_who_was_let_in_before_they_were_missed_can_be_missed_again(as_patient, visit, clinician):
+    services.arrive(principal=as_patient, visit=visit)
+    services.miss(principal=staff(clinician), visit=visit)
+    services.arrive(principal=as_patient, visit=visit, again=True)
+    services.miss(principal=staff(clinician), visit=visit)
+
+    visit.refresh_from_db()
+    assert visit.status == "noshow"
 
 
 def test_a_missed_patient_can_join_again_at_the_end_of_the_line(as_patient, visit, clinician):

@@ -1,6 +1,7 @@
 """The patient's way from the link to the waiting room."""
 
 import uuid
+from contextlib import suppress
 from typing import Any, cast
 
 from django.db import transaction
@@ -56,6 +57,8 @@ def details(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
                 return redirect("checkin:start", pk=pk)
             except services.ConsentTextChanged:
                 text_changed = True
+            except services.VisitClosed:
+                return redirect("waiting:room", pk=pk)
     else:
         typed = {name: request.POST[name] for name in FACTS if name in request.POST}
         form = DetailsForm(initial=initial | typed | {"agree": "agree" in request.POST}, texts=texts)
@@ -88,7 +91,9 @@ def devices(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         form = DevicesForm(request.POST)
         if not form.is_valid():
             return HttpResponse(status=400)
-        services.record_devices(principal=principal, visit=visit, **form.cleaned_data)
+        # Closed meanwhile: the next page says so.
+        with suppress(services.VisitClosed):
+            services.record_devices(principal=principal, visit=visit, **form.cleaned_data)
         return HttpResponse(status=204) if by_script else redirect("waiting:room", pk=pk)
     context = {
         "visit": visit,

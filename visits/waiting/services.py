@@ -16,7 +16,7 @@ from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.access import appointment_for
-from visits.booking.errors import BookingError
+from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
 from visits.checkin.services import is_ready, line_opens_at
 from visits.live import events
@@ -151,6 +151,20 @@ def admit(*, principal: Principal, visit: Appointment) -> Ticket:
         events.line_changed(visit.practitioner_id)
         events.board_changed(visit.clinic_id)
         return ticket
+
+
+def miss(*, principal: Principal, visit: Appointment) -> Appointment:
+    """Give up a patient who does not come; the time is free again.
+
+    Raises WrongState when somebody has just let them in (a board may be a second old): that would end
+    a running call. Also raises what ``booking.miss`` raises.
+    """
+    with transaction.atomic():
+        visit = appointment_for(principal, visit.pk, Action.VISIT_ADMIT, lock=True)
+        is_in = Ticket.objects.filter(appointment=visit, admitted_at__isnull=False).exists()
+        if is_in and visit.status == Appointment.Status.ARRIVED:
+            raise WrongState(visit)
+        return booking.miss(principal=principal, visit=visit)
 
 
 def phase_of(visit: Appointment, ticket: Ticket | None, now: datetime) -> Phase:

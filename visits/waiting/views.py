@@ -14,9 +14,8 @@ from accounts.doors import PrincipalRequest, for_party, for_staff
 from accounts.models import Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
-from visits.booking import services as booking
 from visits.booking.access import appointment_for
-from visits.booking.errors import BookingError
+from visits.booking.errors import BookingError, WrongState
 from visits.checkin.models import CheckIn
 from visits.checkin.services import Step, is_ready, line_opens_at
 from visits.waiting import board, services
@@ -113,7 +112,7 @@ def noshow(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     visit = appointment_for(principal, pk, Action.VISIT_ADMIT)
     names = {"name": visit.patient.full_name}
     try:
-        booking.miss(principal=principal, visit=visit)
+        services.miss(principal=principal, visit=visit)
         messages.success(request, _("%(name)s is marked as missed. They can still join the line again.") % names)
     except BookingError:
         messages.warning(request, _("The visit of %(name)s cannot be marked as missed any more.") % names)
@@ -123,7 +122,9 @@ def noshow(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def _join_again(request: HttpRequest, principal: Principal, look: Look) -> HttpResponse:
     try:
         services.arrive(principal=principal, visit=look.visit, again=True)
-    except (services.LineClosed, BookingError):
+    except (services.LineClosed, WrongState):
+        pass  # called, cancelled or over meanwhile: the page says which
+    except BookingError:
         context = _room_context(look, is_patient=True) | {"time_given_away": True}
         return render(request, "waiting/room.html", context, status=409)
     return redirect("waiting:room", pk=look.visit.pk)
