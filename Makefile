@@ -7,6 +7,8 @@ PORT ?= 8000
 DATA ?= .data
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
+# Each worker brings its own servers and database.
+UNIT := $(PYTEST) -n auto --maxprocesses 4 -m "not e2e and not bench"
 
 .PHONY: run test check format setup unit unit-postgresql e2e bench
 
@@ -32,11 +34,11 @@ check: setup
 	$(BIN)/python manage.py check --fail-level WARNING
 
 unit: setup
-	$(PYTEST) -m "not e2e and not bench"
+	$(UNIT)
 
 # The same tests again: what a database must refuse, PostgreSQL refuses in its own words.
 unit-postgresql: setup
-	TELEHEALTH_TEST_DATABASE=postgresql $(PYTEST) -m "not e2e and not bench"
+	TELEHEALTH_TEST_DATABASE=postgresql $(UNIT)
 
 # By themselves: sync Playwright and asyncio tests do not share a process.
 e2e:

@@ -139,6 +139,17 @@ def test_pages_have_no_inline_style_or_script(
 # --- after the call -------------------------------------------------------------------------------
 
 
+def test_a_visit_that_was_cancelled_does_not_say_that_it_ended(
+    visit: Appointment, patient_link: AccessLink, redeemed: Redeem
+) -> None:
+    Appointment.objects.filter(pk=visit.pk).update(status=Appointment.Status.CANCELLED)
+
+    page = redeemed(patient_link).get(path("left", visit), follow=True).content.decode()
+
+    assert "was cancelled" in page
+    assert "has ended" not in page
+
+
 def test_who_left_by_mistake_can_return(encounter: Encounter, patient_link: AccessLink, redeemed: Redeem) -> None:
     page = redeemed(patient_link).get(path("left", encounter.appointment)).content.decode()
 

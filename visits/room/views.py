@@ -68,6 +68,8 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     principal = link_principal(request.session, pk)
     if principal is not None:
         visit = appointment_for(principal, pk, Action.VISIT_JOIN)
+        if visit.status == Appointment.Status.CANCELLED:
+            return redirect("waiting:room", pk=pk)  # which says so
         if principal.may(Action.VISIT_CHECK_IN):
             speak(request, visit.patient.language)
         may_return = services.open_to(principal, visit)
