@@ -84,6 +84,42 @@ def test_picture_plays_and_meter_moves(check):
     expect(page.get_by_text("We can hear you")).to_be_visible()
 
 
+def test_an_impatient_person_leaves_no_camera_on(check):
+    page = check()
+    page.evaluate("""() => {
+      window.streams = [];
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (what) => {
+        const stream = await ask(what);
+        window.streams.push(stream);
+        return stream;
+      };
+      const button = document.querySelector("[data-act=ask]");
+      for (let press = 0; press < 3; press += 1) button.click();
+    }""")
+    heading(page, "You look and sound fine")
+    page.wait_for_function("() => window.streams.length === 3")
+
+    live = "() => window.streams.flatMap((s) => s.getVideoTracks()).filter((t) => t.readyState === 'live').length"
+    page.wait_for_function(f"() => ({live})() === 1")
+
+
+def test_a_camera_that_is_pulled_out_is_noticed(check):
+    page = check()
+    press_check(page)
+    heading(page, "You look and sound fine")
+    page.evaluate("""() => {
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = (what) =>
+        what.video ? Promise.reject(new DOMException("", "NotFoundError")) : ask(what);
+      const [track] = document.querySelector("#picture").srcObject.getVideoTracks();
+      track.dispatchEvent(new Event("ended"));
+    }""")
+
+    heading(page, "We found no camera")
+    expect(page.get_by_role("button", name="Join with sound only")).to_be_visible()
+
+
 def test_staff_learn_how_it_went_while_the_page_is_open(check, visit):
     page = check()
     press_check(page)

@@ -83,6 +83,16 @@ SCENARIOS = {
       dispatchEvent(new Event("online"));
       return [sockets.length, heard];
     }""",
+    "outage": """async ({live, sockets, heard, wait}) => {
+      sockets[0].open(); sockets[0].end(1006);
+      live.wake(); sockets[1].end(1006); live.wake(); sockets[2].end(1006);
+      live.wake(); sockets[3].open(); sockets[3].end(1006);
+      return heard.map(([type]) => type);
+    }""",
+    "offline": """async ({sockets: [s]}) => {
+      s.open(); dispatchEvent(new Event("offline"));
+      return s.sent.map((m) => m.type);
+    }""",
     "outdated": """async ({sockets: [s], heard}) => {
       s.readyState = 1; s.say({type: "welcome", seq: 1, version: 99});
       return heard;
@@ -147,6 +157,14 @@ def test_the_network_coming_back_is_used_at_once(play):
     sockets, _ = play("wake")
 
     assert sockets == 2
+
+
+def test_one_outage_is_told_once(play):
+    assert play("outage") == ["up", "down", "up", "down"]
+
+
+def test_a_network_that_goes_is_noticed_at_once(play):
+    assert play("offline") == ["ping"]
 
 
 def test_another_version_is_told(play):

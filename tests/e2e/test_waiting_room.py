@@ -15,7 +15,7 @@ from tests import factories
 from tests.conftest import staff, verify
 from tests.e2e import steps
 from tests.e2e.conftest import note
-from tests.party import browser, make_link
+from tests.party import bearer, browser, make_link
 from tests.waiting.conftest import make_ready
 from visits.booking.models import Appointment
 from visits.waiting import services
@@ -109,6 +109,81 @@ def test_a_row_never_jumps_under_the_pointer(board, rosa, visit, person, practit
     expect(board.locator(".btn-1")).to_have_count(1)
     # Left alone, the list takes its order.
     expect(board.locator("#queue > li").first).to_contain_text("June Albrecht", timeout=15_000)
+
+
+def test_the_keyboard_goes_along_with_the_row(board, rosa, visit, clinician):
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    board.get_by_role("button", name="Admit Rosa Marín").focus()
+    steps.behind(services.admit, principal=staff(clinician), visit=visit)
+
+    expect(board.get_by_role("link", name="Join Rosa Marín")).to_be_visible()
+    assert board.evaluate("() => document.activeElement.closest('li')?.id") == f"v-{visit.pk}"
+
+
+def test_the_keyboard_stays_on_a_row_that_is_drawn_anew(board, rosa, visit):
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    more = board.get_by_label("More for Rosa Marín")
+    more.focus()
+    more.evaluate("(summary) => (summary.closest('#board').dataset.old = 'yes')")
+    steps.behind(make_link, visit=visit, guest="Ines")
+    expect(board.get_by_text("Interpreter joins")).to_be_visible()
+
+    assert board.evaluate("() => document.querySelector('#board').dataset.old") is None
+    expect(more).to_be_focused()
+
+
+def test_a_menu_left_open_does_not_hold_the_board_for_ever(board, rosa, visit, clinician):
+    board.clock.install()
+    board.reload()
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    board.clock.run_for(2000)
+    board.get_by_label("More for Rosa Marín").click()
+    steps.behind(services.admit, principal=staff(clinician), visit=visit)
+    board.wait_for_timeout(1000)
+    board.clock.run_for(10_000)
+    expect(board.get_by_role("button", name="Mark as missed Rosa Marín")).to_be_visible()
+    board.clock.run_for(30_000)
+
+    expect(board.get_by_role("link", name="Join Rosa Marín")).to_be_visible()
+
+
+def test_a_server_in_trouble_takes_the_page_from_nobody(rosa, visit, clinician):
+    troubles = []
+
+    def trouble(route: Any) -> None:
+        troubles.append(route)
+        route.fulfill(status=502, body="Bad Gateway")
+
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    rosa.wait_for_load_state("networkidle")
+    rosa.route("**/waiting/?panel=1", trouble, times=2)
+    steps.behind(services.admit, principal=staff(clinician), visit=visit)
+
+    expect(rosa.get_by_role("link", name="Join the visit")).to_be_visible()
+    assert len(troubles) == 2
+
+
+def test_an_answer_that_was_overtaken_is_not_shown(rosa, visit, clinician):
+    rosa.goto(f"/my/{visit.pk}/waiting/")
+    rosa.wait_for_load_state("networkidle")
+    slow = """() => {
+      const ask = fetch, waits = [1500, 0];
+      window.fetch = async (...what) => {
+        const answer = await ask(...what), text = await answer.text();
+        await new Promise((done) => setTimeout(done, waits.shift() ?? 0));
+        window.answered = (window.answered ?? 0) + 1;
+        return {ok: true, status: 200, redirected: false, text: async () => text};
+      };
+    }"""
+    rosa.evaluate(slow)
+    before = factories.make_visit(visit.practitioner, start=timezone.now() - timedelta(minutes=20))
+    steps.behind(make_ready, visit=before)
+    steps.behind(services.arrive, principal=bearer(make_link(before)), visit=before)
+    rosa.wait_for_timeout(500)
+    steps.behind(services.admit, principal=staff(clinician), visit=visit)
+    rosa.wait_for_function("() => window.answered === 2")
+
+    expect(rosa.get_by_role("link", name="Join the visit")).to_be_visible()
 
 
 def test_the_call_is_heard_while_the_devices_are_checked_again(rosa, visit, clinician):

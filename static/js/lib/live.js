@@ -45,6 +45,7 @@ export class Live extends EventTarget {
   #heard = 0;
   #tries = 0;
   #ended = false;
+  #isDown = false;
   #resyncing = false;
   #waiting = new Map();
   #retryTimer = 0;
@@ -56,8 +57,8 @@ export class Live extends EventTarget {
     this.#url = url;
     this.#make = make;
     this.#open();
-    // Timers sleep with a phone: look at once when the network is back.
-    globalThis.addEventListener?.("online", this.#onOnline);
+    // Timers sleep with a phone: look at once when the network is back; and whether it is gone.
+    for (const change of ["online", "offline"]) globalThis.addEventListener?.(change, this.#onNetwork);
   }
 
   get isUp() {
@@ -107,7 +108,7 @@ export class Live extends EventTarget {
     socket?.close(1000);
   }
 
-  #onOnline = () => this.wake();
+  #onNetwork = () => this.wake();
 
   #open() {
     clearTimeout(this.#retryTimer);
@@ -151,6 +152,7 @@ export class Live extends EventTarget {
 
   #onWelcome(message) {
     this.#tries = 0;
+    this.#isDown = false;
     this.#tell(message.version === VERSION ? "up" : "outdated", message);
   }
 
@@ -170,7 +172,6 @@ export class Live extends EventTarget {
   }
 
   #onClose(code) {
-    const wasUp = this.#seq > 0;
     this.#socket = null;
     this.#seq = 0;
     clearInterval(this.#pingTimer);
@@ -180,7 +181,8 @@ export class Live extends EventTarget {
       this.#tell("end", {code});
       return;
     }
-    if (wasUp || this.#tries === 0) this.#tell("down", {code});
+    if (!this.#isDown) this.#tell("down", {code});
+    this.#isDown = true;
     this.#retryTimer = setTimeout(() => this.#open(), this.#nextWait(code));
   }
 
@@ -199,7 +201,7 @@ export class Live extends EventTarget {
     this.#ended = true;
     clearTimeout(this.#retryTimer);
     clearInterval(this.#pingTimer);
-    globalThis.removeEventListener?.("online", this.#onOnline);
+    for (const change of ["online", "offline"]) globalThis.removeEventListener?.(change, this.#onNetwork);
     this.#abandon();
   }
 

@@ -20,6 +20,7 @@ let now = {stream: null, camera: "off", microphone: "off", bySystem: false};
 let heard = false;
 let meter = null;
 let timer = 0;
+let checks = 0;
 
 function show(name) {
   const hadFocus = page.contains(document.activeElement);
@@ -49,12 +50,22 @@ async function check(wanted = {}) {
   const isFirst = !now.stream;
   release();
   if (isFirst && (choice.video || choice.audio)) show("asking");
-  now = await open(choice);
+  checks += 1;
+  const mine = checks;
+  const found = await open(choice);
+  // Pressed again meanwhile: the later one counts, and this camera must not stay on.
+  if (mine !== checks) return stop(found.stream);
+  now = found;
+  for (const track of now.stream?.getTracks() ?? []) track.addEventListener("ended", () => check(wantedNow()));
   heard = false;
   remember({video: now.camera === "ok", audio: now.microphone === "ok"});
   render();
   await fillPickers();
   report();
+}
+
+function wantedNow() {
+  return {video: now.camera !== "off", audio: now.microphone !== "off"};
 }
 
 function release() {
@@ -172,7 +183,7 @@ function wire() {
   for (const name of ["camera", "microphone", "speaker"]) {
     $(`#pick-${name}`).addEventListener("change", (event) => {
       remember({[name]: event.target.value});
-      if (name !== "speaker") check({video: now.camera !== "off", audio: now.microphone !== "off"});
+      if (name !== "speaker") check(wantedNow());
     });
   }
   $("#play").addEventListener("click", playTest);
@@ -182,6 +193,7 @@ function wire() {
   onChange(() => now.stream && fillPickers());
   // The room opens the devices itself; a phone may give a camera to one page only.
   addEventListener("pagehide", release);
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
 /** The place in line lives on while the devices are checked, and the call is heard here. */
@@ -191,6 +203,9 @@ function keepInLine(banner) {
     if (detail.phase === "called" && banner.hidden) play("callIn");
     banner.hidden = detail.phase !== "called";
   });
+  // Over, cancelled, or signed in anew: the server knows where to go.
+  live.addEventListener("end", () => location.reload());
+  addEventListener("visibilitychange", () => document.visibilityState === "visible" && live.wake());
 }
 
 if ($("#called")) keepInLine($("#called"));

@@ -5,6 +5,8 @@ import {canPlay, isOn, play, turn, unlock} from "../lib/sounds.js";
 
 const STALE_AFTER = 4000;
 const CALM_AFTER = 4000;
+const MENU_CALM_AFTER = 30_000;
+const REFRESH_GAP = 2000;
 const POLL_EVERY = 15_000;
 
 const page = document.querySelector("#page");
@@ -21,6 +23,8 @@ let staleTimer = 0;
 let poll = 0;
 let goodAt = new Date();
 let arrived = 0;
+let refreshedAt = 0;
+let focused = null;
 
 /** As the server writes it: "10:30 am". */
 function timeOf(instant) {
@@ -29,12 +33,20 @@ function timeOf(instant) {
 
 function refresh() {
   clearTimeout(retry);
+  refreshedAt = Date.now();
   globalThis.htmx.trigger("#board", "board:refresh");
+}
+
+/** At once when the board has been quiet; on a busy morning not with every small change. */
+function refreshSoon() {
+  clearTimeout(retry);
+  retry = setTimeout(refresh, refreshedAt + REFRESH_GAP - Date.now());
 }
 
 /** A row never jumps under a finger: while the list is in use, only new rows are added, below. */
 function isBusy() {
-  return Date.now() - touched < CALM_AFTER || document.querySelector("#board details[open]") !== null;
+  const hasMenu = document.querySelector("#board details[open]") !== null;
+  return Date.now() - touched < (hasMenu ? MENU_CALM_AFTER : CALM_AFTER);
 }
 
 function addNewRows(html) {
@@ -55,7 +67,10 @@ function addNewRows(html) {
 
 function onBeforeSwap(event) {
   const {target, xhr} = event.detail;
-  if (target.id !== "board" || xhr.status !== 200 || !isBusy()) return;
+  if (target.id !== "board" || xhr.status !== 200) return;
+  const active = document.activeElement;
+  focused = target.contains(active) ? {element: active, row: active.closest("[id^=v-]")?.id} : null;
+  if (!isBusy()) return;
   event.detail.shouldSwap = false;
   addNewRows(xhr.responseText);
   retry = setTimeout(refresh, CALM_AFTER);
@@ -64,12 +79,25 @@ function onBeforeSwap(event) {
 function onSettled() {
   wanted = board().dataset.version;
   goodAt = new Date();
+  keepFocus();
   showSound();
   if (!stale.hidden) showSince();
 }
 
+/** Who goes by keyboard stays where they were, or with the row that moved, or at the head of the list. */
+function keepFocus() {
+  const {element, row} = focused ?? {};
+  focused = null;
+  if (!element || document.activeElement !== document.body) return;
+  const heading = document.querySelector("#h-wait");
+  heading.tabIndex = -1;
+  const same = element.isConnected ? element : element.id && document.getElementById(element.id);
+  (same || (row && document.getElementById(row)?.querySelector("a, button")) || heading).focus({preventScroll: true});
+}
+
 function onArrival({name, first_name: firstName, time, mine}) {
   if (page.dataset.scope === "mine" && !mine) return;
+  refreshedAt = 0;
   arrived += 1;
   const words = page.dataset.arrived.replace("{name}", name).replace("{time}", timeOf(new Date(time)));
   document.querySelector("#status").textContent = words;
@@ -133,6 +161,7 @@ addEventListener("visibilitychange", () => {
   onLook();
   live.wake();
 });
+addEventListener("pageshow", (event) => event.persisted && live.wake());
 showSound();
 
 const live = new Live(socketUrl(page.dataset.socket));
@@ -141,7 +170,7 @@ live.addEventListener("state", ({detail}) => {
   const version = page.dataset.scope === "mine" ? detail.mine : detail.version;
   if (version === wanted) return;
   wanted = version;
-  refresh();
+  refreshSoon();
 });
 live.addEventListener("arrival", ({detail}) => onArrival(detail));
 live.addEventListener("down", () => (staleTimer = setTimeout(setStale, STALE_AFTER, true)));

@@ -19,6 +19,7 @@ let said = panel.querySelector("[data-phase]").dataset.say;
 let calls = 0;
 let offlineTimer = 0;
 let poll = 0;
+let asked = 0;
 
 async function onState({phase: next, position, range, moment}) {
   const key = JSON.stringify([next, position, range, moment]);
@@ -35,11 +36,16 @@ async function onState({phase: next, position, range, moment}) {
 async function reload() {
   const url = new URL(location.href);
   url.searchParams.set("panel", "1");
+  asked += 1;
+  const mine = asked;
   const answer = await fetch(url);
+  // A server that is in trouble has nothing better to show than this page.
+  if (answer.status >= 500) throw new Error(`status ${answer.status}`);
   if (!answer.ok || answer.redirected) return location.reload();
   const holder = document.createElement("template");
   holder.innerHTML = await answer.text();
-  show(holder.content);
+  // Answers may overtake each other: only what was asked last is true.
+  if (mine === asked) show(holder.content);
 }
 
 function show(content) {
@@ -91,9 +97,10 @@ function wire() {
   form?.addEventListener("submit", async (event) => {
     event.preventDefault();
     calls = CALLS;
-    const answer = await fetch(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))});
-    if (answer.ok) await reload();
-    else form.submit();
+    const sent = fetch(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))});
+    const answer = await sent.catch(() => null); // without a network the button can be pressed again
+    if (answer?.ok) await reload().catch(() => {});
+    else if (answer) form.submit();
   });
 }
 
