@@ -1,12 +1,15 @@
 """The rules that hold on every socket, tried on the Today board's and the waiting patient's."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from channels.db import database_sync_to_async
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.links.services import revoke
 from accounts.models import Membership
@@ -143,27 +146,74 @@ async def test_a_flood_is_slowed_down_and_then_closed(board):
         assert await socket.until_closed() == consumer.TOO_MANY_REFUSALS
 
 
-async def test_who_signs_out_is_closed(board, quick):
-    async with board() as socket:
+def sign_out(client, user):
+    client.post(reverse("accounts:signout"))
+
+
+def let_the_session_end(client, user):
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+
+def change_the_password(client, user):
+    user.set_password("another horse battery staple")
+    user.save()
+
+
+def take_the_second_factor(client, user):
+    TOTPDevice.objects.filter(user=user).delete()
+
+
+def doubt_the_second_factor(client, user):
+    TOTPDevice.objects.filter(user=user).update(confirmed=False)
+
+
+def deactivate(client, user):
+    type(user).objects.filter(pk=user.pk).update(is_active=False)
+
+
+def end_membership(client, user):
+    Membership.objects.filter(user=user).update(is_active=False)
+
+
+def change_role(client, user):
+    Membership.objects.filter(user=user).update(role="front_desk")
+
+
+def go_to_another_clinic(client, user):
+    clinic = factories.make_clinic()
+    Membership.objects.create(user=user, clinic=clinic, role="clinician")
+    client.post(reverse("accounts:clinic"), {"clinic": str(clinic.pk)})
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        sign_out,
+        let_the_session_end,
+        change_the_password,
+        take_the_second_factor,
+        doubt_the_second_factor,
+        deactivate,
+        end_membership,
+        change_role,
+        go_to_another_clinic,
+    ],
+)
+async def test_who_loses_the_right_is_closed(clinician_client, clinician, quick, lose):
+    async with Socket(clinician_client, BOARD) as socket:
         await socket.until("state")
-        await database_sync_to_async(Session.objects.all().delete)()
+        await database_sync_to_async(lose)(clinician_client, clinician)
 
         assert await socket.until_closed() == consumer.NOT_ALLOWED
 
 
-async def test_who_leaves_the_clinic_or_changes_role_is_closed(board, quick, clinician):
-    async with board() as socket:
+async def test_a_link_that_expires_closes_its_socket(visit, quick):
+    link = await database_sync_to_async(make_link)(visit)
+    client = await database_sync_to_async(browser)(link)
+    async with Socket(client, f"/ws/my/{visit.pk}/waiting/") as socket:
         await socket.until("state")
-        await Membership.objects.filter(user=clinician).aupdate(role="auditor")
-
-        assert await socket.until_closed() == consumer.NOT_ALLOWED
-
-
-async def test_a_deactivated_person_is_closed(board, quick, clinician):
-    async with board() as socket:
-        await socket.until("state")
-        clinician.is_active = False
-        await clinician.asave()
+        link.expires_at = timezone.now() - timedelta(seconds=1)
+        await link.asave()
 
         assert await socket.until_closed() == consumer.NOT_ALLOWED
 
