@@ -7,6 +7,8 @@ from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.test import Client
 
+from tests.settle import settle
+
 ORIGIN = "http://localhost"
 
 
@@ -35,6 +37,7 @@ class Socket:
     async def __aexit__(self, *_: object) -> None:
         await self.communicator.send_input({"type": "websocket.disconnect", "code": self.code or 1001})
         await self.communicator.wait(timeout=10)
+        await settle()
 
     async def send(self, kind: str, **fields: Any) -> int:
         self.id += 1

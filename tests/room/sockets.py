@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from tests.headless import Participant
+from tests.settle import settle
 from visits.relay.client import Joined, SlotMids
 
 ORIGIN = "http://localhost"
@@ -43,6 +44,7 @@ class Page:
         if self.code is None:
             await self.socket.send_input({"type": "websocket.disconnect", "code": 1001})
         await self.socket.wait(timeout=10)
+        await settle()
 
     async def send(self, kind: str, **fields: Any) -> int:
         self.number += 1
