@@ -98,9 +98,17 @@ class RoomConsumer(LiveConsumer):
         await self._guarded(self._look_at_change)
 
     async def _look_at_change(self) -> None:
-        # First what is true: who is told that the visit is over has lost their link by the same deed.
-        await self.send_state(only_news=True)
         await self._check_right()
+        await self.send_state(only_news=True)
+
+    async def _check_right(self) -> None:
+        try:
+            await super()._check_right()
+        except Closed:
+            # Ending a visit takes its links back: who is out for that hears that it ended.
+            if (await self.state())["phase"] == OVER:
+                await self.send_state(only_news=True)
+            raise
 
     async def seat_taken(self, event: dict[str, Any]) -> None:
         if self.seat and event["seat"] == str(self.seat.pk) and event["epoch"] > self.seat.epoch:
