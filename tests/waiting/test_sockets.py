@@ -1,6 +1,5 @@
 """The Today board's socket and the waiting patient's."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -19,7 +18,6 @@ from visits.waiting.models import Ticket
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BOARD = "/ws/board/"
-LOOSE_SECONDS = 3
 
 
 @pytest.fixture
@@ -40,20 +38,18 @@ async def call(service, **arguments):
     return await database_sync_to_async(service)(**arguments)
 
 
-async def test_an_arrival_is_on_the_board_within_a_second(board_client, as_patient, visit):
+async def test_an_arrival_is_told_and_not_found_by_looking_again(monkeypatch, board_client, as_patient, visit):
+    monkeypatch.setattr(consumer, "LOOK_AGAIN_SECONDS", 3600)
     async with Socket(board_client, BOARD) as board:
         before = await board.until("state")
-        start = time.monotonic()
         await call(services.arrive, principal=as_patient, visit=visit)
         arrival = await board.until("arrival")
         after = await board.until("state")
-        seconds = time.monotonic() - start
 
     assert arrival["visit"] == str(visit.pk)
     assert (arrival["name"], arrival["first_name"], arrival["mine"]) == ("Rosa Marín", "Rosa", True)
     assert arrival["time"] == visit.start.isoformat()
     assert after["version"] != before["version"]
-    assert seconds < LOOSE_SECONDS
 
 
 async def test_opening_the_waiting_socket_is_the_arrival(board_client, patient_client, visit):
@@ -68,7 +64,6 @@ async def test_the_waiting_page_hears_of_the_call_within_a_second(patient_client
     principal = await call(staff, user=clinician)
     async with Socket(patient_client, waiting(visit)) as page:
         await page.until("state", phase="waiting")
-        start = time.monotonic()
         await call(services.admit, principal=principal, visit=visit)
         await page.until("state", phase="called")
 
