@@ -60,14 +60,13 @@ async def test_opening_the_waiting_socket_is_the_arrival(board_client, patient_c
     assert (state["phase"], state["position"], state["clinician"]) == ("waiting", 1, "Dr. Amara Okafor")
 
 
-async def test_the_waiting_page_hears_of_the_call_within_a_second(patient_client, visit, clinician):
+async def test_the_call_is_told_and_not_found_by_looking_again(monkeypatch, patient_client, visit, clinician):
+    monkeypatch.setattr(consumer, "LOOK_AGAIN_SECONDS", 3600)
     principal = await call(staff, user=clinician)
     async with Socket(patient_client, waiting(visit)) as page:
         await page.until("state", phase="waiting")
         await call(services.admit, principal=principal, visit=visit)
         await page.until("state", phase="called")
-
-        assert time.monotonic() - start < LOOSE_SECONDS
 
 
 async def test_who_goes_in_moves_the_next_up_at_once(patient_client, visit, practitioner, clinician):
