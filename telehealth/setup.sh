@@ -46,7 +46,7 @@ dependencies() {
     cp uv.lock "$stamp"
 }
 
-chromium() {
+browser() {
     command -v chromium >/dev/null || apt_install chromium fonts-noto-core || true
 }
 
@@ -62,4 +62,4 @@ translations() {
 
 dependencies
 translations
-if [ "${1:-}" = chromium ]; then chromium; fi
+if [ "${1:-}" = chromium ]; then browser; fi
