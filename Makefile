@@ -42,9 +42,10 @@ unit-postgresql: setup
 
 # By themselves: sync Playwright and asyncio tests do not share a process.
 e2e:
-	@telehealth/setup.sh chromium
-	@if command -v chromium >/dev/null; then $(PYTEST) -m e2e tests/e2e; \
-	else echo "NOT RUN: the browser tests (tests/e2e), because Chromium is missing and could not be installed."; fi
+	@telehealth/setup.sh chromium; case $$? in \
+	0) $(PYTEST) -m e2e tests/e2e;; \
+	3) echo "NOT RUN: the browser tests (tests/e2e), because Chromium is missing and could not be installed.";; \
+	*) exit 1;; esac
 
 bench:
 	@telehealth/setup.sh chromium

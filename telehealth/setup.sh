@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv in the checkout: a Python of 3.11 or newer, uv, and the locked dependencies.
-# Takes no time when nothing changed. `setup.sh chromium` also looks for the browser of the tests.
+# Takes no time when nothing changed. `setup.sh chromium` also looks for the browser of the tests, and
+# ends with status 3 when it is missing and cannot be installed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -46,8 +47,13 @@ dependencies() {
     cp uv.lock "$stamp"
 }
 
+has_browser() {
+    # The Node in the Playwright package wants libatomic, which a small Debian does not have.
+    command -v chromium >/dev/null && .venv/lib/python3*/site-packages/playwright/driver/node --version >/dev/null 2>&1
+}
+
 browser() {
-    command -v chromium >/dev/null || apt_install chromium fonts-noto-core || true
+    has_browser || { apt_install chromium fonts-noto-core libatomic1 && has_browser; } || exit 3
 }
 
 translations() {
