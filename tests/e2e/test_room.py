@@ -15,7 +15,8 @@ from accounts.models import AccessLink, User
 from tests import factories
 from tests.conftest import staff
 from tests.e2e import media, steps
-from tests.room.conftest import admit, bearer, make_link, patient_link, redeemed  # noqa: F401
+from tests.party import bearer, make_link
+from tests.room.conftest import admit, patient_link, redeemed  # noqa: F401
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.room import services

@@ -2,20 +2,17 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from accounts.links import services as links
 from accounts.models import AccessLink, Patient, User
-from accounts.policy import Role
-from accounts.principal import SESSION_LINKS, Principal
+from accounts.principal import Principal
 from telehealth.embedded import stop
 from tests.conftest import staff
+from tests.party import bearer, browser, make_link
 from tests.room.relay_process import start_relay
 from visits.booking.models import Appointment
 from visits.room import services
@@ -56,35 +53,10 @@ def admit(visit: Appointment, user: User) -> None:
     Ticket.objects.create(appointment=visit, admitted_at=timezone.now(), admitted_by=user)
 
 
-def make_link(visit: Appointment, *, guest: str = "") -> AccessLink:
-    whose: dict[str, Any] = {"name": guest, "relationship": "Interpreter"} if guest else {"patient": visit.patient}
-    return links.issue(
-        kind=AccessLink.Kind.GUEST if guest else AccessLink.Kind.PATIENT,
-        clinic=visit.clinic,
-        resource_id=visit.pk,
-        expires_at=timezone.now() + timedelta(hours=12),
-        **whose,
-    )[0]
-
-
-def bearer(link: AccessLink) -> Principal:
-    role, name = (Role.PATIENT, link.patient.full_name) if link.patient else (Role.GUEST, link.name)
-    return Principal(clinic=link.clinic, role=role, name=name, link=link)
-
-
 @pytest.fixture
 def redeemed() -> Callable[[AccessLink], Client]:
     """``redeemed(link)``: a test client whose browser has redeemed the link."""
-
-    def open_link(link: AccessLink) -> Client:
-        client = Client()
-        session = client.session
-        session[SESSION_LINKS] = {str(link.resource_id): str(link.pk)}
-        session.save()
-        client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
-        return client
-
-    return open_link
+    return browser
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.http import Http404
 from accounts.models import AccessLink, AuditEvent, User
 from accounts.principal import Principal
 from tests.conftest import staff
-from tests.room.conftest import bearer, make_link
+from tests.party import bearer, make_link
 from visits.booking import services as booking
 from visits.booking.models import Appointment
 from visits.booking.signals import appointment_changed

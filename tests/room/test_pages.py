@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.models import AccessLink, AuditEvent, User
 from accounts.principal import Principal
-from tests.room.conftest import make_link
+from tests.party import make_link
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.room import guests, presence, services

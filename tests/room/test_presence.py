@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Patient, Practitioner
 from accounts.principal import Principal
 from tests import factories
-from tests.room.conftest import bearer, make_link
+from tests.party import bearer, make_link
 from visits.booking.models import Appointment
 from visits.room import presence, services
 from visits.room.models import Encounter, Presence, Seat

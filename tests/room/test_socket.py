@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import AccessLink, Patient, Practitioner, User
 from accounts.principal import Principal
 from tests import factories
-from tests.room.conftest import make_link
+from tests.party import make_link
 from tests.room.sockets import Page, is_gone, is_here, person
 from visits.booking.models import Appointment
 from visits.live import consumer
