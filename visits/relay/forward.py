@@ -38,6 +38,8 @@ class Forwarder:
             self._counters.refuse("rtp_payload_type", peer.peer_id)
             return
         track.last_packet_at = now
+        track.packets += not is_rtx
+        track.octets += len(original) - start
         self._repair(track, int.from_bytes(original[2:4], "big"))
         keyframe = track.kind == "video" and rtp.vp8_keyframe(original, start)
         if keyframe:

@@ -32,10 +32,17 @@ class Track:
         self.rtx_ssrc: int | None = None
         self.outputs: list[Slot] = []
         self.last_packet_at = float("-inf")
+        self.packets = 0  # arrived under `ssrc`: what was retransmitted under `rtx_ssrc` does not count
+        self.octets = 0  # of payload, with retransmissions
         self.keyframe_wanted = False
         self._highest: int | None = None
         self._asked_at = float("-inf")
         self.estimates: dict[int, tuple[int, float]] = {}  # slot SSRC to (bit/s, when)
+
+    @property
+    def highest(self) -> int | None:
+        """The newest sequence number that arrived; None before the first."""
+        return self._highest
 
     def lost_before(self, sequence: int) -> list[int]:
         """Note an arrived packet; the sequence numbers that went missing just before it."""
