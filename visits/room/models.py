@@ -113,3 +113,25 @@ class Presence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.joined_at:%H:%M:%S}–{self.left_at:%H:%M:%S}" if self.left_at else f"{self.joined_at:%H:%M:%S}–"
+
+
+class LineMinute(models.Model):
+    """How one participant's line was in one minute: numbers only, written by visits.room.statistics.
+
+    ``relay``: [least, mean, most] by figure, over as many of the relay's seconds as ``seconds``
+    counts. ``browser``: what the participant's own page told of its minute.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    seat = models.ForeignKey(Seat, models.CASCADE, verbose_name=_("participant"), related_name="line_minutes")
+    minute = models.DateTimeField()
+    seconds = models.PositiveSmallIntegerField(default=0)
+    relay = models.JSONField(default=dict)
+    browser = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["minute"]
+        constraints = [models.UniqueConstraint(fields=["seat", "minute"], name="line_minute_once_per_seat")]
+
+    def __str__(self) -> str:
+        return f"{self.minute:%H:%M}"
