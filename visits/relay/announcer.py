@@ -38,6 +38,15 @@ class Announcer:
         finally:
             self._waiting.task_done()
 
+    async def publish(self, events: list[tuple[str, RoomEvent]]) -> None:
+        """Publish events past the queue, all in one round. Raises redis.RedisError."""
+        if not events:
+            return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for room, event in events:
+                pipe.publish(wire.events_channel(room), event.to_text())
+            await pipe.execute()
+
     async def flush(self) -> None:
         """Wait until all is published."""
         await self._waiting.join()

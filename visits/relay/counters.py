@@ -19,6 +19,7 @@ class Counters(Counter[str]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.refused: set[str] = set()  # the names that are causes of refusal
         self._logged: dict[str, float] = {}
 
     def note(self, name: str) -> None:
@@ -35,6 +36,7 @@ class Counters(Counter[str]):
     def refuse(self, cause: str, who: str = "-") -> None:
         """Count something refused; `cause` is one of our own words, never input."""
         self[cause] += 1
+        self.refused.add(cause)
         now = time.monotonic()
         if now - self._logged.get(cause, float("-inf")) >= LOG_PAUSE:
             self._logged[cause] = now

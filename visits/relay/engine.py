@@ -21,6 +21,7 @@ from visits.relay.peer import Peer
 from visits.relay.room import Room, RoomFull, StaleEpoch
 from visits.relay.roster import Roster
 from visits.relay.seating import seat, unseat
+from visits.relay.statistics import Statistics
 from visits.relay.upkeep import Upkeep
 from visits.relay.wire import Joined, RoomEvent, SlotMids
 
@@ -60,7 +61,8 @@ class Engine:
         self._epochs: dict[tuple[str, str], tuple[int, float]] = {}  # highest seen, until when kept
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._forwarder = Forwarder(send, self.counters)
-        feedback = Feedback(self._forwarder, self.counters)
+        self.statistics = Statistics()
+        feedback = Feedback(self._forwarder, self.counters, self.statistics)
         self.ingress = Ingress(
             self.roster, self._forwarder, feedback, self.counters, limits, send,
             heard=self._heard, checked=self._checked,
@@ -161,14 +163,21 @@ class Engine:
         await asyncio.gather(*self._goodbyes, return_exceptions=True)
 
     def news(self, room_id: str) -> list[RoomEvent]:
-        """The present state of a room as events, for listeners who may have missed some."""
-        hall = self.halls[room_id]
-        events = []
-        for peer in hall.copies.values():
+        """The present state of a room as events, for listeners who may have missed some; none if there is no such room."""
+        hall = self.halls.get(room_id)
+        events: list[RoomEvent] = []
+        for peer in hall.copies.values() if hall else []:
             if peer.connected:
                 events.append(RoomEvent("away" if peer.away else "connected", peer.peer_id, peer.epoch))
             events.append(self._view(hall, peer))
         return events
+
+    def figures(self, now: float) -> list[tuple[str, RoomEvent]]:
+        """How the streams go in the rooms whose turn it is: each has one a second, if this is called every TICK."""
+        return [
+            (room, RoomEvent("stats", "", 0, streams=self.statistics.look(room, self.halls[room].copies.values(), now)))
+            for room in self.statistics.due(self.halls, now)
+        ]
 
     def tick(self, now: float) -> None:
         """What is due by the clock; call it every TICK. Raises nothing."""

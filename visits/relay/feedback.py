@@ -9,15 +9,17 @@ from visits.relay.counters import Counters
 from visits.relay.forward import Forwarder
 from visits.relay.peer import Peer
 from visits.relay.slots import Slot
+from visits.relay.statistics import Statistics
 from visits.relay.tracks import Track
 
 
 class Feedback:
     """Handles what a peer reports about its slots and about its own streams."""
 
-    def __init__(self, forwarder: Forwarder, counters: Counters) -> None:
+    def __init__(self, forwarder: Forwarder, counters: Counters, statistics: Statistics) -> None:
         self._forwarder = forwarder
         self._counters = counters
+        self._statistics = statistics
 
     def receive(self, peer: Peer, packet: bytes, now: float) -> None:
         """Act on one decrypted compound packet of `peer`. ValueError if it is malformed."""
@@ -28,9 +30,9 @@ class Feedback:
                 break
             match message:
                 case rtcp.SenderReport():
-                    self._sender_report(peer, message)
+                    self._sender_report(peer, message, now)
                 case rtcp.ReportBlock():
-                    self._collect(peer, message, blocks)
+                    self._collect(peer, message, blocks, now)
                 case rtcp.KeyframeRequest():
                     slot = peer.by_slot_ssrc.get(message.ssrc)
                     if slot is not None and slot.target is not None:
@@ -42,7 +44,7 @@ class Feedback:
                     self._estimate(peer, message, now)
         self._report(blocks)
 
-    def _sender_report(self, peer: Peer, report: rtcp.SenderReport) -> None:
+    def _sender_report(self, peer: Peer, report: rtcp.SenderReport, now: float) -> None:
         """Pass on NTP time (lip sync) with the slot's own timestamp and counts."""
         track, is_rtx = peer.by_ssrc.get(report.ssrc, (None, False))
         if track is None or is_rtx:
@@ -57,9 +59,14 @@ class Feedback:
                     slot.octets & 0xFFFFFFFF,
                 )
                 self._forwarder.send_rtcp(slot.owner, rtcp.sender_report(translated))
+                self._statistics.sent(slot, report.ntp, now)
 
-    def _collect(self, peer: Peer, block: rtcp.ReportBlock, blocks: dict[Track, list[rtcp.ReportBlock]]) -> None:
+    def _collect(
+        self, peer: Peer, block: rtcp.ReportBlock, blocks: dict[Track, list[rtcp.ReportBlock]], now: float
+    ) -> None:
         slot = peer.by_slot_ssrc.get(block.ssrc)
+        if slot is not None:
+            self._statistics.reported(slot, block, now)
         track = slot.source if slot is not None and not slot.waiting else None
         if slot is None or track is None or track.ssrc is None:
             return

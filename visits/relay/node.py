@@ -18,6 +18,7 @@ from visits.relay.announcer import Announcer
 from visits.relay.commands import Commands
 from visits.relay.config import RelayConfig
 from visits.relay.engine import TICK, Engine
+from visits.relay.load import Load
 from visits.relay.registry import Registry
 from visits.relay.udp import UdpPort
 
@@ -46,14 +47,14 @@ class Node:
         self._loops: list[asyncio.Task[None]] = []
         self._cut_off = False
         self._stopping = asyncio.Event()
-        self._spent = time.process_time(), time.monotonic()
+        self._load = Load(engine.counters)
 
     async def start(self) -> None:
         """Enter the registry and begin. Raises RedisError if Redis cannot be reached."""
         await self._registry.clear_commands()
         await self._beat()
         self._port.open(self._engine.ingress.datagram)
-        for loop in (self._take_commands, self._keep_beating, self._publish, self._tick):
+        for loop in (self._take_commands, self._keep_beating, self._publish, self._publish_figures, self._tick):
             self._loops.append(asyncio.create_task(loop()))
 
     async def stop(self) -> None:
@@ -95,8 +96,11 @@ class Node:
 
     async def _tick(self) -> None:
         while True:
+            due = time.monotonic() + TICK
             await asyncio.sleep(TICK)
-            self._engine.tick(time.monotonic())
+            now = time.monotonic()
+            self._load.woke(now - due)
+            self._engine.tick(now)
 
     async def _keep_beating(self) -> None:
         while not self._stopping.is_set():
@@ -107,6 +111,17 @@ class Node:
     async def _publish(self) -> None:
         while True:
             await self._survive(self._announcer.publish_next)
+
+    async def _publish_figures(self) -> None:
+        """Tell how the streams go. While Redis is away nobody hears it, and it is not told later."""
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                await self._announcer.publish(self._engine.figures(time.monotonic()))
+            except (RedisError, OSError):
+                await asyncio.sleep(RETRY)
+            except Exception as error:
+                self._engine.counters.fail("figures", error)
 
     async def _take_commands(self) -> None:
         while not self._stopping.is_set():
@@ -163,13 +178,10 @@ class Node:
                 self._engine.close_room(room)
 
     def _facts(self) -> dict[str, Any]:
-        spent, at = time.process_time(), time.monotonic()
-        before, then = self._spent
-        self._spent = spent, at
         return {
             "address": f"{self._config.public_ip}:{self._config.port}",
             "rooms": len(self._engine.halls),
             "peers": len(self._engine.roster),
-            "cpu": round((spent - before) / max(at - then, 0.001), 3),
-            "forwarded": self._engine.counters["forwarded"],
+            "bitrate": self._engine.statistics.bitrate,
+            **self._load.facts(),
         }

@@ -56,6 +56,7 @@ class UdpPort:
 
     def _read(self, take: Take) -> None:
         now = time.monotonic()
+        self._counters["batches"] += 1
         for _ in range(BATCH):
             try:
                 data, source = self._sock.recvfrom(self._size)
@@ -64,4 +65,5 @@ class UdpPort:
             except OSError:  # an ICMP error that an earlier datagram of ours caused
                 self._counters.note("receive_failed")
                 continue
+            self._counters["received"] += 1
             take(data, source, now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 NODES = "relay:nodes"
 NODE = "relay:node:"
@@ -75,13 +75,30 @@ class Joined:
         )
 
 
+class StreamFigures(NamedTuple):
+    """How one stream went in the last second. `receiver` is None for the way from its publisher to the relay.
+
+    `bitrate` counts payload, in bit/s; `loss` goes from 0 to 1; `jitter` and `round_trip` are seconds,
+    and known only where the receiver reports them.
+    """
+
+    sender: str
+    receiver: str | None
+    role: str  # "microphone", "camera" or "screen"
+    bitrate: int
+    loss: float | None
+    jitter: float | None
+    round_trip: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class RoomEvent:
     """Something that happened to copy `epoch` of `peer`.
 
     ``connected``: its media can flow. ``away``: silent for some seconds; ``back``: heard again.
     ``gone``: left, vanished, or never came through; a copy that a newer one evicts is not
-    announced. ``view``: what it sees from now on, `slots` (index to peer) and `screen`.
+    announced. ``view``: what it sees from now on, `slots` (index to peer) and `screen`. ``stats``
+    is about the whole room and has `streams` only.
     """
 
     kind: str
@@ -89,6 +106,7 @@ class RoomEvent:
     epoch: int
     slots: dict[int, str] = field(default_factory=dict)
     screen: str | None = None
+    streams: list[StreamFigures] = field(default_factory=list)
 
     def to_text(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -97,4 +115,5 @@ class RoomEvent:
     def from_text(cls, text: str) -> RoomEvent:
         data = json.loads(text)
         slots = {int(index): peer for index, peer in data["slots"].items()}
-        return cls(data["kind"], data["peer"], data["epoch"], slots, data["screen"])
+        streams = [StreamFigures(*one) for one in data["streams"]]
+        return cls(data["kind"], data["peer"], data["epoch"], slots, data["screen"], streams)
