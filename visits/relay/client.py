@@ -83,6 +83,14 @@ class RelayClient:
         if answer is None and peer is not None:
             raise RelayRefused("no-peer")
 
+    async def news(self, *, room: str) -> list[RoomEvent]:
+        """Who is in the room now and what each of them sees, as ``events`` would have told it; none for no such room.
+
+        Raises RelayUnavailable.
+        """
+        answer = await self._command("news", room)
+        return [RoomEvent.from_text(text) for text in answer or []]
+
     async def close_room(self, *, room: str) -> None:
         """Let everybody in the room go. Nothing happens if there is no such room.
 

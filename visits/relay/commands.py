@@ -90,6 +90,8 @@ class Commands:
                 self._engine.leave(room, peer, epoch)
             case {"command": "share", "room": str(room), "peer": str() | None as peer}:
                 self._engine.share(room, peer)
+            case {"command": "news", "room": str(room)}:
+                return [event.to_text() for event in self._engine.news(room)]
             case {"command": "close_room", "room": str(room)}:
                 self._engine.close_room(room)
             case _:
