@@ -163,10 +163,12 @@ class Engine:
         await asyncio.gather(*self._goodbyes, return_exceptions=True)
 
     def news(self, room_id: str) -> list[RoomEvent]:
-        """The present state of a room as events, for listeners who may have missed some; none if there is no such room."""
+        """The present state of a room as events, for who may have missed some; none if there is no such room."""
         hall = self.halls.get(room_id)
-        events: list[RoomEvent] = []
-        for peer in hall.copies.values() if hall else []:
+        if hall is None:
+            return []
+        events = []
+        for peer in hall.copies.values():
             if peer.connected:
                 events.append(RoomEvent("away" if peer.away else "connected", peer.peer_id, peer.epoch))
             events.append(self._view(hall, peer))
