@@ -22,9 +22,18 @@ from redis.exceptions import RedisError
 from visits.relay import wire
 from visits.relay.grants import sign_grant
 from visits.relay.registry import assign, live_nodes
-from visits.relay.wire import Joined, RoomEvent, SlotMids
+from visits.relay.wire import Joined, RoomEvent, SlotMids, StreamFigures
 
-__all__ = ["Joined", "RelayClient", "RelayRefused", "RelayUnavailable", "RoomEvent", "RoomEvents", "SlotMids"]
+__all__ = [
+    "Joined",
+    "RelayClient",
+    "RelayRefused",
+    "RelayUnavailable",
+    "RoomEvent",
+    "RoomEvents",
+    "SlotMids",
+    "StreamFigures",
+]
 
 PATIENCE = 2.0  # seconds that a command waits for its answer before it is sent again
 PAUSE = 0.2  # seconds before looking for a node again

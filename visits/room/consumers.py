@@ -1,9 +1,7 @@
 """The room's sockets: /ws/visits/<visit>/room/ for staff, /ws/my/<visit>/room/ for patients and guests."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,21 +12,33 @@ from accounts.principal import Principal
 from accounts.scope import party_of, staff_of
 from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
-from visits.live.consumer import BROKEN, NORMAL, NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, Closed, Handler, LiveConsumer
-from visits.live.events import visit_group
-from visits.live.messages import MAX_BYTES, Message, Refused, Schema, flag, text
+from visits.live import events
+from visits.live.consumer import (
+    BROKEN,
+    GOING_AWAY,
+    NORMAL,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    SEAT_TAKEN,
+    Closed,
+    Handler,
+    LiveConsumer,
+)
+from visits.live.messages import MAX_BYTES, Bucket, Message, Refused, Schema, flag, octets, off, optional, text, whole
 from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent
-from visits.room import presence, services
+from visits.room import encryption, farewell, presence, services
+from visits.room.ear import Ear
 from visits.room.media import relay
 from visits.room.models import Seat
 from visits.room.state import OVER, call_state
 
 logger = logging.getLogger(__name__)
 
-BACK_WITHIN = 8  # seconds; a reload, or a socket that broke, is back by then
 TICKS_PER_SIGN = 3  # a sign of life every 15 seconds: a third of what presence.SILENT_AFTER allows
-
-_goodbyes: set[asyncio.Task[None]] = set()  # asyncio keeps no hold of its tasks
+MAX_EPOCH = 2**31 - 1
+# What browsers say to each other about keys: each message goes to five others.
+MOST_E2EE_BYTES = 8 * 1024
+E2EE_PER_SECOND, E2EE_BURST = 10, 40
 
 
 class RoomConsumer(LiveConsumer):
@@ -38,23 +48,29 @@ class RoomConsumer(LiveConsumer):
     """
 
     messages: ClassVar[Schema] = {
-        "join": {"sdp": text(MAX_BYTES), "audio": flag, "video": flag},
+        "join": {"sdp": text(MAX_BYTES), "audio": flag, "video": flag, "e2ee": flag},
+        "resume": {"epoch": whole(1, MAX_EPOCH)},
         "media": {"audio": flag, "video": flag},
         "share": {"on": flag},
+        "e2ee": {"to": optional(text(36)), "data": octets(MOST_E2EE_BYTES)},
+        "encryption": {"on": off},
         "leave": {},
         "end": {},
     }
     volatile: ClassVar[frozenset[str]] = frozenset({"now"})
 
     visit: Appointment
-    seat: Seat | None = None
+    seat: Seat | None = None  # the copy that this socket vouches for
+    outside: Seat | None = None  # whose browser cannot encrypt, and waits
 
     def __init__(self) -> None:
         super().__init__()
         self._slots: dict[int, str] = {}
         self._screen: str | None = None
         self._away: set[str] = set()
-        self._listening: asyncio.Task[None] | None = None
+        self._ear = Ear(lambda event: self._guarded(partial(self._hear, event)), partial(self.close, BROKEN))
+        self._e2ee_pace = Bucket(E2EE_PER_SECOND, E2EE_BURST)
+        self._is_in = False  # the relay has the copy, and the browser knows
         self._ticks = 0
         self._end_code: int | None = None
 
@@ -68,20 +84,23 @@ class RoomConsumer(LiveConsumer):
         self.visit = await database_sync_to_async(appointment_for)(self.who, self.visit_id, Action.VISIT_JOIN)
 
     def groups(self) -> list[str]:
-        return [visit_group(self.visit_id)]
+        return [events.visit_group(self.visit_id)]
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
             "join": self.on_join,
+            "resume": self.on_resume,
             "media": self.on_media,
             "share": self.on_share,
+            "e2ee": self.on_e2ee,
+            "encryption": self.on_encryption,
             "leave": self.on_leave,
             "end": self.on_end,
         }
 
     async def state(self) -> dict[str, Any]:
         truth = await database_sync_to_async(call_state)(self.who, self.visit.pk)
-        if self.seat and truth.epochs.get(str(self.seat.pk), 0) > self.seat.epoch:
+        if self.seat and truth.turns.get(str(self.seat.pk), 0) > self.seat.turn:
             raise Closed(SEAT_TAKEN)  # the nudge was lost
         return {
             **truth.as_message(self._away),
@@ -111,45 +130,54 @@ class RoomConsumer(LiveConsumer):
             raise
 
     async def seat_taken(self, event: dict[str, Any]) -> None:
-        if self.seat and event["seat"] == str(self.seat.pk) and event["epoch"] > self.seat.epoch:
+        if self.seat and event["seat"] == str(self.seat.pk) and event["turn"] > self.seat.turn:
             await self.close(SEAT_TAKEN)
+
+    async def e2ee_passed(self, event: dict[str, Any]) -> None:
+        if self.seat is None or not self._is_in or event["from"] == str(self.seat.pk):
+            return
+        own = str(self.seat.pk)
+        if event["to"] in {None, own} and event["epochs"].get(own) == self.seat.epoch:
+            await self.say("e2ee", **{name: event[name] for name in ("from", "epoch", "data")})
 
     async def tick(self) -> None:
         self._ticks += 1
         if self.seat and self._ticks % TICKS_PER_SIGN == 0:
             await database_sync_to_async(presence.seen)(seat=self.seat.pk, epoch=self.seat.epoch)
+        if self.outside:
+            await database_sync_to_async(encryption.still_outside)(self.outside)
 
     async def close(self, code: int = NORMAL) -> None:
         self._end_code = code
         await super().close(code)
 
     async def closed(self) -> None:
-        if self._listening:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
+        await self._ear.stop()
+        if self.outside:
+            await database_sync_to_async(encryption.no_more_outside)(self.outside)
         if self.seat is None or self._end_code == SEAT_TAKEN:
             return
         if self._end_code in {NORMAL, NOT_ALLOWED, NOT_FOUND}:
-            await go(self.seat, presence.REMOVED)
-            return
-        goodbye = asyncio.create_task(go_unless_back(self.seat))
-        _goodbyes.add(goodbye)
-        goodbye.add_done_callback(_goodbyes.discard)
+            await farewell.let_go(self.seat, presence.REMOVED)
+        else:
+            is_page_gone = self.heard_code == GOING_AWAY
+            within = farewell.LOADED_WITHIN if is_page_gone else farewell.BACK_WITHIN
+            farewell.let_go_unless_back(self.seat, within)
 
     # --- what a client says -----------------------------------------------------------------
 
     async def on_join(self, message: Message) -> None:
-        audio, video = message.fields["audio"], message.fields["video"]
+        wishes = {name: message.fields[name] for name in ("audio", "video", "e2ee")}
         try:
-            seat = await database_sync_to_async(services.enter)(
-                principal=self.who, visit=self.visit, audio=audio, video=video
-            )
+            seat = await database_sync_to_async(services.enter)(principal=self.who, visit=self.visit, **wishes)
         except services.NotOpen:
             raise Refused("not-open") from None
         except services.RoomFull:
             raise Refused("room-full") from None
-        self.seat = seat
+        except encryption.CannotEncrypt as refusal:
+            self.outside = refusal.seat
+            raise Refused("encryption-required" if refusal.is_final else "encryption-undecided") from None
+        self.seat, self.outside, self._is_in = seat, None, False
         joined = await self._join_relay(seat, message.fields["sdp"])
         self._slots, self._screen = joined.view, joined.screen
         await self.say(
@@ -162,6 +190,24 @@ class RoomConsumer(LiveConsumer):
             screen_mid=joined.screen_mid,
             epoch=seat.epoch,
         )
+        self._is_in = True
+        await self.send_state()
+
+    async def on_resume(self, message: Message) -> None:
+        try:
+            seat = await database_sync_to_async(services.copy_of)(
+                principal=self.who, visit=self.visit, epoch=message.fields["epoch"]
+            )
+            news = await self._news_of(seat)
+            self.seat = await database_sync_to_async(services.resume)(principal=self.who, seat=seat)
+        except services.NotOpen:
+            raise Refused("not-open") from None
+        except services.NotJoined:
+            raise Refused("not-joined") from None
+        for event in news:
+            await self._note(event)
+        await self.say("resumed", re=message.id, epoch=seat.epoch)
+        self._is_in = True
         await self.send_state()
 
     async def on_media(self, message: Message) -> None:
@@ -179,6 +225,25 @@ class RoomConsumer(LiveConsumer):
             raise Refused("relay-unavailable") from None
         except RelayRefused:
             raise Refused("not-joined") from None
+
+    async def on_e2ee(self, message: Message) -> None:
+        seat, to, data = self._joined_seat(), message.fields["to"], message.fields["data"]
+        if not self._e2ee_pace.take():
+            raise Refused("too-fast")
+        epochs = await database_sync_to_async(encryption.listeners)(seat)
+        if not epochs:
+            raise Refused("not-joined")
+        await events.pass_on(self.visit.pk, sender=str(seat.pk), epoch=seat.epoch, to=to, data=data, epochs=epochs)
+
+    async def on_encryption(self, message: Message) -> None:
+        if not self.who.may(Action.VISIT_UNENCRYPT):
+            raise Refused("not-allowed")
+        try:
+            await database_sync_to_async(encryption.go_on_without)(principal=self.who, visit=self.visit)
+        except encryption.NotPreferred:
+            raise Refused("not-allowed") from None
+        except encryption.NotBegun:
+            raise Refused("not-open") from None
 
     async def on_leave(self, message: Message) -> None:
         seat = self._joined_seat()
@@ -204,7 +269,7 @@ class RoomConsumer(LiveConsumer):
     async def _join_relay(self, seat: Seat, sdp: str) -> Joined:
         room = str(seat.encounter_id)
         try:
-            await self._listen(room)
+            await self._ear.listen(room)
             joined = await relay().join(room=room, peer=str(seat.pk), epoch=seat.epoch, sdp=sdp)
             if seat.was_sharing:
                 # The copy that showed its screen is no more; a new one shows it by saying so.
@@ -218,49 +283,44 @@ class RoomConsumer(LiveConsumer):
             raise Refused("relay-refused") from None
         return joined
 
-    async def _listen(self, room: str) -> None:
-        """Hear what happens in the room, from before the joining on."""
-        if self._listening and not self._listening.done():
-            return
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._listening = asyncio.create_task(self._hear_all(room, ready))
-        await ready
-
-    async def _hear_all(self, room: str, ready: asyncio.Future[None]) -> None:
+    async def _news_of(self, seat: Seat) -> list[RoomEvent]:
+        """What the relay tells of the room. Raises NotJoined when it does not have this copy any more."""
+        room = str(seat.encounter_id)
         try:
-            async with relay().events(room) as events:
-                ready.set_result(None)
-                async for event in events:
-                    await self._guarded(partial(self._hear, event))
-                    # asgiref swallows a cancellation that meets a thread of ours in its own async_to_sync.
-                    if not self._open:
-                        return
-        except RelayUnavailable as error:
-            ready.set_exception(error)
-        except Exception:
-            logger.exception("A room's events could not be followed")
-            if not ready.done():  # a joining waits for it
-                ready.set_exception(Closed(BROKEN))
-            await self.close(BROKEN)
+            await self._ear.listen(room)
+            news = await relay().news(room=room)
+        except RelayUnavailable:
+            raise Refused("relay-unavailable") from None
+        if not any(one.kind != "view" and (one.peer, one.epoch) == (str(seat.pk), seat.epoch) for one in news):
+            await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=presence.LOST)
+            raise services.NotJoined
+        return news
 
     async def _hear(self, event: RoomEvent) -> None:
-        is_own = self.seat is not None and (event.peer, event.epoch) == (str(self.seat.pk), self.seat.epoch)
+        await self._note(event)
         if event.kind == "view":
-            if is_own:
-                self._slots, self._screen = event.slots, event.screen
+            if self._is_own(event):
                 slots = {str(index): seat for index, seat in event.slots.items()}
                 await self.say("slots", slots=slots, screen=event.screen)
-            return
-        if event.kind == "away":
+        else:
+            await self.send_state(only_news=True)
+
+    async def _note(self, event: RoomEvent) -> None:
+        if event.kind == "view":
+            if self._is_own(event):
+                self._slots, self._screen = event.slots, event.screen
+        elif event.kind == "away":
             self._away.add(event.peer)
         else:
             self._away.discard(event.peer)
-        if event.kind == "connected" and is_own:
+        if event.kind == "connected" and self._is_own(event):
             await database_sync_to_async(presence.connected)(seat=event.peer, epoch=event.epoch)
         elif event.kind == "gone":
             # Everybody in the room hears it and notes it; the first note counts.
             await database_sync_to_async(presence.left)(seat=event.peer, epoch=event.epoch, why=presence.LOST)
-        await self.send_state(only_news=True)
+
+    def _is_own(self, event: RoomEvent) -> bool:
+        return self.seat is not None and (event.peer, event.epoch) == (str(self.seat.pk), self.seat.epoch)
 
 
 class StaffRoomConsumer(RoomConsumer):
@@ -273,18 +333,3 @@ class PartyRoomConsumer(RoomConsumer):
     async def principal(self) -> Principal | None:
         who: Principal | None = await party_of(self.scope, self.visit_id)
         return who
-
-
-async def go_unless_back(seat: Seat) -> None:
-    """The socket is lost: who is still there is soon back with a higher epoch, who is not is gone."""
-    await asyncio.sleep(BACK_WITHIN)
-    if await Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).aexists():
-        await go(seat, presence.LOST)
-
-
-async def go(seat: Seat, why: str) -> None:
-    """Send this copy out of the call; a newer one stays."""
-    # Noted first: once the relay has let them go, everybody notes that they are lost.
-    await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=why)
-    with suppress(RelayUnavailable):
-        await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch)
