@@ -44,6 +44,7 @@ class Action(StrEnum):
     VISIT_ADMIT = "visit.admit"
     VISIT_JOIN = "visit.join"
     VISIT_END = "visit.end"
+    VISIT_UNENCRYPT = "visit.unencrypt"
     AUDIT_READ = "audit.read"
     CLINIC_RUN = "clinic.run"
 
@@ -62,6 +63,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_ADMIT,
             Action.VISIT_JOIN,
             Action.VISIT_END,
+            Action.VISIT_UNENCRYPT,
         }
     ),
     Role.FRONT_DESK: frozenset(

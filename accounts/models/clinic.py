@@ -15,6 +15,13 @@ from accounts.policy import STAFF_ROLES, Role
 
 
 class Clinic(models.Model):
+    class Encryption(models.TextChoices):
+        """Whether sound and pictures are encrypted from browser to browser, so that no server can open them."""
+
+        REQUIRED = "required", _("Required: a browser that cannot encrypt has no visit")
+        PREFERRED = "preferred", _("Preferred: a clinician decides when a browser cannot encrypt")
+        OFF = "off", _("Off: every visit is encrypted on the way only")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(_("short name"), unique=True)
@@ -27,11 +34,23 @@ class Clinic(models.Model):
     phone = models.CharField(_("front desk phone"), max_length=32)
     phone_hours = models.CharField(_("when the phone is answered"), max_length=80, blank=True)
     emergency_number = models.CharField(_("emergency number"), max_length=16, default="911")
+    encryption = models.CharField(
+        _("end-to-end encryption"),
+        max_length=9,
+        choices=Encryption,
+        default=Encryption.PREFERRED,
+        help_text=_("For visits that begin from now on."),
+    )
 
     class Meta:
         ordering = ["name"]
         verbose_name = _("clinic")
         verbose_name_plural = _("clinics")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(encryption__in=["required", "preferred", "off"]), name="clinic_encryption_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

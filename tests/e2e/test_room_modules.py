@@ -17,7 +17,7 @@ async (scenario) => {
   const live = Object.assign(new EventTarget(), {
     isUp: true, sent: [], woken: 0,
     send(type, fields) { this.sent.push([type, fields]); return this.sent.length; },
-    request: (type, fields) => new Promise((resolve, reject) => joins.push({fields, resolve, reject})),
+    request: (type, fields) => new Promise((resolve, reject) => joins.push({type, fields, resolve, reject})),
     resync() { this.sent.push(["resync"]); },
     wake() { this.woken += 1; },
     say(type, detail = {}) { this.dispatchEvent(new CustomEvent(type, {detail})); },
@@ -38,10 +38,11 @@ async (scenario) => {
   const session = new Session(live, {makePeer});
   session.addEventListener("phase", ({detail}) => heard.push(detail));
   session.addEventListener("end", ({detail}) => heard.push(["end", detail.code, detail.over]));
-  const answer = async () => { joins.at(-1).resolve({slots: [{index: 0, audio: "a", video: "v"}]}); await wait(5); };
+  const answer = async () => { joins.at(-1).resolve({epoch: joins.length, slots: [{index: 0, audio: "a", video: "v"}]}); await wait(5); };
   const join = async () => { live.say("up"); await wait(5); await answer(); peers.at(-1).become("connected"); };
   const refuse = async (code) => { joins.at(-1).reject(Object.assign(new Error(code), {code})); await wait(5); };
-  const state = (more = {}) => ({phase: "open", you: "me", people: [], slots: {}, screen: null, ...more});
+  const encryption = {policy: "preferred", mode: "on", unable: [], by: null};
+  const state = (more = {}) => ({phase: "open", you: "me", people: [], slots: {}, screen: null, encryption, ...more});
   const stage = {session, live, peers, joins, heard, join, answer, refuse, state, wait};
   const result = structuredClone(await scenario(stage));
   session.leave();
@@ -55,10 +56,46 @@ SCENARIOS: dict[str, tuple[str, Any]] = {
           const ahead = peers.length; await join(); return [ahead, peers.length, joins[0].fields.sdp, heard]; }""",
         [1, 1, "offer 1", ["connected"]],
     ),
-    "a new socket joins again and lets the old connection go": (
+    "a new socket takes up the media that flow": (
+        """async ({live, peers, joins, join, answer, wait, heard}) => {
+          await join(); live.sent.length = 0; live.say("up"); await wait(5); await answer();
+          return [joins.map((one) => one.type), joins[1].fields, peers.length, peers[0].closed, live.sent, heard]; }""",
+        [
+            ["join", "resume"],
+            {"epoch": 1},
+            1,
+            False,
+            [["media", {"audio": False, "video": False}], ["share", {"on": False}]],
+            ["connected"],
+        ],
+    ),
+    "a copy that the relay has let go is joined again": (
+        """async ({live, peers, joins, join, refuse, answer, wait}) => {
+          await join(); live.say("up"); await wait(5); await refuse("not-joined"); await wait(5); await answer();
+          return [joins.map((one) => one.type), peers.length, peers[0].closed, peers[1].closed]; }""",
+        [["join", "resume", "join"], 2, True, False],
+    ),
+    "a relay that cannot be asked leaves the media alone": (
+        """async ({live, peers, joins, join, refuse, wait, heard}) => {
+          await join(); live.say("up"); await wait(5); await refuse("relay-unavailable");
+          while (joins.length < 3) await wait(20);
+          return [joins.map((one) => one.type), peers.length, heard]; }""",
+        [["join", "resume", "resume"], 1, ["connected"]],
+    ),
+    "a new socket joins again when the media are dead": (
         """async ({live, peers, joins, join, wait}) => {
-          await join(); await join(); return [peers.length, peers[0].closed, peers[1].closed, joins.length]; }""",
-        [2, True, False, 2],
+          await join(); live.isUp = false; peers[0].become("failed"); await wait(20); live.say("up"); await wait(20);
+          return joins.map((one) => one.type); }""",
+        ["join", "join"],
+    ),
+    "who cannot encrypt waits for the clinician's word": (
+        """async ({live, joins, refuse, answer, peers, state, wait, heard}) => {
+          live.say("up"); await wait(5); await refuse("encryption-undecided"); await wait(600);
+          live.say("state", state()); await wait(5); const before = joins.length;
+          const off = state({encryption: {policy: "preferred", mode: "off", unable: [], by: "Dr. X"}});
+          live.say("state", off); live.say("state", off); await wait(5); await answer();
+          peers.at(-1).become("connected"); return [before, joins.length, heard]; }""",
+        [1, 2, ["encryption-undecided", "joining", "connected"]],
     ),
     "a failed connection is replaced at once": (
         """async ({peers, joins, join, answer, wait, heard}) => {
@@ -162,8 +199,9 @@ SCENARIOS: dict[str, tuple[str, Any]] = {
         [True, 1, ["end", 1000, True]],
     ),
     "a shared screen is said again by the next copy": (
-        """async ({live, session, join}) => {
-          await join(); await session.share("screen"); live.sent.length = 0; await join(); return live.sent; }""",
+        """async ({live, session, peers, join, answer, wait}) => {
+          await join(); await session.share("screen"); live.sent.length = 0; peers[0].become("failed"); await wait(20);
+          await answer(); return live.sent; }""",
         [["share", {"on": True}]],
     ),
 }

@@ -84,9 +84,13 @@ class Page:
         assert self.code is not None
         return self.code
 
-    async def join(self, *, audio: bool = True, video: bool = True, connect: bool = True) -> dict[str, Any]:
-        """Join with a headless browser's offer, and connect its media."""
-        await self.send("join", sdp=self.person.offer(), audio=audio, video=video)
+    async def ask(self, *, audio: bool = True, video: bool = True, e2ee: bool = True) -> int:
+        """Ask to join with a headless browser's offer; the number of the message."""
+        return await self.send("join", sdp=self.person.offer(), audio=audio, video=video, e2ee=e2ee)
+
+    async def join(self, *, connect: bool = True, **wishes: bool) -> dict[str, Any]:
+        """Join, and connect the media."""
+        await self.ask(**wishes)
         joined = await self.until("joined")
         if connect:
             slots = [SlotMids(**slot) for slot in joined["slots"]]

@@ -21,7 +21,7 @@ from visits.waiting.signals import admitted as was_admitted
 
 
 def enter(principal: Principal, visit: Appointment, **media: bool) -> Seat:
-    return services.enter(principal=principal, visit=visit, **{"audio": True, "video": True} | media)
+    return services.enter(principal=principal, visit=visit, **{"audio": True, "video": True, "e2ee": True} | media)
 
 
 def test_the_visit_opens_when_the_patient_is_admitted(visit: Appointment, front_desk: User) -> None:

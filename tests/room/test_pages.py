@@ -266,7 +266,7 @@ def test_the_record_tells_who_was_there(
 ) -> None:
     visit = encounter.appointment
     for who in (as_clinician, as_patient):
-        seat = services.enter(principal=who, visit=visit, audio=True, video=True)
+        seat = services.enter(principal=who, visit=visit, audio=True, video=True, e2ee=True)
         presence.connected(seat=seat.pk, epoch=seat.epoch)
     presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
 
@@ -287,7 +287,7 @@ def test_a_reload_is_one_stay(encounter: Encounter, as_patient: Principal) -> No
     from visits.room.record import people_of
 
     for _ in range(3):
-        seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True)
+        seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
         presence.connected(seat=seat.pk, epoch=seat.epoch)
 
     (person,) = people_of(encounter)
@@ -298,7 +298,7 @@ def test_who_left_and_returned_has_two_stays(encounter: Encounter, as_patient: P
     from visits.room.record import people_of
 
     for _ in range(2):
-        seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True)
+        seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
         presence.connected(seat=seat.pk, epoch=seat.epoch)
         presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
 
@@ -312,7 +312,7 @@ def test_who_left_and_returned_has_two_stays(encounter: Encounter, as_patient: P
 def test_the_admin_shows_video_visits_of_the_own_clinic(
     encounter: Encounter, clinic_admin: User, as_patient: Principal, verified: SignIn
 ) -> None:
-    seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True)
+    seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
     presence.connected(seat=seat.pk, epoch=seat.epoch)
     client = verified(clinic_admin)
 

@@ -20,7 +20,7 @@ from visits.room.tasks import close_silent
 
 @pytest.fixture
 def seat(encounter: Encounter, as_patient: Principal) -> Seat:
-    return services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True)
+    return services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
 
 
 def test_being_connected_is_noted_once(seat: Seat) -> None:
@@ -68,9 +68,9 @@ def other_visit(practitioner: Practitioner, other_patient: Patient) -> Appointme
 def test_a_clinician_is_in_one_visit_at_a_time(
     encounter: Encounter, other_visit: Appointment, as_clinician: Principal
 ) -> None:
-    first = services.enter(principal=as_clinician, visit=encounter.appointment, audio=True, video=True)
+    first = services.enter(principal=as_clinician, visit=encounter.appointment, audio=True, video=True, e2ee=True)
     presence.connected(seat=first.pk, epoch=first.epoch)
-    second = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True)
+    second = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True, e2ee=True)
     presence.connected(seat=second.pk, epoch=second.epoch)
 
     before = Presence.objects.get(seat=first)
@@ -84,7 +84,7 @@ def test_others_stay_when_the_clinician_goes_to_another_visit(
     encounter: Encounter, other_visit: Appointment, seat: Seat, as_clinician: Principal
 ) -> None:
     presence.connected(seat=seat.pk, epoch=seat.epoch)
-    theirs = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True)
+    theirs = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True, e2ee=True)
     presence.connected(seat=theirs.pk, epoch=theirs.epoch)
 
     assert Presence.objects.get(seat=seat).left_at is None
@@ -142,7 +142,7 @@ def test_the_state_of_a_call_costs_a_handful_of_queries(
     """However many are in it: every socket asks every five seconds."""
     principal, visit = request.getfixturevalue(who), seat.encounter.appointment
     for name in ("Ana", "Ben", "Cem"):
-        services.enter(principal=bearer(make_link(visit, guest=name)), visit=visit, audio=True, video=True)
+        services.enter(principal=bearer(make_link(visit, guest=name)), visit=visit, audio=True, video=True, e2ee=True)
 
     with django_assert_num_queries(queries):
         assert len(call_state(principal, visit.pk).people) == 4

@@ -126,7 +126,7 @@ async def test_a_patient_waits_until_admitted(
 ) -> None:
     async with patient_page() as page:
         assert (await page.until("state"))["phase"] == "waiting"
-        await page.send("join", sdp=page.person.offer(), audio=True, video=True)
+        await page.ask()
         assert (await page.until("error"))["code"] == "not-open"
 
 
@@ -231,8 +231,8 @@ async def test_two_copies_joining_at_once_leave_one(
 ) -> None:
     async with patient_page() as one, patient_page() as two:
         await asyncio.gather(
-            one.send("join", sdp=one.person.offer(), audio=True, video=True),
-            two.send("join", sdp=two.person.offer(), audio=True, video=True),
+            one.ask(),
+            two.ask(),
         )
         closed = [asyncio.create_task(page.until_closed()) for page in (one, two)]
         done, left = await asyncio.wait(closed, timeout=5, return_when=asyncio.FIRST_COMPLETED)
@@ -296,7 +296,7 @@ async def test_a_seventh_person_is_told_that_the_visit_is_full(
         # Not connected: none of them is here as far as the database knows, so that the relay has to count.
         for page in pages:
             await page.join(connect=False)
-        number = await seventh.send("join", sdp=seventh.person.offer(), audio=True, video=True)
+        number = await seventh.ask()
 
         error = await seventh.until("error")
         assert (error["code"], error["re"]) == ("room-full", number)
@@ -454,7 +454,7 @@ async def test_a_socket_opened_after_the_end_hears_that_it_is_over(
 # --- hostile and broken pages ---------------------------------------------------------------------
 
 NONSENSE: list[Any] = [
-    '{"type":"join","id":1,"sdp":7,"audio":true,"video":true}',
+    '{"type":"join","id":1,"sdp":7,"audio":true,"video":true,"e2ee":true}',
     '{"type":"join","id":1,"sdp":"v=0","audio":true}',
     '{"type":"media","id":1,"audio":1,"video":true}',
     '{"type":"share","id":1}',
@@ -493,7 +493,7 @@ async def test_an_offer_that_is_none_is_refused(
     relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
 ) -> None:
     async with patient_page() as page:
-        number = await page.send("join", sdp="hello", audio=True, video=True)
+        number = await page.send("join", sdp="hello", audio=True, video=True, e2ee=True)
 
         error = await page.until("error")
         assert (error["code"], error["re"]) == ("relay-refused", number)
@@ -521,7 +521,7 @@ async def test_without_a_relay_the_page_is_told_to_try_again(
     nowhere = RelayClient(settings.REDIS_URL.replace("valkey.sock", "nobody.sock"), settings.RELAY_SECRET)
     monkeypatch.setattr(consumers, "relay", lambda: nowhere)
     async with patient_page() as page:
-        await page.send("join", sdp=page.person.offer(), audio=True, video=True)
+        await page.ask()
 
         assert (await page.until("error"))["code"] == "relay-unavailable"
 

@@ -16,7 +16,7 @@ from visits.live.messages import VERSION, Inbox, Message, Refused, Schema, is_to
 
 logger = logging.getLogger(__name__)
 
-NORMAL, TOO_LARGE, BROKEN = 1000, 1009, 1011  # RFC 6455 section 7.4.1
+NORMAL, GOING_AWAY, TOO_LARGE, BROKEN = 1000, 1001, 1009, 1011  # RFC 6455 section 7.4.1
 NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, TOO_MANY_REFUSALS = 4401, 4404, 4409, 4429
 
 LOOK_AGAIN_SECONDS = 5  # the channel layer may lose a nudge: read the state again by ourselves
@@ -47,6 +47,7 @@ class LiveConsumer(AsyncConsumer):
     volatile: ClassVar[frozenset[str]] = frozenset()
 
     who: Principal
+    heard_code: int | None = None  # what the browser closed with, when it was the browser
 
     def __init__(self) -> None:
         self._seq = 0
@@ -132,6 +133,7 @@ class LiveConsumer(AsyncConsumer):
 
     async def websocket_disconnect(self, event: dict[str, Any]) -> None:
         self._open = False
+        self.heard_code = event.get("code")
         if self._clock:
             self._clock.cancel()
             with suppress(asyncio.CancelledError):
@@ -156,6 +158,9 @@ class LiveConsumer(AsyncConsumer):
 
     async def seat_taken(self, event: dict[str, Any]) -> None:
         """A nudge of ``visits.live.events``; only the room has seats."""
+
+    async def e2ee_passed(self, event: dict[str, Any]) -> None:
+        """What one browser says to another, by ``visits.live.events``; only the room hears it."""
 
     async def _begin(self) -> None:
         who = await self.principal()

@@ -2,14 +2,17 @@
 
 A message on the channel layer is a nudge, never the only copy of anything: it says that something
 changed, and the consumer reads the truth from the database. The layer may drop it; consumers read
-again every few seconds by themselves.
+again every few seconds by themselves. What browsers say to each other about keys passes here, too,
+and nowhere else: it is neither read nor kept.
 """
 
+from contextlib import suppress
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
+from redis.exceptions import RedisError
 
 
 def board_group(clinic_id: UUID | str) -> str:
@@ -42,9 +45,21 @@ def visit_changed(appointment_id: UUID) -> None:
     _send_on_commit(visit_group(appointment_id), {"type": "visit.changed"})
 
 
-def seat_taken(appointment_id: UUID, seat_id: UUID, epoch: int) -> None:
-    """After the commit: tell older copies of this participant that a newer one has the seat."""
-    _send_on_commit(visit_group(appointment_id), {"type": "seat.taken", "seat": str(seat_id), "epoch": epoch})
+def seat_taken(appointment_id: UUID, seat_id: UUID, turn: int) -> None:
+    """After the commit: tell older sockets of this participant that a newer one has the seat."""
+    _send_on_commit(visit_group(appointment_id), {"type": "seat.taken", "seat": str(seat_id), "turn": turn})
+
+
+async def pass_on(
+    appointment_id: UUID, *, sender: str, epoch: int, to: str | None, data: str, epochs: dict[str, int]
+) -> None:
+    """At once: what one browser says to others about keys. Best effort: they repeat it themselves.
+
+    ``epochs`` are the copies that may hear it, by seat.
+    """
+    message = {"type": "e2ee.passed", "from": sender, "epoch": epoch, "to": to, "data": data, "epochs": epochs}
+    with suppress(OSError, RedisError):
+        await get_channel_layer().group_send(visit_group(appointment_id), message)
 
 
 def _send_on_commit(group: str, message: dict[str, object]) -> None:

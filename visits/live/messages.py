@@ -24,6 +24,8 @@ WORDS = {
     "too-fast": "Too many messages. Slow down.",
     "not-allowed": "Your role may not do this.",
     "not-joined": "Join first.",
+    "encryption-required": "This clinic requires end-to-end encryption, and this browser cannot do it.",
+    "encryption-undecided": "This browser cannot encrypt end to end. A clinician decides whether the visit goes on.",
     "not-open": "The visit has not begun for you, or is over.",
     "room-full": "All places in the visit are taken. Try again.",
     "relay-unavailable": "No media relay answered. Try again.",
@@ -51,6 +53,26 @@ class Message:
 def flag(value: object) -> bool:
     """A field that is true or false."""
     return isinstance(value, bool)
+
+
+def off(value: object) -> bool:
+    """A field that can only be false: what can be turned off and not on."""
+    return value is False
+
+
+def octets(most: int) -> Check:
+    """A field of text that takes at most ``most`` bytes on the wire."""
+    is_text = text(most)
+
+    def check(value: object) -> bool:
+        return is_text(value) and isinstance(value, str) and len(value.encode()) <= most
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """A field that may also be null."""
+    return lambda value: value is None or check(value)
 
 
 def text(most: int) -> Check:

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, ClassVar
 
 from channels.db import database_sync_to_async
+from django.db import DatabaseError
+from django.utils import timezone
 
 from accounts.policy import Action
 from accounts.principal import Principal
@@ -25,8 +27,8 @@ from visits.live.consumer import (
     LiveConsumer,
 )
 from visits.live.messages import MAX_BYTES, Bucket, Message, Refused, Schema, flag, octets, off, optional, text, whole
-from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent
-from visits.room import encryption, farewell, presence, services
+from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent, StreamFigures
+from visits.room import encryption, farewell, presence, services, statistics
 from visits.room.ear import Ear
 from visits.room.media import relay
 from visits.room.models import Seat
@@ -56,6 +58,7 @@ class RoomConsumer(LiveConsumer):
         "encryption": {"on": off},
         "leave": {},
         "end": {},
+        "stats": statistics.REPORT,
     }
     volatile: ClassVar[frozenset[str]] = frozenset({"now"})
 
@@ -72,6 +75,7 @@ class RoomConsumer(LiveConsumer):
         self._e2ee_pace = Bucket(E2EE_PER_SECOND, E2EE_BURST)
         self._is_in = False  # the relay has the copy, and the browser knows
         self._ticks = 0
+        self._recorder = statistics.Recorder()
         self._end_code: int | None = None
 
     @property
@@ -96,6 +100,7 @@ class RoomConsumer(LiveConsumer):
             "encryption": self.on_encryption,
             "leave": self.on_leave,
             "end": self.on_end,
+            "stats": self.on_stats,
         }
 
     async def state(self) -> dict[str, Any]:
@@ -146,6 +151,8 @@ class RoomConsumer(LiveConsumer):
             await database_sync_to_async(presence.seen)(seat=self.seat.pk, epoch=self.seat.epoch)
         if self.outside:
             await database_sync_to_async(encryption.still_outside)(self.outside)
+        if self._recorder.is_due():
+            await self._write_down()
 
     async def close(self, code: int = NORMAL) -> None:
         self._end_code = code
@@ -153,6 +160,7 @@ class RoomConsumer(LiveConsumer):
 
     async def closed(self) -> None:
         await self._ear.stop()
+        await self._write_down()
         if self.outside:
             await database_sync_to_async(encryption.no_more_outside)(self.outside)
         if self.seat is None or self._end_code == SEAT_TAKEN:
@@ -259,6 +267,9 @@ class RoomConsumer(LiveConsumer):
             raise Refused("not-open") from None
         await self.send_state(only_news=True)
 
+    async def on_stats(self, message: Message) -> None:
+        self._recorder.tell(str(self._joined_seat().pk), message.fields, timezone.now())
+
     def _joined_seat(self) -> Seat:
         if self.seat is None:
             raise Refused("not-joined")
@@ -296,13 +307,31 @@ class RoomConsumer(LiveConsumer):
             raise services.NotJoined
         return news
 
+    async def _hear_figures(self, streams: list[StreamFigures]) -> None:
+        """Staff look after everybody's line; the others hear of what they send and receive."""
+        self._recorder.hear(streams, timezone.now())
+        if self.seat is not None:
+            shown = streams if self.who.is_staff_member else statistics.concerns(streams, str(self.seat.pk))
+            await self.say("stats", streams=[stream._asdict() for stream in shown])
+
+    async def _write_down(self) -> None:
+        if self.seat is None:
+            return
+        try:
+            await database_sync_to_async(self._recorder.write)(self.seat.encounter_id)
+        except DatabaseError:
+            logger.exception("A minute of a visit could not be written down")
+
     async def _hear(self, event: RoomEvent) -> None:
+        if event.kind == "stats":
+            await self._hear_figures(event.streams)
+            return
         await self._note(event)
         if event.kind == "view":
             if self._is_own(event):
                 slots = {str(index): seat for index, seat in event.slots.items()}
                 await self.say("slots", slots=slots, screen=event.screen)
-        else:
+        elif event.kind in {"connected", "away", "back", "gone"}:
             await self.send_state(only_news=True)
 
     async def _note(self, event: RoomEvent) -> None:
@@ -311,7 +340,7 @@ class RoomConsumer(LiveConsumer):
                 self._slots, self._screen = event.slots, event.screen
         elif event.kind == "away":
             self._away.add(event.peer)
-        else:
+        elif event.kind in {"connected", "back", "gone"}:
             self._away.discard(event.peer)
         if event.kind == "connected" and self._is_own(event):
             await database_sync_to_async(presence.connected)(seat=event.peer, epoch=event.epoch)

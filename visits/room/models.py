@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AccessLink
+from accounts.models import AccessLink, Clinic
 from visits.booking.models import Appointment
 
 
@@ -23,6 +23,13 @@ class Encounter(models.Model):
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("ended by"), related_name="+", null=True, blank=True
     )
+    # The clinic's policy when the visit began; a later change is for later visits.
+    encryption = models.CharField(_("end-to-end encryption"), max_length=9, choices=Clinic.Encryption)
+    # From when on, for good, a clinician went on without it.
+    unencrypted_at = models.DateTimeField(_("not encrypted end to end since"), null=True, blank=True)
+    unencrypted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("decided by"), related_name="+", null=True, blank=True
+    )
 
     class Meta:
         ordering = ["-started_at"]
@@ -33,11 +40,25 @@ class Encounter(models.Model):
                 condition=models.Q(status="finished", ended_at__isnull=False)
                 | models.Q(status="in-progress", ended_at=None),
                 name="encounter_finished_has_end",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(encryption__in=["required", "preferred", "off"]), name="encounter_encryption_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(unencrypted_at=None, unencrypted_by=None)
+                | models.Q(unencrypted_at__gte=models.F("started_at"), unencrypted_by__isnull=False)
+                & models.Q(encryption="preferred"),
+                name="encounter_unencrypted_by_somebody_who_may",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether sound and pictures are encrypted end to end now."""
+        return self.encryption != Clinic.Encryption.OFF and self.unencrypted_at is None
 
 
 class Seat(models.Model):
@@ -55,9 +76,13 @@ class Seat(models.Model):
     role = models.CharField(_("role"), max_length=16)
     # Grows with each joining: the newest copy of a person evicts the older one.
     epoch = models.PositiveIntegerField(_("times joined"), default=0)
+    # Grows with each socket that takes the seat, by joining or by taking up a copy whose socket was lost.
+    turn = models.PositiveIntegerField(_("times taken"), default=0)
     audio = models.BooleanField(_("microphone on"), default=False)
     video = models.BooleanField(_("camera on"), default=False)
     screen = models.BooleanField(_("shows the screen"), default=False)
+    # The last sign of life of a browser of theirs that cannot encrypt, and therefore waits outside.
+    unable_at = models.DateTimeField(_("waits unencrypted"), null=True, blank=True)
 
     # Of the copy that this one replaces; set where a seat is taken.
     was_sharing = False

@@ -46,9 +46,9 @@ def _leave_other_visits(holder: Seat, now: datetime) -> None:
         seat, visit = one.seat, one.seat.encounter.appointment_id
         _close(Presence.objects.filter(pk=one.pk), now, MOVED)
         # The seat goes to a copy that nobody is: every older one is out, wherever its socket is.
-        Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1)
-        seat.refresh_from_db(fields=["epoch"])
-        events.seat_taken(visit, seat.pk, seat.epoch)
+        Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1, turn=F("turn") + 1)
+        seat.refresh_from_db(fields=["epoch", "turn"])
+        events.seat_taken(visit, seat.pk, seat.turn)
         events.visit_changed(visit)
         media.leave_on_commit(seat.encounter_id, seat.pk, one.epoch)
 

@@ -17,7 +17,7 @@ from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
 from visits.booking.services import fulfil
 from visits.live import events
-from visits.room import media, presence
+from visits.room import encryption, media, presence
 from visits.room.models import Encounter, Presence, Seat
 
 # What a relay seats in one room (visits.relay.config, room_peers), and a page has tiles for.
@@ -32,8 +32,12 @@ class RoomFull(Exception):
     """Every place is taken, or kept for the patient and a clinician."""
 
 
+class NotJoined(Exception):
+    """There is no such copy of this person in the call."""
+
+
 class NotBegun(Exception):
-    """The visit cannot be ended: the patient has not come. It can be left, cancelled or missed."""
+    """The visit cannot be ended: the patient has not been let in. It can be left, cancelled or missed."""
 
 
 def open_encounter(*, principal: Principal, visit: Appointment) -> Encounter:
@@ -49,7 +53,9 @@ def open_encounter(*, principal: Principal, visit: Appointment) -> Encounter:
         visit = appointment_for(principal, visit.pk, action, lock=True)
         if not visit.is_open:
             raise NotOpen
-        encounter, created = Encounter.objects.get_or_create(appointment=visit, defaults={"started_at": timezone.now()})
+        encounter, created = Encounter.objects.get_or_create(
+            appointment=visit, defaults={"started_at": timezone.now(), "encryption": visit.clinic.encryption}
+        )
         if not created and encounter.status == Encounter.Status.IN_PROGRESS:
             return encounter
         if not created:
@@ -75,30 +81,78 @@ def open_to(principal: Principal, visit: Appointment) -> bool:
     return going_on.exists()
 
 
-def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool) -> Seat:
+def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool, e2ee: bool) -> Seat:
     """Take one's seat with a new epoch, which evicts the copy that had it before.
 
-    Raises NotOpen, RoomFull, and Http404 for who may not be in this visit at all.
+    ``e2ee``: this browser can encrypt end to end. Raises NotOpen, RoomFull, CannotEncrypt (the seat is
+    kept, an older copy stays), and Http404 for who may not be in this visit at all.
     """
     with transaction.atomic():
-        visit = appointment_for(principal, visit.pk, Action.VISIT_JOIN, lock=True)
-        if not open_to(principal, visit):
-            raise NotOpen
-        if principal.is_staff_member:
-            open_encounter(principal=principal, visit=visit)
-        encounter = Encounter.objects.select_related("appointment").get(appointment=visit)
-        seat = seat_for(principal, encounter)
-        if not has_place(seat):
-            raise RoomFull
-        seat = next_epoch(seat, audio=audio, video=video)
+        seat = _admitted_seat(principal, visit)
+        may_come = e2ee or not seat.encounter.is_encrypted
+        if may_come:
+            return _take(principal, seat, audio=audio, video=video, e2ee=e2ee)
+        encryption.wait_outside(principal, seat)
+    raise encryption.CannotEncrypt(seat)
+
+
+def _admitted_seat(principal: Principal, visit: Appointment) -> Seat:
+    visit = appointment_for(principal, visit.pk, Action.VISIT_JOIN, lock=True)
+    if not open_to(principal, visit):
+        raise NotOpen
+    if principal.is_staff_member:
+        open_encounter(principal=principal, visit=visit)
+    seat = seat_for(principal, Encounter.objects.select_related("appointment__patient").get(appointment=visit))
+    if not has_place(seat):
+        raise RoomFull
+    return seat
+
+
+def _take(principal: Principal, seat: Seat, *, audio: bool, video: bool, e2ee: bool) -> Seat:
+    encryption.no_more_outside(seat)
+    seat = next_epoch(seat, audio=audio, video=video)
+    record(
+        "visit.join",
+        Audit.EXECUTE,
+        principal=principal,
+        entity=seat.encounter,
+        patient=seat.encounter.appointment.patient,
+        detail={"seat": str(seat.pk), "epoch": seat.epoch, "e2ee": e2ee},
+    )
+    return seat
+
+
+def copy_of(*, principal: Principal, visit: Appointment, epoch: int) -> Seat:
+    """The person's own seat, if copy ``epoch`` is its newest and they may still be in the call.
+
+    Raises NotOpen, NotJoined, and Http404 for who may not be in this visit at all.
+    """
+    visit = appointment_for(principal, visit.pk, Action.VISIT_JOIN)
+    if not open_to(principal, visit):
+        raise NotOpen
+    seats = Seat.objects.select_related("encounter__appointment__patient").filter(encounter__appointment=visit)
+    seat = seats.filter(**own_seat(principal), epoch=epoch).first()
+    if seat is None:
+        raise NotJoined
+    return seat
+
+
+def resume(*, principal: Principal, seat: Seat) -> Seat:
+    """Take up a copy of one's own whose socket was lost; an older socket of it is told. Raises NotJoined."""
+    with transaction.atomic():
+        if not Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).update(turn=F("turn") + 1):
+            raise NotJoined  # a newer copy joined in between
+        seat.refresh_from_db(fields=["turn"])
+        presence.seen(seat=seat.pk, epoch=seat.epoch)
         record(
-            "visit.join",
+            "visit.resume",
             Audit.EXECUTE,
             principal=principal,
-            entity=encounter,
-            patient=visit.patient,
+            entity=seat.encounter,
+            patient=seat.encounter.appointment.patient,
             detail={"seat": str(seat.pk), "epoch": seat.epoch},
         )
+        events.seat_taken(seat.encounter.appointment_id, seat.pk, seat.turn)
         return seat
 
 
@@ -115,7 +169,7 @@ def seat_for(principal: Principal, encounter: Encounter) -> Seat:
     """The person's seat, made once."""
     own = own_seat(principal)
     defaults = {"name": _name(principal), "role": principal.role.value, "link": principal.link}
-    seat, _ = Seat.objects.select_related("encounter").get_or_create(
+    seat, _ = Seat.objects.select_related("encounter__appointment__patient").get_or_create(
         encounter=encounter, **own, defaults={**defaults, **own}
     )
     return seat
@@ -136,10 +190,12 @@ def next_epoch(seat: Seat, *, audio: bool, video: bool) -> Seat:
     """The seat with the next epoch; tells older copies that they have lost it."""
     with transaction.atomic():
         was_sharing = Seat.objects.filter(pk=seat.pk, screen=True).exists()
-        Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1, audio=audio, video=video, screen=False)
-        seat.refresh_from_db(fields=["epoch", "audio", "video", "screen"])
+        Seat.objects.filter(pk=seat.pk).update(
+            epoch=F("epoch") + 1, turn=F("turn") + 1, audio=audio, video=video, screen=False
+        )
+        seat.refresh_from_db(fields=["epoch", "turn", "audio", "video", "screen"])
         seat.was_sharing = was_sharing
-        events.seat_taken(seat.encounter.appointment_id, seat.pk, seat.epoch)
+        events.seat_taken(seat.encounter.appointment_id, seat.pk, seat.turn)
         return seat
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
+from visits.room.encryption import encryption_of
 from visits.room.models import Encounter, Presence, Seat
 from visits.room.services import encounter_of, open_to, own_seat
 
@@ -25,7 +26,8 @@ class CallState:
     you: str | None = None
     started: datetime | None = None
     people: list[dict[str, Any]] = field(default_factory=list)
-    epochs: dict[str, int] = field(default_factory=dict)
+    turns: dict[str, int] = field(default_factory=dict)
+    encryption: dict[str, Any] = field(default_factory=dict)
 
     def as_message(self, away: set[str]) -> dict[str, Any]:
         """The fields of the protocol's ``state`` that all copies share; ``away`` is what the relay told."""
@@ -34,6 +36,7 @@ class CallState:
             "you": self.you,
             "started": self.started.isoformat() if self.started else None,
             "now": timezone.now().isoformat(),
+            "encryption": self.encryption,
             "people": [{**person, "away": person["here"] and person["seat"] in away} for person in self.people],
         }
 
@@ -43,11 +46,15 @@ def call_state(principal: Principal, visit_id: uuid.UUID) -> CallState:
     visit = appointment_for(principal, visit_id, Action.VISIT_JOIN)
     encounter = encounter_of(visit_id)
     if not visit.is_open or (encounter and encounter.status == Encounter.Status.FINISHED):
-        return CallState(OVER, started=encounter.started_at if encounter else None)
+        return CallState(
+            OVER,
+            started=encounter.started_at if encounter else None,
+            encryption=encryption_of(visit, encounter, []),
+        )
     if not open_to(principal, visit):
-        return CallState(WAITING)
+        return CallState(WAITING, encryption=encryption_of(visit, encounter, []))
     if encounter is None:
-        return CallState(OPEN)
+        return CallState(OPEN, encryption=encryption_of(visit, None, []))
     seats = list(_seats(encounter))
     own = own_seat(principal).items()
     return CallState(
@@ -66,7 +73,8 @@ def call_state(principal: Principal, visit_id: uuid.UUID) -> CallState:
             }
             for seat in seats
         ],
-        epochs={str(seat.pk): seat.epoch for seat in seats},
+        turns={str(seat.pk): seat.turn for seat in seats},
+        encryption=encryption_of(visit, encounter, seats),
     )
 
 

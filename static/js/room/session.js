@@ -1,11 +1,12 @@
 /**
  * Being in the call: joins, stays, and comes back by itself. Knows no page.
  *
- * Whatever happens - a changed network, a woken phone, a new socket, a dead relay - is met by the same step: a new
- * connection that joins with the next epoch and takes the seat from the old one.
+ * Whatever happens to the media - a changed network, a woken phone, a dead relay - is met by the same step: a new
+ * connection that joins with the next epoch and takes the seat from the old one. A socket that was lost while the
+ * media flow is no such thing: the new one takes the copy up as it is.
  *
- * Events: "phase" (`detail`: joining, connected, resuming, blocked, unavailable, full; all but "connected" go on
- * trying), "state" (the protocol's), "view" (who is where changed: ask `people()`, `screen()`), "end" (`detail.code`,
+ * Events: "phase" (`detail`: joining, connected, resuming, blocked, unavailable, full, encryption-required,
+ * encryption-undecided; all but "connected" go on trying, the last two when a clinician has turned encryption off), "state" (the protocol's), "view" (who is where changed: ask `people()`, `screen()`), "end" (`detail.code`,
  * `detail.over`).
  */
 
@@ -16,6 +17,7 @@ import {Roster} from "./roster.js";
 const GRACE = 3000; // "disconnected" may mend itself
 const CONNECT_WITHIN = 8000;
 const LEAVE_WITHIN = 800;
+const TAKE_UP_AGAIN = 2000;
 const BACKOFF = [0, 500, 1000, 2000, 4000, 8000];
 const BLOCKED_AFTER = 3; // tries that were answered, yet nothing came through
 const UNAVAILABLE_AFTER = 3; // tries that were not
@@ -25,6 +27,8 @@ export class Session extends EventTarget {
   #makePeer;
   #peer = null; // the one that carries the call
   #next = null; // the one that is about to
+  #epoch = 0; // of #peer
+  #dead = null; // a connection that is to be replaced, whatever its state says
   #phase = "";
   #tracks = {audio: null, camera: null, screen: null};
   #media = {audio: false, video: false};
@@ -42,7 +46,7 @@ export class Session extends EventTarget {
     super();
     this.#live = live;
     this.#makePeer = makePeer;
-    live.addEventListener("up", () => this.#join());
+    live.addEventListener("up", () => this.#onUp());
     live.addEventListener("state", ({detail}) => this.#onState(detail));
     live.addEventListener("slots", ({detail}) => {
       this.#roster.place(detail);
@@ -128,6 +132,26 @@ export class Session extends EventTarget {
     this.#next = peer;
   }
 
+  #onUp() {
+    const peer = this.#peer;
+    if (peer?.state === "connected" && peer !== this.#dead) this.#takeUp(peer);
+    else this.#join();
+  }
+
+  /** The media flow, only the socket is new: it takes the copy up as it is. */
+  async #takeUp(peer) {
+    try {
+      await this.#live.request("resume", {epoch: this.#epoch});
+      this.#live.send("media", this.#media);
+      this.#live.send("share", {on: this.#sharing});
+    } catch ({code}) {
+      if (code === "lost" || this.#ended || peer !== this.#peer) return;
+      clearTimeout(this.#timer);
+      if (code === "not-joined" || code === "not-open") this.#join();
+      else this.#timer = setTimeout(() => this.#onUp(), TAKE_UP_AGAIN);
+    }
+  }
+
   async #join() {
     if (this.#ended) return;
     this.#resuming = false;
@@ -146,7 +170,9 @@ export class Session extends EventTarget {
 
   async #ask(peer) {
     const media = this.#media;
-    const joined = await this.#live.request("join", {sdp: await peer.offered, ...media}, {within: CONNECT_WITHIN});
+    const e2ee = "RTCRtpScriptTransform" in globalThis;
+    const joined = await this.#live.request("join", {sdp: await peer.offered, ...media, e2ee}, {within: CONNECT_WITHIN});
+    this.#epoch = joined.epoch;
     if (media !== this.#media) this.#live.send("media", this.#media);
     if (this.#sharing) this.#live.send("share", {on: true});
     return joined;
@@ -167,6 +193,9 @@ export class Session extends EventTarget {
     this.#next?.close();
     this.#next = null;
     if (error.code === "lost") return; // the next "up" joins
+    if (error.code === "encryption-required" || error.code === "encryption-undecided") {
+      return this.#enter(error.code); // the state says when that has changed
+    }
     if (error.code === "not-open") {
       this.#live.resync(); // it says where to go instead
     } else if (error.code === "room-full") {
@@ -213,6 +242,7 @@ export class Session extends EventTarget {
   #resume() {
     if (this.#ended || this.#next || this.#resuming) return;
     this.#resuming = true;
+    this.#dead = this.#peer;
     this.#again();
   }
 
@@ -220,6 +250,10 @@ export class Session extends EventTarget {
     const isLost = this.#roster.take(state);
     this.#tell("state", state);
     this.#tell("view");
+    if (this.#phase.startsWith("encryption-") && state.encryption.mode === "off") {
+      this.#enter("joining");
+      this.#join();
+    }
     if (isLost && this.#phase === "connected") this.#resume();
   }
 

@@ -1,0 +1,41 @@
+"""How a copy of somebody goes out of the call when its socket has ended."""
+
+import asyncio
+from contextlib import suppress
+
+from channels.db import database_sync_to_async
+
+from visits.relay.client import RelayUnavailable
+from visits.room import presence
+from visits.room.media import relay
+from visits.room.models import Seat
+
+# Seconds that a copy is kept without a socket. A line that broke is back by then, and its media flow all the while;
+# who is really gone, the relay has missed before.
+BACK_WITHIN = 25
+# A page that was closed is gone, or is being loaded again: that comes with a new copy, and sooner.
+LOADED_WITHIN = 8
+
+_farewells: set[asyncio.Task[None]] = set()  # asyncio keeps no hold of its tasks
+
+
+def let_go_unless_back(seat: Seat, within: float) -> None:
+    """Send the copy out after ``within`` seconds, unless another socket has taken its seat until then."""
+    farewell = asyncio.create_task(_wait_and_go(seat, within))
+    _farewells.add(farewell)
+    farewell.add_done_callback(_farewells.discard)
+
+
+async def _wait_and_go(seat: Seat, within: float) -> None:
+    await database_sync_to_async(presence.seen)(seat=seat.pk, epoch=seat.epoch)
+    await asyncio.sleep(within)
+    if await Seat.objects.filter(pk=seat.pk, turn=seat.turn).aexists():
+        await let_go(seat, presence.LOST)
+
+
+async def let_go(seat: Seat, why: str) -> None:
+    """Send this copy out of the call; a newer one stays."""
+    # Noted first: once the relay has let them go, everybody notes that they are lost.
+    await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=why)
+    with suppress(RelayUnavailable):
+        await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch)
