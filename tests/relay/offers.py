@@ -1,4 +1,4 @@
-"""Offers as the two browsers write them for our m-sections, without their candidates; the headless
+"""Offers as the three browsers write them for our m-sections, without their candidates; the headless
 participant's offer, and what it reads of the answer.
 """
 
@@ -81,6 +81,37 @@ FIREFOX = {
         "a=rtpmap:121 VP9/90000",
         "a=rtpmap:125 rtx/90000",
         "a=fmtp:125 apt=121",
+    ],
+}
+# H.264 first, and RTP numbers that move with it.
+SAFARI = {
+    "audio": CHROMIUM["audio"],
+    "video": [
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100 101 127",
+        "a=extmap:14 urn:ietf:params:rtp-hdrext:toffset",
+        "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+        "a=extmap:13 urn:3gpp:video-orientation",
+        "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+        "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+        "a=rtcp-mux",
+        "a=rtcp-rsize",
+        "a=rtpmap:96 H264/90000",
+        "a=rtcp-fb:96 transport-cc",
+        "a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=640c1f",
+        "a=rtpmap:97 rtx/90000",
+        "a=fmtp:97 apt=96",
+        "a=rtpmap:98 H264/90000",
+        "a=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        "a=rtpmap:99 rtx/90000",
+        "a=fmtp:99 apt=98",
+        "a=rtpmap:100 VP8/90000",
+        "a=rtcp-fb:100 goog-remb",
+        "a=rtcp-fb:100 transport-cc",
+        "a=rtcp-fb:100 nack pli",
+        "a=rtpmap:101 rtx/90000",
+        "a=fmtp:101 apt=100",
+        "a=rtpmap:127 red/90000",
     ],
 }
 

@@ -1,18 +1,20 @@
 """The offer read, the answer written."""
 
 import random
+import re
 
 import pytest
 
-from tests.relay.offers import CHROMIUM, FINGERPRINT, FIREFOX, full_offer
+from tests.relay.offers import CHROMIUM, FINGERPRINT, FIREFOX, SAFARI, full_offer
 from visits.relay import rtp, sdp
 from visits.relay.peer import Peer
 
 BROWSERS = pytest.mark.parametrize(
     ("browser", "audio", "video", "rtx"),
-    [(CHROMIUM, 111, 96, 97), (FIREFOX, 109, 120, 124)],
-    ids=["chromium", "firefox"],
+    [(CHROMIUM, 111, 96, 97), (FIREFOX, 109, 120, 124), (SAFARI, 111, 100, 101)],
+    ids=["chromium", "firefox", "safari"],
 )
+TRANSPORT = f"a=extmap:3 {rtp.TRANSPORT_SEQUENCE}"
 
 
 def answer_to(text: str) -> str:
@@ -41,7 +43,7 @@ def test_codecs_are_opus_and_vp8_under_the_browsers_numbers(browser, audio, vide
     assert found[1][0] == f"m=video 7000 UDP/TLS/RTP/SAVPF {video} {rtx}"
     assert f"a=rtpmap:{video} VP8/90000" in found[1]
     assert f"a=fmtp:{rtx} apt={video}" in found[1]
-    assert not any("H264" in line or "transport-cc" in line for line in answer_to(full_offer(browser)).splitlines())
+    assert "H264" not in answer_to(full_offer(browser))
 
 
 @BROWSERS
@@ -71,10 +73,77 @@ def test_directions_are_mirrored_and_slots_announce_their_streams(browser, audio
 
 @BROWSERS
 def test_only_kept_extensions_are_answered(browser, audio, video, rtx):
-    answer = answer_to(full_offer(browser))
-    uris = {line.split(" ", 1)[1] for line in answer.splitlines() if line.startswith("a=extmap:")}
-    assert uris <= rtp.KEPT_EXTENSIONS
-    assert rtp.MID in uris
+    found = sections(answer_to(full_offer(browser)))
+    uris = [{x.split(" ", 1)[1] for x in section if x.startswith("a=extmap:")} for section in found]
+    assert all(rtp.MID in each for each in uris)
+    assert all(each <= rtp.KEPT_EXTENSIONS for each in (uris[0], *uris[3:]))
+    assert all(each <= rtp.KEPT_EXTENSIONS | rtp.UPWARD_EXTENSIONS for each in uris[1:3])
+
+
+def test_the_uplink_is_reported_packet_by_packet_and_the_downlink_estimated_by_its_receiver():
+    found = sections(
+        answer_to(full_offer(CHROMIUM).replace("a=extmap:14 urn:ietf:params:rtp-hdrext:toffset", TRANSPORT))
+    )
+    for section in found[1:3]:
+        assert {TRANSPORT, "a=rtcp-fb:96 transport-cc", "a=rtcp-fb:96 goog-remb"} <= set(section)
+    for section in found[3:]:
+        assert not any("transport" in line for line in section)
+    assert "a=rtcp-fb:96 goog-remb" in found[8]
+
+
+LAYERS = pytest.mark.parametrize(
+    ("browser", "number"), [(CHROMIUM, 10), (FIREFOX, 10), (SAFARI, 10)], ids=["chromium", "firefox", "safari"]
+)
+
+
+def with_layers(
+    browser: dict[str, list[str]], lines: str = "a=rid:q send|a=rid:h send|a=rid:f send|a=simulcast:send q;h;f"
+) -> str:
+    """The camera in three sizes."""
+    head, camera, *rest = full_offer(browser).split("m=video ")
+    camera = re.sub("a=ssrc.*\r\n", "", camera)
+    if rtp.RID not in camera:
+        camera += f"a=extmap:10 {rtp.RID}\r\n"
+    camera += f"a=extmap:11 {rtp.REPAIRED_RID}\r\n" + lines.replace("|", "\r\n") + "\r\n"
+    return "m=video ".join([head, camera, *rest])
+
+
+@LAYERS
+def test_a_camera_in_three_sizes_is_taken_in_three_sizes(browser, number):
+    answer = answer_to(with_layers(browser))
+    camera, screen = sections(answer)[1:3]
+    assert {"a=rid:q recv", "a=rid:h recv", "a=rid:f recv", "a=simulcast:recv q;h;f"} <= set(camera)
+    assert {f"a=extmap:{number} {rtp.RID}", f"a=extmap:11 {rtp.REPAIRED_RID}"} <= set(camera)
+    assert answer.count("simulcast") == 1
+    assert not any(rtp.RID in line for section in sections(answer)[3:] for line in section)
+    assert screen[0].startswith("m=video 7000")
+
+
+@pytest.mark.parametrize(
+    ("lines", "layers"),
+    [
+        ("a=simulcast:send q;h;f", ["q", "h", "f"]),
+        ("a=simulcast:send q;~h;f,g recv x", ["q", "h", "f"]),
+        ("a=simulcast:send a;b;c;d;e", ["a", "b", "c"]),
+        ("a=simulcast:recv q;h;f", []),
+        ("a=simulcast:send q", []),
+        ("a=simulcast:send q;q;f", []),
+        ("a=simulcast:send q;<b>;f", []),
+        ("a=simulcast:send ;;", []),
+        ("a=simulcast:send", []),
+        ("a=simulcast:" + "q;" * 9000, []),
+    ],
+)
+def test_layers_are_read_or_left(lines, layers):
+    offer = sdp.parse_offer(with_layers(CHROMIUM, lines))
+    assert offer.media[1].layers == layers
+    peer = Peer("room", "peer", 1, offer, 0.0)
+    assert [track.rid for track in peer.layers("camera")] == (layers or [None])
+
+
+def test_layers_that_packets_cannot_name_are_no_layers():
+    text = with_layers(CHROMIUM).replace(rtp.RID, "urn:x")
+    assert sdp.parse_offer(text).media[1].layers == []
 
 
 def test_what_the_relay_cannot_serve_is_rejected_in_its_place():
@@ -106,7 +175,7 @@ def test_an_offer_that_cannot_be_answered_is_a_value_error(text):
 
 def test_mutated_offers_raise_nothing_but_value_error():
     chance = random.Random(7)
-    for text in (full_offer(CHROMIUM), full_offer(FIREFOX)):
+    for text in (full_offer(CHROMIUM), full_offer(FIREFOX), with_layers(CHROMIUM)):
         for _ in range(400):
             lines = text.split("\r\n")
             for _ in range(chance.randint(1, 6)):

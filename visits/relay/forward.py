@@ -26,6 +26,10 @@ class Forwarder:
     def forward(self, peer: Peer, packet: bytes, now: float) -> None:
         """Forward one decrypted RTP packet of `peer`. ValueError if it is malformed."""
         start = rtp.payload_start(packet)
+        if peer.transport_sequence is not None:
+            number = rtp.extension_value(packet, peer.transport_sequence)
+            if number is not None and len(number) == 2:
+                peer.arrivals.note(int.from_bytes(number, "big"), now)
         found = peer.find(packet, int.from_bytes(packet[8:12], "big"))
         if found is None:
             self._counters.refuse("rtp_unknown_stream", peer.peer_id)
@@ -84,7 +88,7 @@ class Forwarder:
             self._counters.refuse("srtp_protect", receiver.peer_id)
             return
         self._send(protected, receiver.address)
-        slot.remember(sequence, protected)
+        slot.sent.keep(sequence, protected)
         slot.packets += 1
         slot.octets += octets
         slot.rate_octets += octets

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 
 from visits.relay import rtp, sdp
+from visits.relay.arrivals import Arrivals
 from visits.relay.hooks import SecureLink
 from visits.relay.slots import Slot
 from visits.relay.tracks import Track
@@ -37,12 +38,14 @@ class Peer:
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
         self.admitted: set[int] = set()  # SSRCs of authentic packets; forged ones do not count
         self.layout = sdp.lay_out(offer)
-        self.tracks: dict[str, Track] = {}  # by role
+        self.tracks: dict[str, Track] = {}  # by role; of a simulcast by role/rid, the smallest picture first
         self.slots: list[tuple[Slot | None, Slot | None]] = []  # (audio, video) by index
         self.screen_slot: Slot | None = None
         self.by_ssrc: dict[int, tuple[Track, bool]] = {}  # inbound; True: its RTX
         self.by_slot_ssrc: dict[int, Slot] = {}
-        self._by_mid: dict[str, tuple[Track, int | None]] = {}  # track, RTX payload type
+        self.arrivals = Arrivals()
+        self.transport_sequence: int | None = None  # id of the extension that numbers packets for `arrivals`
+        self._published: dict[str, Published] = {}  # by mid
         self._mid_extensions: set[int] = set()
         self._take_layout()
 
@@ -58,17 +61,21 @@ class Peer:
     def _publish(self, role: str, media: sdp.Media) -> None:
         if media.codec is None:
             return
-        track = Track(role, media.kind, media.codec, media.extensions)
-        track.owner = self
-        self.tracks[role] = track
-        self._by_mid[media.mid] = (track, media.rtx)
+        published = self._published[media.mid] = Published(media)
+        for rid in media.layers or [None]:
+            track = Track(role, media.kind, media.codec, media.extensions, rid)
+            track.owner = self
+            self.tracks[role if rid is None else f"{role}/{rid}"] = published.tracks[rid] = track
         if rtp.MID in media.extensions:
             self._mid_extensions.add(media.extensions[rtp.MID])
+        self.transport_sequence = media.extensions.get(rtp.TRANSPORT_SEQUENCE, self.transport_sequence)
+        if media.layers:
+            return  # who numbers its layers in the offer too says which is which in the packets alone
         for ssrc in media.ssrcs:
             if ssrc not in media.rtx_pairs.values():
-                self._bind(track, ssrc, rtx=False)
+                self._bind(published.tracks[None], ssrc, rtx=False)
                 if ssrc in media.rtx_pairs:
-                    self._bind(track, media.rtx_pairs[ssrc], rtx=True)
+                    self._bind(published.tracks[None], media.rtx_pairs[ssrc], rtx=True)
                 break
 
     def _bind(self, track: Track, ssrc: int, *, rtx: bool) -> None:
@@ -103,7 +110,7 @@ class Peer:
                 if slot is not None:
                     announced[slot.mid] = sdp.Announced(name, slot.ssrc, slot.rtx_ssrc)
         transport = sdp.Transport(host, port, self.ufrag, self.password, fingerprint)
-        return sdp.build_answer(offer, {*announced, *self._by_mid}, announced, transport)
+        return sdp.build_answer(offer, {*announced, *self._published}, announced, transport)
 
     def every_slot(self) -> list[Slot]:
         """All receive slots of the peer."""
@@ -120,19 +127,24 @@ class Peer:
         """Whether libsrtp may see this SSRC: it keeps state for each one, so they are few."""
         return ssrc in self.admitted or len(self.admitted) < limit
 
+    def layers(self, role: str) -> list[Track]:
+        """The encodings of what the peer publishes in that role, the smallest picture first."""
+        return [track for track in self.tracks.values() if track.role == role]
+
     def find(self, packet: bytes, ssrc: int) -> tuple[Track, bool] | None:
-        """The track of a decrypted packet, learned by its MID if need be (RFC 9143 section 9.2)."""
+        """The track of a decrypted packet, learned by its MID and RID if need be.
+
+        RFC 9143 section 9.2, RFC 8852 section 3: a packet that names no layer of a simulcast is nobody's.
+        """
         known = self.by_ssrc.get(ssrc)
         if known is not None:
             return known
         for number in self._mid_extensions:
-            value = rtp.extension_value(packet, number)
-            found = self._by_mid.get(value.decode("latin-1")) if value else None
+            published = self._published.get(_text(packet, number) or "")
+            found = published.identify(packet) if published is not None else None
             if found is not None:
-                track, rtx = found
-                is_rtx = packet[1] & 0x7F == rtx
-                self._bind(track, ssrc, rtx=is_rtx)
-                return track, is_rtx
+                self._bind(found[0], ssrc, rtx=found[1])
+                return found
         return None
 
     def check_is_replayed(self, transaction: bytes, source: Address) -> bool:
@@ -147,6 +159,30 @@ class Peer:
         if len(self._checks) > REMEMBERED_CHECKS:
             del self._checks[next(iter(self._checks))]
         return False
+
+
+class Published:
+    """One m-section in which a peer sends: a track, or one for each layer (by rid)."""
+
+    def __init__(self, media: sdp.Media) -> None:
+        self.tracks: dict[str | None, Track] = {}
+        self._rtx = media.rtx
+        self._rid = media.extensions.get(rtp.RID)
+        self._repaired_rid = media.extensions.get(rtp.REPAIRED_RID)
+
+    def identify(self, packet: bytes) -> tuple[Track, bool] | None:
+        """The track of a packet of this m-section, and whether it is a retransmission of it."""
+        is_rtx = packet[1] & 0x7F == self._rtx
+        if None in self.tracks:
+            return self.tracks[None], is_rtx
+        number = self._repaired_rid if is_rtx else self._rid
+        track = self.tracks.get(_text(packet, number)) if number is not None else None
+        return (track, is_rtx) if track is not None else None
+
+
+def _text(packet: bytes, extension: int) -> str | None:
+    value = rtp.extension_value(packet, extension)
+    return value.decode("latin-1") if value else None
 
 
 def _random_ssrc() -> int:

@@ -1,17 +1,17 @@
 """RTCP messages: a bounds-checked reader and the few packets that the relay writes. No I/O.
 
-RFC 3550 section 6 (SR, RR), RFC 4585 (NACK, PLI), RFC 5104 (FIR) and
-draft-alvestrand-rmcat-remb (REMB). The reader raises nothing but ValueError.
+RFC 3550 section 6 (SR, RR), RFC 4585 (NACK, PLI), RFC 5104 (FIR), draft-alvestrand-rmcat-remb (REMB) and
+draft-holmer-rmcat-transport-wide-cc-extensions-01 (transport feedback). The reader raises nothing but ValueError.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 SR, RR, RTPFB, PSFB = 200, 201, 205, 206
-NACK_FORMAT, PLI_FORMAT, FIR_FORMAT, AFB_FORMAT = 1, 1, 4, 15
+NACK_FORMAT, PLI_FORMAT, FIR_FORMAT, AFB_FORMAT, TRANSPORT_FORMAT = 1, 1, 4, 15, 15
 RELAY_SSRC = 1  # sender of the feedback that the relay writes; browsers do not check it
 MAX_MESSAGES = 64  # in one datagram; a browser puts fewer than ten into it
 MAX_LOST = 256  # sequence numbers taken from one NACK; the rest is not worth repairing
@@ -170,3 +170,39 @@ def remb(bitrate: int, ssrcs: Iterable[int]) -> bytes:
     scaled = exponent << 18 | min(bitrate >> exponent, 0x3FFFF)
     head = struct.pack(">II4sI", RELAY_SSRC, 0, b"REMB", len(wanted) << 24 | scaled)
     return _packet(PSFB, AFB_FORMAT, head + struct.pack(f">{len(wanted)}I", *wanted))
+
+
+def transport_feedback(media_ssrc: int, first: int, count: int, came: Mapping[int, float]) -> bytes:
+    """Which of the packets from transport-wide number `first` on arrived, and when.
+
+    `came` has the arrival in seconds of any clock by distance from `first`; `count` numbers the reports.
+    Written with two-bit status vectors throughout: some bytes more than the shortest, and one way only.
+    """
+    span = max(came) + 1
+    symbols = bytearray(span + -span % 7)
+    deltas = bytearray()
+    earliest = min(came.values())
+    reference = int(earliest / 0.064)
+    last = reference * 256  # in units of 250 us
+    for distance in sorted(came):
+        at = int(came[distance] * 4000)
+        delta = max(-0x8000, min(at - last, 0x7FFF))
+        last += delta
+        if 0 <= delta <= 0xFF:
+            symbols[distance] = 1
+            deltas.append(delta)
+        else:
+            symbols[distance] = 2
+            deltas += delta.to_bytes(2, "big", signed=True)
+    chunks = bytearray()
+    for at in range(0, len(symbols), 7):
+        a, b, c, d, e, f, g = symbols[at : at + 7]
+        chunks += (0xC000 | a << 12 | b << 10 | c << 8 | d << 6 | e << 4 | f << 2 | g).to_bytes(2, "big")
+    head = struct.pack(">IIHHI", RELAY_SSRC, media_ssrc, first, span, (reference & 0xFFFFFF) << 8 | count & 0xFF)
+    body = head + chunks + deltas
+    padding = -len(body) % 4
+    if padding:
+        body += bytes(padding - 1) + bytes([padding])
+    packet = bytearray(_packet(RTPFB, TRANSPORT_FORMAT, body))
+    packet[0] |= 0x20 if padding else 0
+    return bytes(packet)

@@ -12,15 +12,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from visits.relay.rtp import KEPT_EXTENSIONS
+from visits.relay.rtp import KEPT_EXTENSIONS, RID, TRANSPORT_SEQUENCE, UPWARD_EXTENSIONS
 
 MAX_BYTES = 64 * 1024
 MAX_MEDIA = 32
 MAX_SLOTS = 5  # other people in a room of six
+MAX_LAYERS = 3  # encodings of one picture
 TOKEN = re.compile(r"[A-Za-z0-9._+-]{1,16}")  # what we accept as a mid
 CODECS = {"audio": "opus/48000/2", "video": "vp8/90000"}
 FORMAT_PARAMETERS = {"audio": "minptime=10;useinbandfec=1"}
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
+UPWARD_FEEDBACK = (*FEEDBACK, "transport-cc")
 REVERSED = {"sendonly": "recvonly", "sendrecv": "recvonly", "recvonly": "sendonly"}
 
 
@@ -37,6 +39,12 @@ class Media:
     extensions: dict[str, int] = field(default_factory=dict)  # URI to id
     ssrcs: list[int] = field(default_factory=list)
     rtx_pairs: dict[int, int] = field(default_factory=dict)  # media SSRC to RTX SSRC
+    layers: list[str] = field(default_factory=list)  # rids of a simulcast, the smallest picture first
+
+    @property
+    def sends(self) -> bool:
+        """Whether the peer publishes here."""
+        return self.direction != "recvonly"
 
     @property
     def usable(self) -> bool:
@@ -134,7 +142,16 @@ def _parse_media(lines: Sequence[str]) -> Media:
         else:
             _read_attribute(media, name, value)
     _choose_codec(media, formats, names, apt)
+    _settle(media)
     return media
+
+
+def _settle(media: Media) -> None:
+    """Drop what makes no sense in this direction, or without the rest of it."""
+    if not media.sends or media.kind != "video":
+        media.extensions = {uri: number for uri, number in media.extensions.items() if uri not in UPWARD_EXTENSIONS}
+    if RID not in media.extensions or len(media.layers) < 2:
+        media.layers = []
 
 
 def _read_attribute(media: Media, name: str, value: str) -> None:
@@ -151,6 +168,8 @@ def _read_attribute(media: Media, name: str, value: str) -> None:
             _read_extension(media, value)
         case "ssrc":
             _read_ssrc(media, value)
+        case "simulcast":
+            _read_simulcast(media, value)
         case "ssrc-group" if value.startswith("FID "):
             pair = [_number(x, 32) for x in value.split()[1:]]
             if len(pair) == 2:
@@ -160,7 +179,7 @@ def _read_attribute(media: Media, name: str, value: str) -> None:
 def _read_extension(media: Media, value: str) -> None:
     number, _, uri = value.partition(" ")
     # An id with a direction suffix is one-way: not worth mirroring, none of ours has it.
-    if uri in KEPT_EXTENSIONS and number.isascii() and number.isdigit() and 1 <= int(number) <= 14:
+    if uri in KEPT_EXTENSIONS | UPWARD_EXTENSIONS and number.isascii() and number.isdigit() and 1 <= int(number) <= 14:
         media.extensions[uri] = int(number)
 
 
@@ -168,6 +187,16 @@ def _read_ssrc(media: Media, value: str) -> None:
     ssrc = _number(value.partition(" ")[0], 32)
     if len(media.ssrcs) < 8 and ssrc not in media.ssrcs:
         media.ssrcs.append(ssrc)
+
+
+def _read_simulcast(media: Media, value: str) -> None:
+    """RFC 8853: ``send q;h;f``. An encoding may have alternatives (``,``) and begin paused (``~``)."""
+    words = value.split()
+    if words[:1] != ["send"] or len(words) < 2:
+        return
+    layers = [choice.partition(",")[0].removeprefix("~") for choice in words[1].split(";")]
+    if all(TOKEN.fullmatch(rid) for rid in layers) and len(set(layers)) == len(layers):
+        media.layers = layers[:MAX_LAYERS]
 
 
 def _choose_codec(media: Media, formats: Sequence[str], names: dict[str, str], apt: dict[str, str]) -> None:
@@ -192,8 +221,8 @@ def lay_out(offer: Offer) -> Layout:
     Video slots beyond the audio slots' number are for the screen. Whatever is offered in
     excess stays unused, so a peer with fewer m-sections is served with what it has.
     """
-    sends = [m for m in offer.media if m.usable and m.direction != "recvonly"]
-    receives = [m for m in offer.media if m.usable and m.direction == "recvonly"]
+    sends = [m for m in offer.media if m.usable and m.sends]
+    receives = [m for m in offer.media if m.usable and not m.sends]
     microphones = [m for m in sends if m.kind == "audio"]
     cameras = [m for m in sends if m.kind == "video"]
     audio = [m for m in receives if m.kind == "audio"][:MAX_SLOTS]
@@ -264,10 +293,14 @@ def _accepted(media: Media, announced: Announced | None, transport: Transport) -
     if media.kind in FORMAT_PARAMETERS:
         lines.append(f"a=fmtp:{pt} {FORMAT_PARAMETERS[media.kind]}")
     if media.kind == "video":
-        lines += [f"a=rtcp-fb:{pt} {feedback}" for feedback in FEEDBACK]
+        feedback = UPWARD_FEEDBACK if TRANSPORT_SEQUENCE in media.extensions else FEEDBACK
+        lines += [f"a=rtcp-fb:{pt} {each}" for each in feedback]
     if rtx is not None:
         lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={pt}"]
     lines += [f"a=extmap:{number} {uri}" for uri, number in media.extensions.items()]
+    if media.layers:
+        lines += [f"a=rid:{rid} recv" for rid in media.layers]
+        lines.append(f"a=simulcast:recv {';'.join(media.layers)}")
     return lines + (_announce(media, announced) if announced else [])
 
 

@@ -32,7 +32,7 @@ def _show(slot: Slot | None, publisher: Peer | None, role: str, wanted: set[Trac
     if slot is None:
         return
     connected = publisher is not None and publisher.connected
-    slot.assign(publisher.tracks.get(role) if publisher is not None and connected else None)
+    slot.assign(publisher.layers(role)[-1] if publisher is not None and connected and publisher.layers(role) else None)
     if slot.hungry and slot.target is not None:
         wanted.add(slot.target)
 

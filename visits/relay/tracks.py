@@ -5,7 +5,7 @@ Times are seconds of a monotonic clock, handed in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from visits.relay.rtp import later
 
@@ -18,13 +18,23 @@ KEYFRAME_INTERVAL = 0.3  # seconds between two keyframe requests to one publishe
 MAX_GAP = 60  # packets; a larger hole is not worth repairing, a keyframe is cheaper
 
 
+class Voidable(Protocol):
+    """Something worked out beforehand."""
+
+    def void(self) -> None:
+        """It is true no more."""
+
+
 class Track:
-    """A microphone, camera or screen of one peer."""
+    """A microphone, camera or screen of one peer, or one layer of it."""
 
     owner: Peer
 
-    def __init__(self, role: str, kind: str, payload_type: int, extensions: dict[str, int]) -> None:
+    def __init__(
+        self, role: str, kind: str, payload_type: int, extensions: dict[str, int], rid: str | None = None
+    ) -> None:
         self.role = role
+        self.rid = rid  # which layer of a simulcast
         self.kind = kind
         self.payload_type = payload_type
         self.extensions = extensions  # URI to the id that this publisher uses
@@ -35,24 +45,20 @@ class Track:
         self.packets = 0  # arrived under `ssrc`: what was retransmitted under `rtx_ssrc` does not count
         self.octets = 0  # of payload, with retransmissions
         self.keyframe_wanted = False
-        self._highest: int | None = None
+        self.highest: int | None = None  # the newest sequence number that arrived
+        self.route: Voidable | None = None  # how the batched path moves its packets, while nothing changes
         self._asked_at = float("-inf")
         self.estimates: dict[int, tuple[int, float]] = {}  # slot SSRC to (bit/s, when)
 
-    @property
-    def highest(self) -> int | None:
-        """The newest sequence number that arrived; None before the first."""
-        return self._highest
-
     def lost_before(self, sequence: int) -> list[int]:
         """Note an arrived packet; the sequence numbers that went missing just before it."""
-        highest = self._highest
+        highest = self.highest
         if highest is None:
-            self._highest = sequence
+            self.highest = sequence
             return []
         if not later(sequence, highest):
             return []
-        self._highest = sequence
+        self.highest = sequence
         gap = (sequence - highest) & 0xFFFF
         if gap > MAX_GAP:
             return []
@@ -60,9 +66,21 @@ class Track:
 
     def restarted(self) -> None:
         """The publisher sends under a new SSRC: numbering starts over."""
-        self._highest = None
+        self.highest = None
+        self.changed()
         for slot in self.outputs:
             slot.resume()
+
+    @property
+    def steady(self) -> bool:
+        """Whether all who see the track take its packets as they come, and nobody waits for a keyframe of it."""
+        return not self.keyframe_wanted and all(slot.steady and slot.source is self for slot in self.outputs)
+
+    def changed(self) -> None:
+        """What is to be done with the track's packets has changed."""
+        route, self.route = self.route, None
+        if route is not None:
+            route.void()
 
     def may_ask(self, now: float) -> bool:
         """Whether a keyframe may be requested now; counts as asked if so.
@@ -70,7 +88,9 @@ class Track:
         The one place that limits keyframe requests. A request that comes too early is
         remembered in `keyframe_wanted` and repeated by the clock until the keyframe comes.
         """
-        self.keyframe_wanted = True
+        if not self.keyframe_wanted:
+            self.keyframe_wanted = True
+            self.changed()  # from now on each packet is looked at
         if now - self._asked_at < KEYFRAME_INTERVAL:
             return False
         self._asked_at = now

@@ -34,6 +34,9 @@ class Upkeep:
         peer.budget = min(limit, peer.budget + limit * self._elapsed)
         if not peer.connected:
             return
+        report = peer.arrivals.report(next(iter(peer.by_ssrc), 0))
+        if report is not None:
+            self._forwarder.send_rtcp(peer, report)
         boots = False
         for track in peer.tracks.values():
             if self._owes_keyframe(track, now):
