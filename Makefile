@@ -42,13 +42,15 @@ unit-postgresql: setup
 
 # By themselves: sync Playwright and asyncio tests do not share a process.
 e2e:
-	@telehealth/setup.sh chromium; case $$? in \
+	@telehealth/setup.sh browsers; case $$? in \
 	0) $(PYTEST) -m e2e tests/e2e;; \
 	3) echo "NOT RUN: the browser tests (tests/e2e), because Chromium is missing and could not be installed.";; \
+	4) $(PYTEST) -m e2e tests/e2e && \
+	echo "NOT RUN: the tests with Firefox (tests/e2e/test_firefox.py), because it is missing and could not be installed.";; \
 	*) exit 1;; esac
 
 bench:
-	@telehealth/setup.sh chromium
+	@telehealth/setup.sh browsers || test $$? = 4
 	$(PYTEST) -s -m bench tests/bench
 
 format: setup

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .venv in the checkout: a Python of 3.11 or newer, uv, and the locked dependencies.
-# Takes no time when nothing changed. `setup.sh chromium` also looks for the browser of the tests, and
-# ends with status 3 when it is missing and cannot be installed.
+# Takes no time when nothing changed. `setup.sh browsers` also looks for the browsers of the tests, and ends with
+# status 3 when Chromium is missing and cannot be installed, with 4 when Firefox alone is.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -47,13 +47,18 @@ dependencies() {
     cp uv.lock "$stamp"
 }
 
-has_browser() {
+has_chromium() {
     # The Node in the Playwright package wants libatomic, which a small Debian does not have.
     command -v chromium >/dev/null && .venv/lib/python3*/site-packages/playwright/driver/node --version >/dev/null 2>&1
 }
 
-browser() {
-    has_browser || { apt_install chromium fonts-noto-core libatomic1 && has_browser; } || exit 3
+has_firefox() {
+    command -v firefox-esr >/dev/null || command -v firefox >/dev/null
+}
+
+browsers() {
+    has_chromium || { apt_install chromium fonts-noto-core libatomic1 && has_chromium; } || exit 3
+    has_firefox || apt_install firefox-esr || apt_install firefox || exit 4
 }
 
 translations() {
@@ -68,4 +73,4 @@ translations() {
 
 dependencies
 translations
-if [ "${1:-}" = chromium ]; then browser; fi
+if [ "${1:-}" = browsers ]; then browsers; fi

@@ -22,7 +22,8 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from telehealth.embedded import stop
-from tests.e2e import media
+from tests.e2e import calls, media
+from tests.e2e.firefox import Firefox, binary
 from tests.room.relay_process import start_relay
 
 # Sync Playwright runs a loop in this thread, in which the ORM is called all the same.
@@ -135,18 +136,47 @@ def person(
         options = {"base_url": site, "viewport": {"width": 1440, "height": 900}, "locale": "en-US", **context}
         page = browser.new_context(**options).new_page()
         page.set_default_timeout(PATIENCE)
-        page.add_init_script(media.KEEP_SOCKETS)
+        for script in (media.KEEP_SOCKETS, calls.KEEP_CONNECTIONS):
+            page.add_init_script(script)
         page.on("pageerror", lambda error: note(name, error))
         page.on("console", lambda message: message.type == "error" and note(name, message.text))
         opened.append((name, browser, page))
         return page
 
     yield open_browser
-    report = getattr(request.node, "report_call", None)
     for name, browser, page in opened:
-        if report is not None and report.failed and not page.is_closed():
-            FAILURES.mkdir(parents=True, exist_ok=True)
-            place = FAILURES / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())}-{name}.png"
-            page.screenshot(path=place)
-            note(name, page.url, place)
+        if not page.is_closed():
+            keep_picture(request, name, page)
         browser.close()
+
+
+@pytest.fixture
+def firefox(site: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Firefox]]:
+    """``firefox(name, tone=…)``: as ``person``; its camera shows the colours that Firefox's own shows."""
+    if binary() is None:
+        pytest.skip("Firefox is not installed")
+    opened: list[tuple[str, Firefox]] = []
+
+    def open_browser(name: str, **options: Any) -> Firefox:
+        page = Firefox(site, **options)
+        opened.append((name, page))
+        page.on_error(lambda text: note(name, text))
+        for script in (media.KEEP_SOCKETS, calls.KEEP_CONNECTIONS):
+            page.add_init_script(script)
+        return page
+
+    yield open_browser
+    for name, page in opened:
+        keep_picture(request, name, page)
+        page.close()
+
+
+def keep_picture(request: pytest.FixtureRequest, name: str, page: Page | Firefox) -> None:
+    """What the page of a failed test looked like."""
+    report = getattr(request.node, "report_call", None)
+    if report is None or not report.failed:
+        return
+    FAILURES.mkdir(parents=True, exist_ok=True)
+    place = FAILURES / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())}-{name}.png"
+    page.screenshot(path=place)
+    note(name, page.url, place)

@@ -12,7 +12,7 @@ from django.db import connections
 from django.test import Client
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from accounts.models import User
 from tests.factories import PASSWORD
@@ -42,7 +42,7 @@ def sign_in(page: Page, user: User) -> None:
     page.get_by_role("button", name="Continue").click()
     page.get_by_label("code").fill(code)
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page).to_have_url(re.compile("/today/$"))
+    page.wait_for_url(re.compile("/today/$"))
 
 
 def check_in(page: Page, link: str, birth_date: str = "03/14/1979") -> None:
@@ -53,7 +53,7 @@ def check_in(page: Page, link: str, birth_date: str = "03/14/1979") -> None:
     details(page)
     page.get_by_role("button", name="Check camera and sound").click()
     page.get_by_role("button", name="Go to the waiting room").click()
-    expect(page).to_have_url(re.compile("/waiting/$"))
+    page.wait_for_url(re.compile("/waiting/$"))
 
 
 def details(page: Page) -> None:
