@@ -21,6 +21,7 @@ from visits.relay.client import StreamFigures
 from visits.room import services, statistics
 from visits.room.models import Encounter, LineMinute, Seat
 from visits.room.statistics import Heard, Recorder, Sum, concerns, of_seats, record
+from visits.room.timeline import lines_of
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 REPORT = {
@@ -249,3 +250,64 @@ async def test_who_has_not_joined_reports_nothing(pages: tuple[Page, Page]) -> N
 
     assert error["code"] == "not-joined"
     assert not await LineMinute.objects.aexists()
+
+
+# --- the record -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def flown(seat: Seat) -> Seat:
+    """A seat with three minutes on record, the second with trouble, one missing before the last."""
+    for offset, rate, frozen in ((0, 1_200_000, 0), (1, 150_000, 2400), (3, 1_000_000, 0)):
+        one = Heard(60)
+        for name, values in {"up": (rate, 2 * rate), "loss_down": (0.0, 0.25), "round_trip": (40.0, 90.0)}.items():
+            for value in values:
+                one.figures.setdefault(name, Sum()).add(value)
+        key = str(seat.pk), NOON + timedelta(minutes=offset)
+        record(encounter=seat.encounter_id, heard={key: one}, told={key: {**REPORT, "frozen": frozen}})
+    return seat
+
+
+def test_the_record_shows_each_minute_as_picture_and_table(
+    flown: Seat, front_desk: User, verified: Callable[[User], Client]
+) -> None:
+    page = verified(front_desk).get(f"/visits/{flown.encounter.appointment_id}/").content.decode()
+
+    assert page.count('class="line-mean"') == 3 * 5  # nobody knew what was received, and the jitter
+    assert "1.8 Mbit/s (1.2 Mbit/s – 2.4 Mbit/s)" in page
+    assert "225 kbit/s (150 kbit/s – 300 kbit/s)" in page
+    assert "12.5 % (0.0 % – 25.0 %)" in page
+    assert "65 ms (40 ms – 90 ms)" in page
+    assert 'aria-label="Picture frozen: 0.0 s to 2.4 s"' in page
+    assert "127.0.0.1" not in page
+
+
+def test_numbers_of_a_spanish_page_are_spanish_and_its_pictures_are_not(
+    flown: Seat, clinician: User, verified: Callable[[User], Client]
+) -> None:
+    clinician.language = "es"
+    clinician.save()
+
+    page = verified(clinician).get(f"/visits/{flown.encounter.appointment_id}/").content.decode()
+
+    assert "1,8 Mbit/s" in page
+    assert 'y="16.0"' in page
+
+
+def test_a_picture_leaves_gaps_and_stays_within_its_frame(flown: Seat) -> None:
+    [line] = lines_of(flown.encounter)
+
+    assert line.width == 4
+    assert [bar.x for bar in line.pictures[0].bars] == [0, 1, 3]
+    for picture in line.pictures:
+        for bar in picture.bars:
+            assert 0 <= bar.most_y <= bar.y <= line.height
+            assert bar.y + bar.height == pytest.approx(line.height)
+
+
+def test_a_visit_without_figures_has_no_empty_part(
+    encounter: Encounter, clinician: User, verified: Callable[[User], Client]
+) -> None:
+    page = verified(clinician).get(f"/visits/{encounter.appointment_id}/").content.decode()
+
+    assert 'id="lines"' not in page

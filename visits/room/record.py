@@ -12,6 +12,7 @@ from visits.booking.models import Appointment
 from visits.room import presence
 from visits.room.models import Encounter, Seat
 from visits.room.services import encounter_of, open_to
+from visits.room.timeline import headings, lines_of
 from visits.waiting.models import Ticket
 
 # A reload or a changed network: the next copy was connected this soon after the last.
@@ -48,13 +49,15 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "encounter": encounter,
         "chip": chip_of(visit, encounter),
         "people": people_of(encounter) if encounter else [],
+        "lines": lines_of(encounter) if encounter else [],
+        "line_headings": headings(),
         "ledger": visit.communications.order_by("due_at", "planned_at"),
         "ticket": ticket_of(visit),
         "check_in": getattr(visit, "check_in", None),
         "consent": getattr(visit, "consent", None),
         "may_open": principal.may(Action.VISIT_JOIN) and open_to(principal, visit),
         "may_admit": principal.may(Action.VISIT_ADMIT) and waits_for_admission(visit),
-        "may_miss": principal.may(Action.VISIT_CHANGE) and visit.is_open and not _was_admitted(visit),
+        "may_miss": principal.may(Action.VISIT_CHANGE) and visit.is_open and not presence.patient_came(visit),
         "may_cancel": principal.may(Action.VISIT_CHANGE) and visit.is_open and not _was_admitted(visit),
         "may_invite": principal.may(Action.VISIT_INVITE) and visit.is_open,
         "may_send": principal.may(Action.VISIT_CHANGE) and visit.is_open,

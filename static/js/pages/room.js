@@ -9,7 +9,8 @@ import {fill} from "../room/fill.js";
 import {keysAreOn, listen, toolbar, turnKeys} from "../room/keys.js";
 import {LocalMedia} from "../room/local.js";
 import {Session} from "../room/session.js";
-import {compare, judge, measure, Steady} from "../room/stats.js";
+import {Lines} from "../room/lines.js";
+import {compare, judge, measure, report, Steady} from "../room/stats.js";
 import {TalkWatch} from "../room/talk.js";
 import {View} from "../room/view.js";
 
@@ -19,6 +20,7 @@ const isStaff = "staff" in page;
 const words = JSON.parse($("#words").textContent);
 
 const LOOK_EVERY = 2000;
+const REPORT_EVERY = 5000;
 const LEVELS_EVERY = 200;
 const ELSEWHERE = 4409;
 
@@ -35,7 +37,8 @@ function start() {
   connectCall(session, view, opened);
   connectMedia(session, local, view);
   connectButtons(session, local, view);
-  watchLine(session, view);
+  watchLine(session, view, live);
+  showLines(session, live);
   connectDevices(local, words);
   for (const part of document.querySelectorAll("[inert]")) part.inert = false;
 }
@@ -161,7 +164,7 @@ function connectKeys(presses, local) {
   letters.addEventListener("change", () => turnKeys(letters.checked));
 }
 
-function watchLine(session, view) {
+function watchLine(session, view, live) {
   const steady = new Steady();
   let before = null;
   setInterval(async () => {
@@ -174,6 +177,31 @@ function watchLine(session, view) {
     view.say(words.line[level]);
   }, LOOK_EVERY);
   setInterval(() => view.showSpeaking(session.levels()), LEVELS_EVERY);
+  tellOfLine(session, live);
+}
+
+/** Tells the server what was heard and seen, for the visit's record: now and then, and when the page goes. */
+function tellOfLine(session, live) {
+  let [told, last] = [null, null];
+  const look = async () => {
+    last = measure(await session.stats());
+    const fields = report(told, last);
+    if (fields) live.send("stats", fields);
+    told = last;
+  };
+  setInterval(look, REPORT_EVERY);
+  globalThis.addEventListener("pagehide", look);
+  document.addEventListener("click", ({target}) => target.closest("[data-leave], [data-end] button") && look());
+}
+
+/** The panel with everybody's line: staff have it. */
+function showLines(session, live) {
+  const list = $("#lines");
+  if (!list) return;
+  const lines = new Lines(list, $("#line-row"), words.lines);
+  let state = {people: []};
+  session.addEventListener("state", ({detail}) => (state = detail));
+  live.addEventListener("stats", ({detail}) => lines.show(detail.streams, state));
 }
 
 /** The link works by itself; the call is left first, so that nobody sees us frozen. */

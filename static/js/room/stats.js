@@ -1,14 +1,22 @@
 /** What the line is worth, from two looks at getStats. Pure: no page, no connection. */
 
+const SAMPLES_PER_MS = 48; // Opus
+// What visits/room/statistics.py takes.
+const [MOST, MOST_MS, MOST_PIXELS] = [100_000, 600_000, 16_384];
+
 /** The figures of one report that matter, or null for none. */
 export function measure(report) {
   if (!report) return null;
-  const sum = {at: 0, received: 0, lost: 0, bytesIn: 0, bytesOut: 0, rtt: null, remoteLoss: 0, limited: false};
+  const sum = {
+    at: 0, received: 0, lost: 0, bytesIn: 0, bytesOut: 0, rtt: null, remoteLoss: 0, limited: false,
+    freezes: 0, frozen: 0, concealed: 0, heard: 0, decoded: 0, dropped: 0, width: 0, height: 0,
+  };
   for (const entry of report.values()) {
     if (entry.type === "inbound-rtp") {
       sum.received += entry.packetsReceived ?? 0;
       sum.lost += Math.max(0, entry.packetsLost ?? 0);
       sum.bytesIn += entry.bytesReceived ?? 0;
+      add(sum, entry);
     } else if (entry.type === "outbound-rtp") {
       sum.bytesOut += entry.bytesSent ?? 0;
       sum.limited ||= entry.qualityLimitationReason === "bandwidth";
@@ -20,6 +28,36 @@ export function measure(report) {
     }
   }
   return sum;
+}
+
+/** What of one received stream was heard and seen. Silence that is made up for a quiet microphone is no loss. */
+function add(sum, entry) {
+  sum.concealed += ((entry.concealedSamples ?? 0) - (entry.silentConcealedSamples ?? 0)) / SAMPLES_PER_MS;
+  sum.heard += (entry.totalSamplesReceived ?? 0) / SAMPLES_PER_MS;
+  sum.freezes += entry.freezeCount ?? 0;
+  sum.frozen += 1000 * (entry.totalFreezesDuration ?? 0);
+  sum.decoded += entry.framesDecoded ?? 0;
+  sum.dropped += entry.framesDropped ?? 0;
+  if ((entry.frameHeight ?? 0) > sum.height) [sum.width, sum.height] = [entry.frameWidth, entry.frameHeight];
+}
+
+/** The protocol's `stats` of the time between two measurements: whole, bounded numbers; null until there are two. */
+export function report(before, now) {
+  if (!before || !now || now.at <= before.at) return null;
+  const whole = (value, most) => Math.min(most, Math.max(0, Math.round(value)));
+  const grown = (name, most) => whole(now[name] - before[name], most);
+  return {
+    span: Math.max(1, whole(now.at - before.at, MOST_MS)),
+    round_trip: now.rtt === null ? null : whole(1000 * now.rtt, 60_000),
+    freezes: grown("freezes", MOST),
+    frozen: grown("frozen", MOST_MS),
+    concealed: grown("concealed", MOST_MS),
+    heard: grown("heard", MOST_MS),
+    decoded: grown("decoded", MOST),
+    dropped: grown("dropped", MOST),
+    width: whole(now.width, MOST_PIXELS),
+    height: whole(now.height, MOST_PIXELS),
+  };
 }
 
 /** Loss (0 to 1), round trip (seconds) and bit rates between two measurements; null until there are two. */
