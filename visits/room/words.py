@@ -37,6 +37,11 @@ def room_words() -> dict[str, Any]:
             "weak": _("Weak connection, smaller picture"),
             "poor": _("Very weak connection"),
         },
+        "lines": {
+            "you": _("You"),
+            "now": _("Sends {up}, receives {down}, {loss} lost"),
+            "nowAnswering": _("Sends {up}, receives {down}, {loss} lost, answers in {trip}"),
+        },
         "trouble": {
             "both-blocked": _("Your camera and microphone are blocked. You see and hear the others."),
             "camera-blocked": _("Your camera is blocked. The others do not see you."),
