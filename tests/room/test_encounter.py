@@ -7,16 +7,20 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.http import Http404
+from django.utils import timezone
 
 from accounts.models import AccessLink, AuditEvent, User
 from accounts.principal import Principal
 from tests.conftest import staff
 from tests.party import bearer, make_link
 from visits.booking import services as booking
+from visits.booking.errors import WrongState
 from visits.booking.models import Appointment
 from visits.booking.signals import appointment_changed
 from visits.room import presence, services
 from visits.room.models import Encounter, Presence, Seat
+from visits.waiting import services as waiting
+from visits.waiting.models import Ticket
 from visits.waiting.signals import admitted as was_admitted
 
 
@@ -173,11 +177,12 @@ def test_ending_is_for_all_and_final(encounter: Encounter, as_clinician: Princip
         enter(as_clinician, visit)
 
 
-def test_ending_twice_changes_nothing(encounter: Encounter, as_clinician: Principal) -> None:
+def test_ending_twice_changes_nothing(encounter: Encounter, as_clinician: Principal, as_patient: Principal) -> None:
+    be_here(as_patient, encounter.appointment)
     first = services.end(principal=as_clinician, visit=encounter.appointment)
     second = services.end(principal=as_clinician, visit=encounter.appointment)
 
-    assert second.ended_at == first.ended_at
+    assert second.ended_at == first.ended_at is not None
     assert AuditEvent.objects.filter(subtype="visit.end").count() == 1
 
 
@@ -197,6 +202,62 @@ def test_a_visit_without_its_patient_cannot_be_ended(visit: Appointment, as_clin
 
     with pytest.raises(services.NotBegun):
         services.end(principal=as_clinician, visit=visit)
+
+
+def test_a_visit_whose_patient_is_still_waiting_cannot_be_ended(encounter: Encounter, as_clinician: Principal) -> None:
+    Ticket.objects.update(admitted_at=None, admitted_by=None)
+
+    with pytest.raises(services.NotBegun):
+        services.end(principal=as_clinician, visit=encounter.appointment)
+
+
+def test_ending_a_visit_whose_patient_never_came_in_records_it_as_missed(
+    encounter: Encounter, as_clinician: Principal, as_patient: Principal
+) -> None:
+    visit = encounter.appointment
+    enter(as_patient, visit)  # tried, and their media never came through
+    guest = be_here(bearer(make_link(visit, guest="Ana")), visit)
+
+    ended = services.end(principal=as_clinician, visit=visit)
+
+    visit.refresh_from_db()
+    assert (ended.status, ended.ended_by) == ("finished", as_clinician.user)
+    assert (visit.status, Presence.objects.get(seat=guest).left_why) == (Appointment.Status.NOSHOW, presence.ENDED)
+    assert AuditEvent.objects.filter(subtype="appointment.miss", user=as_clinician.user).exists()
+    assert all(link.is_live() for link in AccessLink.objects.filter(resource_id=visit.pk))
+
+
+def let_in_a_while_ago() -> None:
+    Ticket.objects.update(admitted_at=timezone.now() - waiting.JUST_LET_IN)
+
+
+def test_who_was_let_in_and_never_came_in_can_be_missed(encounter: Encounter, front_desk: User) -> None:
+    let_in_a_while_ago()
+
+    waiting.miss(principal=staff(front_desk), visit=encounter.appointment)
+
+    encounter.refresh_from_db()
+    assert (encounter.status, encounter.appointment.status) == ("finished", "noshow")
+
+
+def test_who_came_in_cannot_be_missed(encounter: Encounter, as_patient: Principal, front_desk: User) -> None:
+    let_in_a_while_ago()
+    seat = be_here(as_patient, encounter.appointment)
+    presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LOST)
+
+    with pytest.raises(WrongState):
+        waiting.miss(principal=staff(front_desk), visit=encounter.appointment)
+
+    encounter.refresh_from_db()
+    assert encounter.status == "in-progress"
+
+
+@pytest.mark.parametrize("who", ["stranger", "auditor", "clinic_admin"])
+def test_others_cannot_miss_it(encounter: Encounter, who: str, request: pytest.FixtureRequest) -> None:
+    let_in_a_while_ago()
+
+    with pytest.raises(Http404):
+        waiting.miss(principal=staff(request.getfixturevalue(who)), visit=encounter.appointment)
 
 
 def test_a_cancelled_visit_closes_its_room(encounter: Encounter, as_clinician: Principal) -> None:
@@ -237,7 +298,8 @@ def test_two_devices_of_a_patient_coming_at_once_are_one_person(encounter: Encou
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ending_at_once_ends_once(encounter: Encounter, as_clinician: Principal) -> None:
+def test_ending_at_once_ends_once(encounter: Encounter, as_clinician: Principal, as_patient: Principal) -> None:
+    be_here(as_patient, encounter.appointment)
     at_once([lambda: services.end(principal=as_clinician, visit=encounter.appointment)] * 4)
 
     assert AuditEvent.objects.filter(subtype="visit.end").count() == 1

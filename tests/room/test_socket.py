@@ -340,6 +340,7 @@ async def test_the_clinician_ends_it_for_all(
     async with staff_page() as one, patient_page() as two:
         await one.join()
         await two.join()
+        await one.until("state", is_here("patient"))
         await one.send("end")
 
         for page in (one, two):

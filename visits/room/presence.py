@@ -7,6 +7,8 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from accounts.policy import Role
+from visits.booking.models import Appointment
 from visits.live import events
 from visits.room import media
 from visits.room.models import Encounter, Presence, Seat
@@ -63,6 +65,11 @@ def left(*, seat: uuid.UUID, epoch: int, why: str) -> None:
     with transaction.atomic():
         if _close(Presence.objects.filter(seat=seat, epoch__lte=epoch, left_at=None), timezone.now(), why):
             events.visit_changed(Seat.objects.values_list("encounter__appointment_id", flat=True).get(pk=seat))
+
+
+def patient_came(visit: Appointment) -> bool:
+    """Whether the patient was ever in the call: then the visit takes place, else it can still be missed."""
+    return Presence.objects.filter(seat__encounter__appointment=visit, seat__role=Role.PATIENT).exists()
 
 
 def all_left(encounter: Encounter) -> None:

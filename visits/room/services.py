@@ -15,10 +15,11 @@ from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
-from visits.booking.services import fulfil
+from visits.booking.services import fulfil, miss
 from visits.live import events
 from visits.room import encryption, media, presence
 from visits.room.models import Encounter, Presence, Seat
+from visits.waiting.models import Ticket
 
 # What a relay seats in one room (visits.relay.config, room_peers), and a page has tiles for.
 PLACES = 6
@@ -232,8 +233,9 @@ def leave(*, principal: Principal, seat: Seat) -> None:
 def end(*, principal: Principal, visit: Appointment) -> Encounter:
     """End the visit for all, for good: nobody returns, and its links open nothing any more.
 
-    Ending an ended visit changes nothing. Raises NotOpen when it never began, NotBegun when the
-    patient has not come, Http404 for who may not.
+    A visit whose patient was let in and never came into the call did not take place: it is recorded as
+    missed, and its links stay. Ending an ended visit changes nothing. Raises NotOpen when it never began,
+    NotBegun when the patient has not come or has not been let in, Http404 for who may not.
     """
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_END, lock=True)
@@ -244,6 +246,12 @@ def end(*, principal: Principal, visit: Appointment) -> Encounter:
             return encounter
         if not visit.may_become(Appointment.Status.FULFILLED):
             raise NotBegun
+        if not presence.patient_came(visit):
+            if Ticket.objects.filter(appointment=visit, admitted_at=None).exists():
+                raise NotBegun
+            miss(principal=principal, visit=visit)  # which closes the room: see receivers
+            encounter.refresh_from_db()
+            return encounter
         _finish(principal, encounter)
         fulfil(principal=principal, visit=visit)
         revoke_all(resource_id=visit.pk, principal=principal)

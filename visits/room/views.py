@@ -68,7 +68,7 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     principal = link_principal(request.session, pk)
     if principal is not None:
         visit = appointment_for(principal, pk, Action.VISIT_JOIN)
-        if visit.status == Appointment.Status.CANCELLED:
+        if visit.status in {Appointment.Status.CANCELLED, Appointment.Status.NOSHOW}:
             return redirect("waiting:room", pk=pk)  # which says so
         if principal.may(Action.VISIT_CHECK_IN):
             speak(request, visit.patient.language)
@@ -87,15 +87,20 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def end(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """End the visit for all."""
     visit = appointment_for(request.principal, pk, Action.VISIT_END)
+    names = {"name": visit.patient.full_name}
     try:
-        services.end(principal=request.principal, visit=visit)
+        encounter = services.end(principal=request.principal, visit=visit)
     except services.NotBegun:
-        messages.warning(request, _("The patient has not come, so there is nothing to end."))
+        messages.warning(request, _("The patient has not come in, so there is nothing to end."))
         return redirect("room:visit", pk=pk)
     except services.NotOpen:
         messages.warning(request, _("This visit has not begun."))
         return redirect("room:visit", pk=pk)
-    messages.success(request, _("The visit with %(name)s has ended.") % {"name": visit.patient.full_name})
+    if encounter.appointment.status == Appointment.Status.NOSHOW:
+        words = _("%(name)s never came in, so the visit is marked as missed. They can still join the line again.")
+        messages.warning(request, words % names)
+    else:
+        messages.success(request, _("The visit with %(name)s has ended.") % names)
     return redirect("waiting:today")
 
 

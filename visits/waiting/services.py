@@ -22,11 +22,13 @@ from visits.checkin.services import is_ready, line_opens_at
 from visits.live import events
 from visits.waiting import line
 from visits.waiting.models import Ticket
-from visits.waiting.signals import admitted
+from visits.waiting.signals import admitted, giving_up
 
 # A visit that nobody closed does not hold up tomorrow's line.
 LINE_CLOSES_AFTER = timedelta(hours=4)
 PAST_VISITS = 20
+# Who was let in this moment is still on the way: their page opens, their browser asks for the camera.
+JUST_LET_IN = timedelta(minutes=1)
 
 
 class NotWaiting(Exception):
@@ -154,16 +156,18 @@ def admit(*, principal: Principal, visit: Appointment) -> Ticket:
 
 
 def miss(*, principal: Principal, visit: Appointment) -> Appointment:
-    """Give up a patient who does not come; the time is free again.
+    """Give up a patient who does not come, or was let in and did not come in; the time is free again.
 
-    Raises WrongState when somebody has just let them in (a board may be a second old): that would end
-    a running call. Also raises what ``booking.miss`` raises.
+    Raises WrongState when somebody has just let them in (a board may be a second old), and when they
+    have been in the call: that visit takes place. Also raises what ``booking.miss`` raises.
     """
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_ADMIT, lock=True)
-        is_in = Ticket.objects.filter(appointment=visit, admitted_at__isnull=False).exists()
-        if is_in and visit.status == Appointment.Status.ARRIVED:
-            raise WrongState(visit)
+        ticket = Ticket.objects.filter(appointment=visit, admitted_at__isnull=False).first()
+        if ticket and ticket.admitted_at and visit.status == Appointment.Status.ARRIVED:
+            if timezone.now() - ticket.admitted_at < JUST_LET_IN:
+                raise WrongState(visit)
+            giving_up.send(sender=Ticket, appointment=visit)
         return booking.miss(principal=principal, visit=visit)
 
 
