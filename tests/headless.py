@@ -102,9 +102,12 @@ class Participant:
         own = {s.mid: s.ssrc for s in (self.microphone, self.camera, self.screen)}
         return headless_offer(self.ufrag, self.password, fingerprint, own, self.slots)
 
-    async def join(self, client: RelayClient, room: str, epoch: int = 1, peer: str | None = None) -> Joined:
-        """Signal through the relay's client, then connect."""
-        joined = await client.join(room=room, peer=peer or self.name, epoch=epoch, sdp=self.offer())
+    async def join(
+        self, client: RelayClient, room: str, epoch: int = 1, peer: str | None = None, node: str | None = None
+    ) -> Joined:
+        """Signal through the relay's client, to `node` or the only one that lives, then connect."""
+        node = node or await only_node(client)
+        joined = await client.join(room=room, peer=peer or self.name, epoch=epoch, sdp=self.offer(), node=node)
         await self.connect(joined)
         return joined
 
@@ -283,6 +286,12 @@ class Participant:
     ) -> None:
         """Wait until a packet of `sender` came into the slot after `since`. AssertionError if none does."""
         await eventually(lambda: any(p.sender == sender and p.at > since for p in self.seen(index, kind)), within)
+
+
+async def only_node(client: RelayClient) -> str:
+    """The relay node that lives."""
+    [node] = [node for node, pulse in (await client.pulses()).items() if not pulse.is_dead]
+    return node
 
 
 async def eventually(true, within: float = 5.0) -> None:

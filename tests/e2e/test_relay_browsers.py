@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.headless import only_node
 from tests.relay.conftest import SECRET, start_node
 from visits.relay.client import RelayClient
 
@@ -65,7 +66,8 @@ async def enter(browser: Browser, url: str, relay: RelayClient, peer: str, epoch
     """A page that has joined the room."""
     page = await browser.new_page()
     await page.goto(url)
-    joined = await relay.join(room="room", peer=peer, epoch=epoch, sdp=await page.evaluate("() => makeOffer()"))
+    node, offer = await only_node(relay), await page.evaluate("() => makeOffer()")
+    joined = await relay.join(room="room", peer=peer, epoch=epoch, sdp=offer, node=node)
     await page.evaluate("sdp => takeAnswer(sdp)", joined.sdp)
     return page
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright
 
 from telehealth.embedded import start_valkey, stop
+from tests.headless import only_node
 from tests.relay.conftest import SECRET, NodeProcess, start_node
 from visits.relay.client import RelayClient
 
@@ -72,7 +73,8 @@ def serve_page() -> str:
 async def enter(browser: Browser, url: str, client: RelayClient, peer: str) -> Page:
     page = await browser.new_page()
     await page.goto(url)
-    joined = await client.join(room="room", peer=peer, epoch=1, sdp=await page.evaluate("() => makeOffer()"))
+    node, offer = await only_node(client), await page.evaluate("() => makeOffer()")
+    joined = await client.join(room="room", peer=peer, epoch=1, sdp=offer, node=node)
     await page.evaluate("sdp => takeAnswer(sdp)", joined.sdp)
     return page
 

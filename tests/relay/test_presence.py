@@ -198,10 +198,10 @@ async def test_a_screen_of_somebody_who_is_not_here_is_refused(relay):
 
 
 async def test_the_node_has_its_limits(relay):
-    relay.engine._limits = dataclasses.replace(relay.engine._limits, max_peers=2, max_rooms=2)
+    relay.engine.admission.limits = dataclasses.replace(relay.engine.admission.limits, max_peers=2, max_rooms=2)
     relay.admit(Participant("ann"), room="one")
     relay.admit(Participant("ben"), room="two")
-    with pytest.raises(Refused, match="node-full"):
+    with pytest.raises(Refused, match="node-crowded"):
         relay.admit(Participant("cam"), room="one")
     with pytest.raises(Refused, match="node-full"):
         relay.admit(Participant("cam"), room="three")

@@ -18,16 +18,18 @@ SECRET = "a secret of the clinic"
 
 
 def test_a_grant_says_who_may_enter_where():
-    assert verify_grant(SECRET, sign_grant(SECRET, room="r", peer="p", epoch=3)) == Grant("r", "p", 3)
+    assert verify_grant(SECRET, sign_grant(SECRET, node="n", room="r", peer="p", epoch=3)) == Grant("n", "r", "p", 3)
 
 
 def test_a_forged_old_or_malformed_grant_is_refused(monkeypatch):
-    good = sign_grant(SECRET, room="r", peer="p", epoch=3)
+    good = sign_grant(SECRET, node="n", room="r", peer="p", epoch=3)
     signer = URLSafeTimedSerializer(SECRET, salt=SALT)
     tokens = ["", "x.y.z", good[:-1], good.replace(".", "..", 1), "a" * 5000]
-    tokens += [sign_grant("another secret entirely", room="r", peer="p", epoch=3)]
-    tokens += [signer.dumps(value) for value in (["r", "p"], ["r", "p", "3"], {"room": "r"}, None, [1, 2, 3])]
-    tokens += [URLSafeTimedSerializer(SECRET, salt="else").dumps(["r", "p", 3])]
+    tokens += [sign_grant("another secret entirely", node="n", room="r", peer="p", epoch=3)]
+    tokens += [
+        signer.dumps(value) for value in (["n", "r", "p"], ["n", "r", "p", "3"], {"room": "r"}, None, [1, 2, 3, 4])
+    ]
+    tokens += [URLSafeTimedSerializer(SECRET, salt="else").dumps(["n", "r", "p", 3])]
     for token in tokens:
         with pytest.raises(BadGrant):
             verify_grant(SECRET, token)
@@ -49,7 +51,9 @@ def test_settings_come_from_the_environment():
     )
     assert (config.port, config.public_ip, config.bind_host) == (7100, "192.0.2.1", "127.0.0.1")
     assert (config.limits.away_after, config.limits.room_peers) == (2.0, 3)
-    assert config.bound_to(7100).node_id.endswith("-7100")
+    one, another = config.bound_to(7100).node_id, config.bound_to(7100).node_id
+    assert "-7100." in one
+    assert one != another  # a process that starts anew is another node
     assert "x" * 16 not in repr(config)
 
 

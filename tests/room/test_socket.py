@@ -517,10 +517,10 @@ async def test_without_a_relay_the_page_is_told_to_try_again(
     from django.conf import settings
 
     from visits.relay.client import RelayClient
-    from visits.room import consumers
+    from visits.room import media
 
     nowhere = RelayClient(settings.REDIS_URL.replace("valkey.sock", "nobody.sock"), settings.RELAY_SECRET)
-    monkeypatch.setattr(consumers, "relay", lambda: nowhere)
+    monkeypatch.setattr(media, "make_client", lambda: nowhere)
     async with patient_page() as page:
         await page.ask()
 

@@ -159,6 +159,9 @@ class LiveConsumer(AsyncConsumer):
     async def seat_taken(self, event: dict[str, Any]) -> None:
         """A nudge of ``visits.live.events``; only the room has seats."""
 
+    async def relay_left(self, event: dict[str, Any]) -> None:
+        """A nudge of ``visits.live.events``; only the room has a relay."""
+
     async def e2ee_passed(self, event: dict[str, Any]) -> None:
         """What one browser says to another, by ``visits.live.events``; only the room hears it."""
 

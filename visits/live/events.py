@@ -50,6 +50,11 @@ def seat_taken(appointment_id: UUID, seat_id: UUID, turn: int) -> None:
     _send_on_commit(visit_group(appointment_id), {"type": "seat.taken", "seat": str(seat_id), "turn": turn})
 
 
+def relay_left(appointment_id: UUID, node: str, *, dead: bool) -> None:
+    """After the commit: tell the room's sockets that the call does not go on at this relay node any more."""
+    _send_on_commit(visit_group(appointment_id), {"type": "relay.left", "node": node, "dead": dead})
+
+
 async def pass_on(
     appointment_id: UUID, *, sender: str, epoch: int, to: str | None, data: str, epochs: dict[str, int]
 ) -> None:

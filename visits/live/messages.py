@@ -29,6 +29,7 @@ WORDS = {
     "not-open": "The visit has not begun for you, or is over.",
     "room-full": "All places in the visit are taken. Try again.",
     "relay-unavailable": "No media relay answered. Try again.",
+    "relay-full": "Every media relay carries as much as it can. Try again.",
     "relay-refused": "The relay did not accept the offer.",
 }
 

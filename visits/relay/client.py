@@ -1,7 +1,8 @@
 """The web side's door to the relay: commands through Redis lists, events through pub/sub.
 
-A command has an id. A node acts on an id once and repeats its answer, so a command may be sent
-again when no answer came; its text expires when its sender gives up.
+Every command names the node that has the room: the web side's database knows which. A command has an id. A node
+acts on an id once and repeats its answer, so a command may be sent again when no answer came; its text expires when
+its sender gives up.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from redis.exceptions import RedisError
 
 from visits.relay import wire
 from visits.relay.grants import sign_grant
-from visits.relay.registry import assign, live_nodes
-from visits.relay.wire import Joined, RoomEvent, SlotMids, StreamFigures
+from visits.relay.registry import pulses
+from visits.relay.wire import Joined, Pulse, RoomEvent, SlotMids, StreamFigures
 
 __all__ = [
     "Joined",
+    "Pulse",
     "RelayClient",
     "RelayRefused",
     "RelayUnavailable",
@@ -36,21 +38,24 @@ __all__ = [
 ]
 
 PATIENCE = 2.0  # seconds that a command waits for its answer before it is sent again
-PAUSE = 0.2  # seconds before looking for a node again
+LOOK = 0.5  # seconds between two looks at the pulse of a node that does not answer
+UNKNOWN = 1.5  # seconds that a node without any pulse has: after a restart of Redis it is soon back
+PAUSE = 0.2  # seconds before a lost subscription is taken up again
 LISTEN = 1.0  # seconds of one read of a subscription; below the socket timeout
 CONFIRM = 5.0  # seconds for a subscription to be confirmed
 TAKE_BACK = 0.3  # seconds for taking a command back
 
 
 class RelayUnavailable(Exception):
-    """No relay node answered in time, or Redis did not. Trying again later may help."""
+    """The node is dead or did not answer in time, or Redis did not. Trying again later, or another node, may help."""
 
 
 class RelayRefused(Exception):
     """The relay does not carry the command out.
 
-    `code`: ``bad-grant``, ``bad-sdp``, ``stale-epoch``, ``room-full``, ``node-full``, ``no-peer``,
-    ``malformed``, or ``failed`` (a mistake of the relay's own, which its log names).
+    `code`: ``bad-grant``, ``bad-sdp``, ``stale-epoch``, ``room-full``, ``node-full`` (it takes no new room),
+    ``node-crowded`` (nor anybody new in a room that it has), ``no-peer``, ``malformed``, or ``failed`` (a mistake
+    of the relay's own, which its log names).
     """
 
     def __init__(self, code: str) -> None:
@@ -59,53 +64,63 @@ class RelayRefused(Exception):
 
 
 class RelayClient:
-    """Talks to whichever relay node has, or gets, a room. Belongs to one event loop."""
+    """Talks to relay nodes. Belongs to one event loop."""
 
     def __init__(self, redis_url: str, secret: str, *, timeout: float = 5.0) -> None:
         self._secret = secret
         self._timeout = timeout
         self._redis = Redis.from_url(redis_url, decode_responses=True, socket_connect_timeout=timeout)
 
-    async def join(self, *, room: str, peer: str, epoch: int, sdp: str) -> Joined:
-        """Enter `room` as copy `epoch` of `peer`; an older copy is evicted at once.
+    async def pulses(self) -> dict[str, Pulse]:
+        """What every node said last, by node id; one that has been dead for a minute is missing.
+
+        Raises RelayUnavailable.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await pulses(self._redis)
+        except (TimeoutError, RedisError, OSError) as error:
+            _heed_cancellation()
+            raise RelayUnavailable(type(error).__name__) from error
+
+    async def join(self, *, room: str, peer: str, epoch: int, sdp: str, node: str) -> Joined:
+        """Enter `room` on `node` as copy `epoch` of `peer`; an older copy there is evicted at once.
 
         `sdp` is the browser's offer. An epoch can be used once: the web side counts them up.
         Raises RelayUnavailable, RelayRefused.
         """
-        grant = sign_grant(self._secret, room=room, peer=peer, epoch=epoch)
-        answer = await self._command("join", room, place=True, grant=grant, sdp=sdp)
+        grant = sign_grant(self._secret, node=node, room=room, peer=peer, epoch=epoch)
+        answer = await self._command("join", room, node, grant=grant, sdp=sdp)
         return Joined.from_json(answer)
 
-    async def leave(self, *, room: str, peer: str, epoch: int) -> None:
+    async def leave(self, *, room: str, peer: str, epoch: int, node: str) -> None:
         """Take the copy out of the room. Nothing happens if it is not there, or a newer one is.
 
         Raises RelayUnavailable; a node that hung for some seconds carries it out all the same.
         """
-        await self._command("leave", room, lasting=True, peer=peer, epoch=epoch)
+        await self._command("leave", room, node, lasting=True, peer=peer, epoch=epoch)
 
-    async def share(self, *, room: str, peer: str | None) -> None:
+    async def share(self, *, room: str, peer: str | None, node: str) -> None:
         """Show everybody else the screen of `peer`, or of nobody.
 
         Raises RelayUnavailable, and RelayRefused ``no-peer`` if the peer is not in the room.
         """
-        answer = await self._command("share", room, peer=peer)
-        if answer is None and peer is not None:
-            raise RelayRefused("no-peer")
+        await self._command("share", room, node, peer=peer)
 
-    async def news(self, *, room: str) -> list[RoomEvent]:
+    async def news(self, *, room: str, node: str) -> list[RoomEvent]:
         """Who is in the room now and what each of them sees, as ``events`` would have told it; none for no such room.
 
         Raises RelayUnavailable.
         """
-        answer = await self._command("news", room)
-        return [RoomEvent.from_text(text) for text in answer or []]
+        return [RoomEvent.from_text(text) for text in await self._command("news", room, node)]
 
-    async def close_room(self, *, room: str) -> None:
-        """Let everybody in the room go. Nothing happens if there is no such room.
+    async def close_room(self, *, room: str, node: str, after: float = 0.0) -> None:
+        """Let everybody in the room go, or whoever of them is still there `after` so many seconds.
 
-        Raises RelayUnavailable; a node that hung for some seconds carries it out all the same.
+        Nothing happens if there is no such room. Raises RelayUnavailable; a node that hung for some seconds
+        carries it out all the same.
         """
-        await self._command("close_room", room, lasting=True)
+        await self._command("close_room", room, node, lasting=True, after=after)
 
     def events(self, room: str) -> RoomEvents:
         """What happens in the room from now on, over all nodes.
@@ -120,60 +135,59 @@ class RelayClient:
         """Close the connections to Redis."""
         await self._redis.aclose()
 
-    async def _command(self, name: str, room: str, *, place: bool = False, lasting: bool = False, **fields: Any) -> Any:
-        """The node's answer; None if no node has the room and `place` does not give it one.
-
-        A command that nobody waits for any more is not carried out, unless it is `lasting`.
-        """
+    async def _command(self, name: str, room: str, node: str, *, lasting: bool = False, **fields: Any) -> Any:
+        """The node's answer. A command that nobody waits for any more is not carried out, unless it is `lasting`."""
         text = json.dumps({"command": name, "room": room, **fields})
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._deliver(room, place, lasting, text)
+                reply = await self._deliver(node, lasting, text)
         except (TimeoutError, RedisError, OSError) as error:
             _heed_cancellation()
             raise RelayUnavailable(type(error).__name__) from error
+        if reply.get("error") == wire.STOPPING:
+            raise RelayUnavailable(wire.STOPPING)
+        if "error" in reply:
+            raise RelayRefused(reply["error"])
+        return reply["result"]
 
-    async def _deliver(self, room: str, place: bool, lasting: bool, text: str) -> Any:
+    async def _deliver(self, node: str, lasting: bool, text: str) -> dict[str, Any]:
         identifier = secrets.token_hex(16)
         deadline = time.monotonic() + self._timeout
-        while True:
-            node = await self._node(room) if place else await self._node_of(room)
-            if node is None and not place:
-                return None
-            left = deadline - time.monotonic()
-            life = wire.REPLY_LIFE if lasting else left
-            try:
-                reply = await self._send(node, identifier, text, life, left) if node else None
-            except asyncio.CancelledError:
-                if not lasting:
-                    await self._take_back(identifier)
-                raise
-            if reply is None or reply.get("error") == wire.ELSEWHERE:
-                await asyncio.sleep(PAUSE)
-                continue
-            if "error" in reply:
-                raise RelayRefused(reply["error"])
-            return reply["result"]
+        reply = None
+        try:
+            while reply is None:
+                life = wire.REPLY_LIFE if lasting else deadline - time.monotonic()
+                await self._send(node, identifier, text, life)
+                reply = await self._listen(node, identifier, min(PATIENCE, deadline - time.monotonic()))
+        except (asyncio.CancelledError, RelayUnavailable):
+            if not lasting:
+                await self._take_back(identifier)
+            raise
+        return reply
 
-    async def _node_of(self, room: str) -> str | None:
-        node = cast("str | None", await self._redis.get(wire.room_key(room)))
-        if node is None or not await self._redis.exists(wire.node_key(node)):
-            return None
-        return node
-
-    async def _node(self, room: str) -> str | None:
-        nodes = await live_nodes(self._redis)
-        return await assign(self._redis, room, nodes[0]) if nodes else None
-
-    async def _send(self, node: str, identifier: str, text: str, life: float, left: float) -> dict[str, Any] | None:
-        commands, reply = wire.commands_key(node), wire.reply_key(identifier)
+    async def _send(self, node: str, identifier: str, text: str, life: float) -> None:
+        commands = wire.commands_key(node)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.set(wire.command_key(identifier), text, px=max(1, int(1000 * life)))
             pipe.rpush(commands, identifier)
             pipe.expire(commands, wire.REPLY_LIFE)
-            await pipe.execute()
-        popped = await cast(Any, self._redis).blpop([reply], timeout=max(0.05, min(PATIENCE, left)))
-        return cast("dict[str, Any]", json.loads(popped[1])) if popped else None
+            pipe.pttl(wire.node_key(node))
+            *_, left = await pipe.execute()
+        if left >= 0 and wire.age(left) > wire.DEAD_AFTER:
+            raise RelayUnavailable("dead")
+
+    async def _listen(self, node: str, identifier: str, patience: float) -> dict[str, Any] | None:
+        """The reply; None if there is none yet. Raises RelayUnavailable as soon as the node is known to be dead."""
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < patience:
+            wait = max(0.05, min(LOOK, patience - waited))
+            popped = await cast(Any, self._redis).blpop([wire.reply_key(identifier)], timeout=wait)
+            if popped:
+                return cast("dict[str, Any]", json.loads(popped[1]))
+            left = await self._redis.pttl(wire.node_key(node))
+            if wire.age(left) > wire.DEAD_AFTER if left >= 0 else waited > UNKNOWN - LOOK:
+                raise RelayUnavailable("dead")
+        return None
 
     async def _take_back(self, identifier: str) -> None:
         with contextlib.suppress(RedisError, OSError, TimeoutError):

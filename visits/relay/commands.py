@@ -7,12 +7,10 @@ from collections import OrderedDict
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from visits.relay import wire
 from visits.relay.engine import Engine, Refused
 from visits.relay.grants import BadGrant, verify_grant
-from visits.relay.registry import Registry
 
 REMEMBERED = 2000  # answers kept for commands that come again
 MAX_ID = 64
@@ -21,10 +19,10 @@ MAX_ID = 64
 class Commands:
     """Carries commands out on the engine. An id that came before gets its old answer again."""
 
-    def __init__(self, engine: Engine, registry: Registry, redis: Redis, secret: str, address: tuple[str, int]) -> None:
+    def __init__(self, engine: Engine, redis: Redis, node: str, secret: str, address: tuple[str, int]) -> None:
         self._engine = engine
-        self._registry = registry
         self._redis = redis
+        self._node = node
         self._secret = secret
         self._address = address
         self._answers: OrderedDict[str, str] = OrderedDict()
@@ -40,10 +38,8 @@ class Commands:
             if text is None:
                 self._engine.counters.refuse("command_expired")
                 return
-            result = await self._answer(text)
-            answer = json.dumps(result)
-            if result.get("error") != wire.ELSEWHERE:  # which may change
-                self._remember(identifier, answer)
+            answer = json.dumps(self._answer(text))
+            self._remember(identifier, answer)
         await self._send(identifier, answer)
 
     def _remember(self, identifier: str, answer: str) -> None:
@@ -54,7 +50,7 @@ class Commands:
     async def refuse(self, identifier: str) -> None:
         """Answer that this node takes nothing more, so that the sender looks elsewhere."""
         if 0 < len(identifier) <= MAX_ID:
-            await self._send(identifier, json.dumps({"error": wire.ELSEWHERE}))
+            await self._send(identifier, json.dumps({"error": wire.STOPPING}))
 
     async def _send(self, identifier: str, answer: str) -> None:
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -63,45 +59,41 @@ class Commands:
             pipe.expire(wire.reply_key(identifier), wire.REPLY_LIFE)
             await pipe.execute()
 
-    async def _answer(self, text: str) -> dict[str, Any]:
+    def _answer(self, text: str) -> dict[str, Any]:
         try:
             command = json.loads(text)
         except (ValueError, RecursionError):
             command = None  # which is no command
         try:
-            return {"result": await self._carry_out(command)}
+            return {"result": self._carry_out(command)}
         except Refused as refusal:
             self._engine.counters.refuse(f"command_{refusal.code}")
             return {"error": refusal.code}
         except BadGrant:
             self._engine.counters.refuse("command_bad-grant")
             return {"error": "bad-grant"}
-        except (RedisError, OSError):
-            raise  # the command is taken up again
         except Exception as error:  # a mistake of ours must not stop the commands of others
             self._engine.counters.fail("command", error)
             return {"error": "failed"}
 
-    async def _carry_out(self, command: object) -> Any:
+    def _carry_out(self, command: object) -> Any:
         match command:
             case {"command": "join", "room": str(room), "grant": str(token), "sdp": str(offer)}:
-                return await self._join(room, token, offer)
+                return self._join(room, token, offer)
             case {"command": "leave", "room": str(room), "peer": str(peer), "epoch": int(epoch)}:
                 self._engine.leave(room, peer, epoch)
             case {"command": "share", "room": str(room), "peer": str() | None as peer}:
                 self._engine.share(room, peer)
             case {"command": "news", "room": str(room)}:
                 return [event.to_text() for event in self._engine.news(room)]
-            case {"command": "close_room", "room": str(room)}:
-                self._engine.close_room(room)
+            case {"command": "close_room", "room": str(room), "after": int() | float() as after}:
+                self._engine.close_room(room, after)
             case _:
                 raise Refused("malformed")
         return "done"
 
-    async def _join(self, room: str, token: str, offer: str) -> dict[str, Any]:
+    def _join(self, room: str, token: str, offer: str) -> dict[str, Any]:
         grant = verify_grant(self._secret, token)
-        if grant.room != room:
+        if (grant.node, grant.room) != (self._node, room):
             raise Refused("bad-grant")
-        if not await self._registry.claim(room):
-            raise Refused(wire.ELSEWHERE)
         return self._engine.join(room, grant.peer, grant.epoch, offer, self._address).to_json()

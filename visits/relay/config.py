@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -30,27 +31,33 @@ class Limits:
     away_after: float = 5.0
     gone_after: float = 15.0
     connect_within: float = 15.0
-    heartbeat: float = 2.0  # longest time between two
-    node_ttl: float = 7.0  # a node is dead this long after its last heartbeat
+    cpu: float = 0.9  # of one core: a node has one thread
+    late: float = 0.3  # that the event loop, and so a packet, may be late now and then
+    bits_per_second: int = 1_000_000_000  # of media that the node's line can send
 
 
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
-    """What one node needs to know. `secret` signs the join grants; without a `node_id` the
+    """What one node needs to know. `secret` signs the join grants; without a `name` the
     node is named after its machine and port.
     """
 
-    node_id: str
+    name: str
     redis_url: str
     secret: str = field(repr=False)
     bind_host: str = "127.0.0.1"
     public_ip: str = "127.0.0.1"
     port: int = 0  # 0: the system chooses
+    node_id: str = ""  # known when it is bound
     limits: Limits = Limits()
 
     def bound_to(self, port: int) -> RelayConfig:
-        """The settings once the port is known, with a node id that tells this node from others."""
-        return replace(self, port=port, node_id=self.node_id or f"relay-{os.uname().nodename}-{port}")
+        """The settings once the port is known, with an id that tells this process from all others, earlier ones too.
+
+        A node that starts anew has none of the rooms that it had, so it is another node.
+        """
+        name = self.name or f"relay-{os.uname().nodename[:32]}-{port}"
+        return replace(self, port=port, node_id=f"{name}.{secrets.token_hex(3)}")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> RelayConfig:
@@ -61,12 +68,12 @@ class RelayConfig:
         port = environ.get("TELEHEALTH_RELAY_PORT", "7000")
         if not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise ConfigError("TELEHEALTH_RELAY_PORT is not a port number")
-        node_id = environ.get("TELEHEALTH_RELAY_NODE", "")
-        if node_id and not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", node_id):
+        name = environ.get("TELEHEALTH_RELAY_NODE", "")
+        if name and not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", name):
             raise ConfigError("TELEHEALTH_RELAY_NODE may hold letters, digits, dot, dash, _")
         bind_host = environ.get("TELEHEALTH_RELAY_BIND", "127.0.0.1")
         return cls(
-            node_id=node_id,
+            name=name,
             redis_url=environ.get("TELEHEALTH_REDIS_URL", "redis://127.0.0.1:6379/0"),
             secret=secret,
             bind_host=_ipv4("TELEHEALTH_RELAY_BIND", bind_host),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from visits.relay import sdp
+from visits.relay.admission import Admission
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.feedback import Feedback
@@ -55,11 +56,13 @@ class Engine:
         self.counters = counters
         self.roster = Roster()
         self._limits = limits
+        self.admission = Admission(limits)
         self._announce = announce
         self._send = send
         self._certificates = Certificates()
         self._epochs: dict[tuple[str, str], tuple[int, float]] = {}  # highest seen, until when kept
         self._goodbyes: set[asyncio.Task[None]] = set()
+        self._departures: list[tuple[float, list[Peer]]] = []  # when who goes, if they are still here
         self._forwarder = Forwarder(send, self.counters)
         self.statistics = Statistics()
         feedback = Feedback(self._forwarder, self.counters, self.statistics)
@@ -72,7 +75,7 @@ class Engine:
     def join(self, room_id: str, peer_id: str, epoch: int, offer: str, address: tuple[str, int]) -> Joined:
         """Admit a peer copy and answer its offer with our `address`; an older copy is evicted.
 
-        Raises Refused: ``bad-sdp``, ``stale-epoch``, ``room-full``, ``node-full``.
+        Raises Refused: ``bad-sdp``, ``stale-epoch``, ``room-full``, ``node-full``, ``node-crowded``.
         """
         now = time.monotonic()
         try:
@@ -110,10 +113,10 @@ class Engine:
             raise Refused("stale-epoch")
         hall = self.halls.get(peer.room)
         newcomer = hall is None or peer.peer_id not in hall.copies
-        if (newcomer and len(self.roster) >= self._limits.max_peers) or (
-            hall is None and len(self.halls) >= self._limits.max_rooms
-        ):
+        if hall is None and not self.admission.takes_room(len(self.halls), len(self.roster)):
             raise Refused("node-full")
+        if newcomer and not self.admission.takes_peer(len(self.roster)):
+            raise Refused("node-crowded")
         hall = hall or Hall(Room(self._limits.room_peers))
         try:
             hall.room.join(peer.peer_id, peer.epoch, len(peer.slots))
@@ -149,8 +152,15 @@ class Engine:
         if hall is not None:
             self._reseat(room_id, hall, hall.room.share(peer_id))
 
-    def close_room(self, room_id: str) -> None:
-        """Let everybody in the room go; nothing happens if there is no such room."""
+    def close_room(self, room_id: str, after: float = 0.0) -> None:
+        """Let everybody in the room go, at once or `after` seconds; nothing happens if there is no such room.
+
+        Later, those go who are here now: who enters in between may stay.
+        """
+        if after > 0:
+            present = list(self.halls[room_id].copies.values()) if room_id in self.halls else []
+            self._departures.append((time.monotonic() + after, present))
+            return
         hall = self.halls.pop(room_id, None)
         for peer in list(hall.copies.values()) if hall else []:
             self._retire(peer)
@@ -189,6 +199,10 @@ class Engine:
                 self._look_after(peer, now)
             except Exception as error:  # one peer's trouble must not stop the clock of the others
                 self.counters.fail("tick", error, peer.peer_id)
+        for departure in [departure for departure in self._departures if departure[0] < now]:
+            self._departures.remove(departure)
+            for peer in departure[1]:
+                self._gone(peer, "moved")
         for key in [key for key, (_, until) in self._epochs.items() if until < now]:
             hall = self.halls.get(key[0])
             if hall is None or key[1] not in hall.copies:

@@ -1,7 +1,7 @@
-"""Join grants: the web side's signed, short-lived word that one peer may enter one room.
+"""Join grants: the web side's signed, short-lived word that one peer may enter one room on one node.
 
-The relay trusts nothing else. A grant names room, peer and epoch, so it cannot be used for
-another seat, and because an epoch is accepted only once, it cannot be used twice.
+The relay trusts nothing else. A grant names node, room, peer and epoch, so it cannot be used for
+another seat or elsewhere, and because an epoch is accepted only once, it cannot be used twice.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ class BadGrant(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Who may enter which room, and in which copy (epoch)."""
+    """Who may enter which room of which node, and in which copy (epoch)."""
 
+    node: str
     room: str
     peer: str
     epoch: int
 
 
-def sign_grant(secret: str, *, room: str, peer: str, epoch: int) -> str:
-    """A token that lets `peer` join `room` as copy `epoch` within MAX_AGE seconds."""
-    return URLSafeTimedSerializer(secret, salt=SALT).dumps([room, peer, epoch])
+def sign_grant(secret: str, *, node: str, room: str, peer: str, epoch: int) -> str:
+    """A token that lets `peer` join `room` on `node` as copy `epoch` within MAX_AGE seconds."""
+    return URLSafeTimedSerializer(secret, salt=SALT).dumps([node, room, peer, epoch])
 
 
 def verify_grant(secret: str, token: str, max_age: int = MAX_AGE) -> Grant:
@@ -46,6 +47,6 @@ def verify_grant(secret: str, token: str, max_age: int = MAX_AGE) -> Grant:
     if not -CLOCK_LEEWAY <= time.time() - signed_at.timestamp() <= max_age:
         raise BadGrant("grant has expired")
     match fields:
-        case [str(room), str(peer), int(epoch)]:
-            return Grant(room, peer, epoch)
+        case [str(node), str(room), str(peer), int(epoch)]:
+            return Grant(node, room, peer, epoch)
     raise BadGrant("grant is malformed")

@@ -21,6 +21,7 @@ from visits.relay.engine import TICK, Engine
 from visits.relay.load import Load
 from visits.relay.registry import Registry
 from visits.relay.udp import UdpPort
+from visits.relay.wire import Pulse
 
 COMMAND_WAIT = 0.5  # seconds that one blocking read of the command list takes at most
 RETRY = 0.5  # seconds between two tries to reach Redis
@@ -41,9 +42,9 @@ class Node:
         self._engine = engine
         self._announcer = announcer
         self._redis = redis
-        self._registry = Registry(redis, config.node_id, config.limits.node_ttl)
+        self._registry = Registry(redis, config.node_id)
         address = (config.public_ip, config.port)
-        self._commands = Commands(engine, self._registry, redis, config.secret, address)
+        self._commands = Commands(engine, redis, config.node_id, config.secret, address)
         self._loops: list[asyncio.Task[None]] = []
         self._cut_off = False
         self._stopping = asyncio.Event()
@@ -51,24 +52,25 @@ class Node:
 
     async def start(self) -> None:
         """Enter the registry and begin. Raises RedisError if Redis cannot be reached."""
-        await self._registry.clear_commands()
         await self._beat()
         self._port.open(self._engine.ingress.datagram)
         for loop in (self._take_commands, self._keep_beating, self._publish, self._publish_figures, self._tick):
             self._loops.append(asyncio.create_task(loop()))
 
+    async def broken(self) -> None:
+        """Wait until a loop ends by itself, which none should: without it the node is no node."""
+        await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
+
     async def stop(self) -> None:
         """Take no more rooms, say goodbye to everybody, leave the registry. Bounded, also while Redis hangs."""
         self._stopping.set()
         await self._end(*self._loops[:2], patience=GRACE)
-        rooms = list(self._engine.halls)
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(FAREWELL):
-                await self._registry.withdraw()
+                await self._registry.beat(self._pulse(gone=True))
         await self._engine.close()
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(FAREWELL):
-                await self._registry.release(rooms)
                 await self._send_elsewhere()
                 await self._announcer.flush()
         await self._end(*self._loops, patience=0)
@@ -87,7 +89,7 @@ class Node:
         done, _ = await asyncio.wait(loops, timeout=GRACE)
         for loop in done:
             if not loop.cancelled() and loop.exception() is not None:
-                logger.info("a loop ended with %s", type(loop.exception()).__name__)
+                logger.error("a loop ended with %s", type(loop.exception()).__name__)
 
     async def _send_elsewhere(self) -> None:
         key = wire.commands_key(self._config.node_id)
@@ -106,7 +108,7 @@ class Node:
         while not self._stopping.is_set():
             await self._survive(self._beat)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._config.limits.heartbeat)
+                await asyncio.wait_for(self._stopping.wait(), wire.HEARTBEAT)
 
     async def _publish(self) -> None:
         while True:
@@ -157,8 +159,7 @@ class Node:
                 return result
 
     async def _beat(self) -> None:
-        await self._registry.beat(len(self._engine.roster), self._facts())
-        await self._keep_rooms()
+        await self._registry.beat(self._pulse())
         if self._cut_off:
             logger.warning("Redis is back")
             self._cut_off = False
@@ -169,19 +170,21 @@ class Node:
                 for event in self._engine.news(room):
                     self._announcer.announce(room, event)
 
-    async def _keep_rooms(self) -> None:
-        # A room that ended is not released, it expires: a join may be under way that has claimed it just now.
-        for room in list(self._engine.halls):
-            if not await self._registry.claim(room):
-                # Another node took it over while this one seemed dead; two would split the room.
-                self._engine.counters.refuse("room_taken_over")
-                self._engine.close_room(room)
-
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "address": f"{self._config.public_ip}:{self._config.port}",
-            "rooms": len(self._engine.halls),
-            "peers": len(self._engine.roster),
-            "bitrate": self._engine.statistics.bitrate,
-            **self._load.facts(),
-        }
+    def _pulse(self, *, gone: bool = False) -> Pulse:
+        engine, admission = self._engine, self._engine.admission
+        facts, bitrate = self._load.facts(), engine.statistics.bitrate
+        admission.measured(cpu=facts["cpu"], late=facts["loop_lag_ms"] / 1000, bitrate=bitrate)
+        rooms, peers = len(engine.halls), len(engine.roster)
+        takes_room, takes_peer = admission.takes_room(rooms, peers), admission.takes_peer(peers)
+        return Pulse(
+            address=f"{self._config.public_ip}:{self._config.port}",
+            rooms=rooms,
+            peers=peers,
+            capacity=self._config.limits.max_peers,
+            cpu=facts.pop("cpu"),
+            bitrate=bitrate,
+            load=round(admission.load(rooms, peers), 3),
+            full="" if takes_room else "rooms" if takes_peer else "peers",
+            gone=gone,
+            facts=facts,
+        )

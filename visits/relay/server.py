@@ -9,7 +9,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -31,6 +32,7 @@ else:
     new_loop = uvloop.new_event_loop
 
 REDIS_PATIENCE = 5.0  # seconds; longer than any blocking read of ours
+BROKEN = 70  # exit status: whoever started us shall start another one (EX_SOFTWARE of sysexits.h)
 
 
 def run(environ: Mapping[str, str]) -> int:
@@ -68,12 +70,19 @@ async def _serve(config: RelayConfig, sock: socket.socket) -> int:
     else:
         gc.freeze()  # what lives as long as the process need not be walked again
         print(f"relay {config.node_id} on {config.public_ip}:{config.port}", flush=True)  # noqa: T201
-        await stopped.wait()
+        await _first(stopped.wait(), node.broken())
         await node.stop()
-        return 0
+        return 0 if stopped.is_set() else BROKEN
     finally:
         with contextlib.suppress(RedisError, OSError):
             await redis.aclose()
+
+
+async def _first(*waiting: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(one) for one in waiting]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _connect(url: str) -> Redis:

@@ -1,9 +1,9 @@
 """What goes through Redis between web and relay: key names, events and answers as JSON. No I/O.
 
-Keys: ``relay:nodes`` (sorted set, by load) and ``relay:node:<id>`` (expires: the node's pulse),
-``relay:room:<room>`` (the node that has the room), ``relay:commands:<node>`` (list of command ids),
+Keys: ``relay:pulses`` (set of node ids) and ``relay:pulse:<node>`` (what a node said last; how much of its
+life is over is its age, by the clock of Redis), ``relay:commands:<node>`` (list of command ids),
 ``relay:command:<id>`` (the command; expires when nobody waits for it any more), ``relay:reply:<id>``
-(list), ``relay:events:<room>`` (channel).
+(list), ``relay:events:<room>`` (channel). Nothing here must last: which node has a room is in the web side's database.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-NODES = "relay:nodes"
-NODE = "relay:node:"
+NODES = "relay:pulses"
+HEARTBEAT = 0.5  # seconds between two pulses of a node
+PULSE_LIFE = 60_000  # milliseconds that the last one is kept
+DEAD_AFTER = 2.0  # seconds without a pulse
 REPLY_LIFE = 30  # seconds
-ELSEWHERE = "elsewhere"  # error code: this node does not have the room; ask again
+STOPPING = "stopping"  # error code: this node takes nothing more
 
 
 def node_key(node: str) -> str:
-    return NODE + node
+    return f"relay:pulse:{node}"
 
 
-def room_key(room: str) -> str:
-    return f"relay:room:{room}"
+def age(left: int) -> float:
+    """Seconds since the pulse that has `left` milliseconds to live."""
+    return (PULSE_LIFE - left) / 1000
 
 
 def commands_key(node: str) -> str:
@@ -40,6 +43,39 @@ def reply_key(identifier: str) -> str:
 
 def events_channel(room: str) -> str:
     return f"relay:events:{room}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a node says of itself. `load` is what nodes are chosen by: 1 is as much as it can carry."""
+
+    address: str
+    rooms: int
+    peers: int
+    capacity: int  # peers
+    cpu: float  # cores
+    bitrate: int  # bit/s of media sent
+    load: float
+    full: str = ""  # "rooms": takes no new ones; "peers": nor anybody new
+    gone: bool = False  # it has said goodbye
+    age: float = 0.0  # seconds
+    facts: dict[str, Any] = field(default_factory=dict)  # for the operator
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the next one should have come long ago."""
+        return self.age > 2 * HEARTBEAT
+
+    @property
+    def is_dead(self) -> bool:
+        return self.gone or self.age > DEAD_AFTER
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str, age: float) -> Pulse:
+        return cls(**{**json.loads(text), "age": age})
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,12 @@ from visits.live.consumer import (
 )
 from visits.live.messages import MAX_BYTES, Bucket, Message, Refused, Schema, flag, octets, off, optional, text, whole
 from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent, StreamFigures
-from visits.room import encryption, farewell, presence, services, statistics
+from visits.room import encryption, farewell, joining, nodes, presence, services, statistics
 from visits.room.ear import Ear
 from visits.room.media import relay
 from visits.room.models import Seat
 from visits.room.state import OVER, call_state
+from visits.room.watch import watch
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ class RoomConsumer(LiveConsumer):
         self._ear = Ear(lambda event: self._guarded(partial(self._hear, event)), partial(self.close, BROKEN))
         self._e2ee_pace = Bucket(E2EE_PER_SECOND, E2EE_BURST)
         self._is_in = False  # the relay has the copy, and the browser knows
+        self._room_is_at: str | None = None  # the relay node, by the database
+        self._is_watching = False
         self._ticks = 0
         self._recorder = statistics.Recorder()
         self._end_code: int | None = None
@@ -107,6 +110,7 @@ class RoomConsumer(LiveConsumer):
         truth = await database_sync_to_async(call_state)(self.who, self.visit.pk)
         if self.seat and truth.turns.get(str(self.seat.pk), 0) > self.seat.turn:
             raise Closed(SEAT_TAKEN)  # the nudge was lost
+        self._room_is_at = truth.node
         return {
             **truth.as_message(self._away),
             "slots": {str(index): seat for index, seat in self._slots.items()},
@@ -117,6 +121,8 @@ class RoomConsumer(LiveConsumer):
         await super().send_state(only_news=only_news)
         if self._told.get("phase") == OVER:
             raise Closed(NORMAL)
+        if self.seat and self._is_in and self.seat.node != self._room_is_at:
+            await self._send_to_new_relay(self.seat)  # the nudge was lost
 
     async def visit_changed(self, event: dict[str, Any]) -> None:
         await self._guarded(self._look_at_change)
@@ -137,6 +143,19 @@ class RoomConsumer(LiveConsumer):
     async def seat_taken(self, event: dict[str, Any]) -> None:
         if self.seat and event["seat"] == str(self.seat.pk) and event["turn"] > self.seat.turn:
             await self.close(SEAT_TAKEN)
+
+    async def relay_left(self, event: dict[str, Any]) -> None:
+        if self.seat is None or self.seat.node != event["node"]:
+            return
+        if event["dead"]:  # nobody is there until they have joined again
+            self._away |= {person["seat"] for person in self._told.get("people", [])} - {str(self.seat.pk)}
+        await self._guarded(partial(self._send_to_new_relay, self.seat))
+
+    async def _send_to_new_relay(self, seat: Seat) -> None:
+        if self._is_in:
+            self._is_in = False
+            await self.say("moved")
+            await self.send_state(only_news=True)
 
     async def e2ee_passed(self, event: dict[str, Any]) -> None:
         if self.seat is None or not self._is_in or event["from"] == str(self.seat.pk):
@@ -159,6 +178,8 @@ class RoomConsumer(LiveConsumer):
         await super().close(code)
 
     async def closed(self) -> None:
+        if self._is_watching:
+            watch().end()
         await self._ear.stop()
         await self._write_down()
         if self.outside:
@@ -228,7 +249,9 @@ class RoomConsumer(LiveConsumer):
         if not await database_sync_to_async(services.set_sharing)(seat=seat, on=on):
             return
         try:
-            await relay().share(room=str(seat.encounter_id), peer=str(seat.pk) if on else None)
+            if seat.node is None:
+                raise Refused("not-joined")
+            await relay().share(room=str(seat.encounter_id), peer=str(seat.pk) if on else None, node=seat.node)
         except RelayUnavailable:
             raise Refused("relay-unavailable") from None
         except RelayRefused:
@@ -281,25 +304,36 @@ class RoomConsumer(LiveConsumer):
         room = str(seat.encounter_id)
         try:
             await self._ear.listen(room)
-            joined = await relay().join(room=room, peer=str(seat.pk), epoch=seat.epoch, sdp=sdp)
+            self._watch()
+            entered = await joining.enter(seat, sdp)
+            seat.node = entered.node
             if seat.was_sharing:
                 # The copy that showed its screen is no more; a new one shows it by saying so.
-                await relay().share(room=room, peer=None)
+                await relay().share(room=room, peer=None, node=entered.node)
         except RelayUnavailable:
             raise Refused("relay-unavailable") from None
+        except joining.RelaysFull:
+            raise Refused("relay-full") from None
         except RelayRefused as refusal:
             if refusal.code == "room-full":
                 raise Refused("room-full") from None
             logger.warning("The relay refused a join: %s", refusal.code)
             raise Refused("relay-refused") from None
-        return joined
+        return entered.joined
+
+    def _watch(self) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            watch().begin()
 
     async def _news_of(self, seat: Seat) -> list[RoomEvent]:
         """What the relay tells of the room. Raises NotJoined when it does not have this copy any more."""
         room = str(seat.encounter_id)
         try:
             await self._ear.listen(room)
-            news = await relay().news(room=room)
+            self._watch()
+            seat.node = await database_sync_to_async(nodes.node_of)(seat.encounter_id)
+            news = await relay().news(room=room, node=seat.node) if seat.node else []
         except RelayUnavailable:
             raise Refused("relay-unavailable") from None
         if not any(one.kind != "view" and (one.peer, one.epoch) == (str(seat.pk), seat.epoch) for one in news):

@@ -37,5 +37,6 @@ async def let_go(seat: Seat, why: str) -> None:
     """Send this copy out of the call; a newer one stays."""
     # Noted first: once the relay has let them go, everybody notes that they are lost.
     await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=why)
-    with suppress(RelayUnavailable):
-        await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch)
+    if seat.node is not None:
+        with suppress(RelayUnavailable):
+            await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch, node=seat.node)

@@ -68,9 +68,9 @@ def revoke_guest(*, principal: Principal, visit: Appointment, link_id: uuid.UUID
         if link.revoked_at is not None:
             return
         links.revoke(principal=principal, link=link)
-        for seat in Seat.objects.filter(link=link):
+        for seat in Seat.objects.filter(link=link).select_related("encounter"):
             presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.REMOVED)
-            media.leave_on_commit(seat.encounter_id, seat.pk, seat.epoch)
+            media.leave_on_commit(seat.encounter, seat.pk, seat.epoch)
         record("visit.uninvite", Audit.DELETE, principal=principal, entity=link, patient=visit.patient)
         events.visit_changed(visit.pk)
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from visits.relay.client import RelayClient, RelayUnavailable
+from visits.room.models import Encounter
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +25,26 @@ def relay() -> RelayClient:
     """The client that all sockets of this process share."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        _clients[loop] = RelayClient(settings.REDIS_URL, settings.RELAY_SECRET)
+        _clients[loop] = make_client()
     return _clients[loop]
 
 
-def close_on_commit(encounter_id: uuid.UUID) -> None:
-    """After the commit: send everybody out of the encounter's room on the relay."""
-    _on_commit(lambda client: client.close_room(room=str(encounter_id)))
+def make_client(**settings_of_client: float) -> RelayClient:
+    """One for this event loop alone; who asks for it closes it."""
+    return RelayClient(settings.REDIS_URL, settings.RELAY_SECRET, **settings_of_client)
 
 
-def leave_on_commit(encounter_id: uuid.UUID, seat_id: uuid.UUID, epoch: int) -> None:
-    """After the commit: send one copy of a participant out of the room on the relay."""
-    _on_commit(lambda client: client.leave(room=str(encounter_id), peer=str(seat_id), epoch=epoch))
+def close_on_commit(encounter_id: uuid.UUID, node: str | None, *, after: float = 0.0) -> None:
+    """After the commit: send everybody out of the encounter's room on ``node``, or who is there ``after`` seconds."""
+    if node:
+        _on_commit(lambda client: client.close_room(room=str(encounter_id), node=node, after=after))
+
+
+def leave_on_commit(encounter: Encounter, seat_id: uuid.UUID, epoch: int) -> None:
+    """After the commit: send one copy of a participant out of the encounter's room."""
+    room, node = str(encounter.pk), encounter.relay_node_id
+    if node:
+        _on_commit(lambda client: client.leave(room=room, peer=str(seat_id), epoch=epoch, node=node))
 
 
 def _on_commit(command: Callable[[RelayClient], Awaitable[None]]) -> None:
@@ -44,7 +53,7 @@ def _on_commit(command: Callable[[RelayClient], Awaitable[None]]) -> None:
 
 async def _tell(command: Callable[[RelayClient], Awaitable[None]]) -> None:
     # Of its own: this may be a worker, whose loop ends with the call.
-    client = RelayClient(settings.REDIS_URL, settings.RELAY_SECRET, timeout=WAIT)
+    client = make_client(timeout=WAIT)
     try:
         await command(client)
     except RelayUnavailable:

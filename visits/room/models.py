@@ -10,6 +10,37 @@ from accounts.models import AccessLink, Clinic
 from visits.booking.models import Appointment
 
 
+class RelayNode(models.Model):
+    """One process that forwards media: what its last pulse said, and what the operator wants. See visits.room.nodes."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        DRAINING = "draining", _("Takes no new visits")
+        GONE = "gone", _("Gone")
+
+    id = models.CharField(_("relay process"), primary_key=True, max_length=64, editable=False)
+    address = models.CharField(_("address"), max_length=32)
+    seen_at = models.DateTimeField(_("last sign of life"))
+    state = models.CharField(_("status"), max_length=8, choices=State, default=State.ACTIVE)
+    # Kept while it is gone: one that only hung is still to be drained.
+    drained_at = models.DateTimeField(_("takes no new visits since"), null=True, blank=True)
+    rooms = models.PositiveIntegerField(_("visits"), default=0)
+    peers = models.PositiveIntegerField(_("people"), default=0)
+    capacity = models.PositiveIntegerField(_("most people"), default=0)
+    cpu = models.FloatField(_("processor"), default=0)  # cores
+    bitrate = models.BigIntegerField(_("bits per second"), default=0)
+    load = models.FloatField(_("load"), default=0)  # 1: as much as it can carry
+    full = models.CharField(max_length=8, blank=True)  # as wire.Pulse has it
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("media relay")
+        verbose_name_plural = _("media relays")
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class Encounter(models.Model):
     class Status(models.TextChoices):
         IN_PROGRESS = "in-progress", _("In visit")
@@ -23,6 +54,11 @@ class Encounter(models.Model):
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("ended by"), related_name="+", null=True, blank=True
     )
+    # Where the room is; written by visits.room.nodes alone.
+    relay_node = models.ForeignKey(
+        RelayNode, models.SET_NULL, verbose_name=_("media relay"), related_name="+", null=True, editable=False
+    )
+    placed_at = models.DateTimeField(null=True, editable=False)
     # The clinic's policy when the visit began; a later change is for later visits.
     encryption = models.CharField(_("end-to-end encryption"), max_length=9, choices=Clinic.Encryption)
     # From when on, for good, a clinician went on without it.
@@ -56,6 +92,12 @@ class Encounter(models.Model):
         return f"{self.started_at:%Y-%m-%d %H:%M} UTC"
 
     @property
+    def live_node(self) -> str | None:
+        """The relay node that has the room now."""
+        node = self.relay_node
+        return node.pk if node is not None and node.state != RelayNode.State.GONE else None
+
+    @property
     def is_encrypted(self) -> bool:
         """Whether sound and pictures are encrypted end to end now."""
         return self.encryption != Clinic.Encryption.OFF and self.unencrypted_at is None
@@ -86,6 +128,8 @@ class Seat(models.Model):
 
     # Of the copy that this one replaces; set where a seat is taken.
     was_sharing = False
+    # The relay node that this copy is on; set where it has been let in.
+    node: str | None = None
 
     class Meta:
         verbose_name = _("participant")

@@ -52,7 +52,7 @@ def _leave_other_visits(holder: Seat, now: datetime) -> None:
         seat.refresh_from_db(fields=["epoch", "turn"])
         events.seat_taken(visit, seat.pk, seat.turn)
         events.visit_changed(visit)
-        media.leave_on_commit(seat.encounter_id, seat.pk, one.epoch)
+        media.leave_on_commit(seat.encounter, seat.pk, one.epoch)
 
 
 def seen(*, seat: uuid.UUID, epoch: int) -> bool:
@@ -93,7 +93,7 @@ def close_silent(now: datetime | None = None) -> int:
                 continue  # it gave a sign in between
             closed += 1
             events.visit_changed(one.seat.encounter.appointment_id)
-            media.leave_on_commit(one.seat.encounter_id, one.seat_id, one.epoch)
+            media.leave_on_commit(one.seat.encounter, one.seat_id, one.epoch)
     return closed
 
 

@@ -274,7 +274,7 @@ def _finish(principal: Principal | None, encounter: Encounter) -> None:
     presence.all_left(encounter)
     record("visit.end", Audit.EXECUTE, principal=principal, entity=encounter, patient=encounter.appointment.patient)
     events.visit_changed(encounter.appointment_id)
-    media.close_on_commit(encounter.pk)
+    media.close_on_commit(encounter.pk, encounter.relay_node_id)
 
 
 def _name(principal: Principal) -> str:
@@ -287,4 +287,4 @@ def _name(principal: Principal) -> str:
 
 def encounter_of(visit_id: uuid.UUID | str) -> Encounter | None:
     """The visit's encounter with its appointment, if it has begun."""
-    return Encounter.objects.select_related("appointment").filter(appointment_id=visit_id).first()
+    return Encounter.objects.select_related("appointment", "relay_node").filter(appointment_id=visit_id).first()

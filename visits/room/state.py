@@ -27,6 +27,7 @@ class CallState:
     started: datetime | None = None
     people: list[dict[str, Any]] = field(default_factory=list)
     turns: dict[str, int] = field(default_factory=dict)
+    node: str | None = None  # where the room is
     encryption: dict[str, Any] = field(default_factory=dict)
 
     def as_message(self, away: set[str]) -> dict[str, Any]:
@@ -74,6 +75,7 @@ def call_state(principal: Principal, visit_id: uuid.UUID) -> CallState:
             for seat in seats
         ],
         turns={str(seat.pk): seat.turn for seat in seats},
+        node=encounter.live_node,
         encryption=encryption_of(visit, encounter, seats),
     )
 
