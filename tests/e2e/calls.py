@@ -22,6 +22,12 @@ ENTRIES = """async (type) => {
   return peer ? [...(await peer.getStats()).values()].filter((each) => each.type === type) : [];
 }"""
 
+# Resolves when a video shows something.
+HAS_PICTURE = """async (video) => {
+  while (video.readyState < 2) await new Promise((done) => setTimeout(done, 50));
+  return video.videoWidth > 0;
+}"""
+
 QUIET = 0.01  # of 1; the test's tones are far above
 
 

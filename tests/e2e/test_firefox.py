@@ -60,6 +60,13 @@ def test_a_patient_in_firefox(
     expect(doctor.locator(f"{OTHERS} .tile-off")).to_be_hidden()
     both_ways(rosa, doctor)
 
+    # The other way would need a display: a headless Firefox has no screen to show.
+    doctor.get_by_role("button", name="Share", exact=True).click()
+    rosa.locator("#screen").wait_for(lambda screen: screen.is_visible())
+    assert rosa.locator("#screen video").evaluate(calls.HAS_PICTURE)
+    doctor.get_by_role("button", name="Stop sharing").click()
+    rosa.locator("#screen").wait_for(lambda screen: not screen.is_visible())
+
     rosa.reload()
     media.looks(rosa.locator(PICTURE), "red")
     both_ways(rosa, doctor)
