@@ -11,6 +11,18 @@ class StaticFiles(StaticFilesConfig):
 
 
 class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Also rewrites ``import "./x.js"`` inside ES modules to the hashed names."""
+    """Also rewrites ``import "./x.js"`` inside ES modules, and the addresses of workers, to the hashed names."""
 
     support_js_module_import_aggregation = True
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        (
+            "*.js",
+            (
+                (
+                    r"""(?P<matched>new URL\("(?P<url>\./[^"]+)", import\.meta\.url\))""",
+                    'new URL("%(url)s", import.meta.url)',
+                ),
+            ),
+        ),
+    )

@@ -45,3 +45,14 @@ def test_collected_files_that_were_removed_are_made_again(source, tmp_path):
     (tmp_path / "static" / "staticfiles.json").unlink()
 
     assert collect_static_files()
+
+
+def test_a_worker_and_what_it_imports_have_hashed_addresses(source, tmp_path):
+    (source.parent / "page.js").write_text('new Worker(new URL("./worker.js", import.meta.url), {type: "module"});\n')
+    (source.parent / "worker.js").write_text('import {x} from "./x.js";\n')
+    (source.parent / "x.js").write_text("export const x = 1;\n")
+    collect_static_files()
+
+    names = {path.name.split(".")[0]: path for path in (tmp_path / "static").glob("*.*.js")}
+    assert f'new URL("./{names["worker"].name}", import.meta.url)' in names["page"].read_text()
+    assert f'from "./{names["x"].name}"' in names["worker"].read_text()

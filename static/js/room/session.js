@@ -6,10 +6,12 @@
  * media flow is no such thing: the new one takes the copy up as it is.
  *
  * Events: "phase" (`detail`: joining, connected, resuming, blocked, unavailable, full, encryption-required,
- * encryption-undecided; all but "connected" go on trying, the last two when a clinician has turned encryption off), "state" (the protocol's), "view" (who is where changed: ask `people()`, `screen()`), "end" (`detail.code`,
- * `detail.over`).
+ * encryption-undecided; all but "connected" go on trying, the last two when a clinician has turned encryption off),
+ * "state" (the protocol's), "view" (who is where changed: ask `people()`, `screen()`), "security" (that of
+ * e2ee/security.js), "end" (`detail.code`, `detail.over`).
  */
 
+import {isAble, Security} from "./e2ee/security.js";
 import {Peer} from "./peer.js";
 import {Pulse} from "./pulse.js";
 import {Roster} from "./roster.js";
@@ -25,9 +27,11 @@ const UNAVAILABLE_AFTER = 3; // tries that were not
 export class Session extends EventTarget {
   #live;
   #makePeer;
+  #security;
   #peer = null; // the one that carries the call
   #next = null; // the one that is about to
   #epoch = 0; // of #peer
+  #isIn = false; // this socket is that of a copy in the call
   #dead = null; // a connection that is to be replaced, whatever its state says
   #phase = "";
   #tracks = {audio: null, camera: null, screen: null};
@@ -42,10 +46,14 @@ export class Session extends EventTarget {
   #leaving = false;
   #ended = false;
 
-  constructor(live, {makePeer = () => new Peer()} = {}) {
+  constructor(live, {makePeer = (transforms) => new Peer({transforms})} = {}) {
     super();
     this.#live = live;
-    this.#makePeer = makePeer;
+    this.#security = new Security({send: (data) => this.#isIn && live.send("e2ee", {to: null, data})});
+    this.#security.addEventListener("change", ({detail}) => this.#tell("security", detail));
+    this.#makePeer = () => makePeer(this.#security.transform);
+    live.addEventListener("e2ee", ({detail}) => this.#security.hear(detail));
+    live.addEventListener("down", () => (this.#isIn = false));
     live.addEventListener("up", () => this.#onUp());
     live.addEventListener("state", ({detail}) => this.#onState(detail));
     live.addEventListener("slots", ({detail}) => {
@@ -83,6 +91,16 @@ export class Session extends EventTarget {
     await this.setTracks({screen: track});
     this.#sharing = track !== null;
     this.#live.send("share", {on: this.#sharing});
+  }
+
+  /** What is encrypted, and the words to compare: e2ee/security.js. */
+  get security() {
+    return this.#security.state;
+  }
+
+  /** What became of the frames, for statistics; null where none can be encrypted. */
+  frames() {
+    return this.#security.counts();
   }
 
   /** The others who are here: the protocol's fields, and their `receivers`. */
@@ -142,6 +160,7 @@ export class Session extends EventTarget {
   async #takeUp(peer) {
     try {
       await this.#live.request("resume", {epoch: this.#epoch});
+      this.#speak();
       this.#live.send("media", this.#media);
       this.#live.send("share", {on: this.#sharing});
     } catch ({code}) {
@@ -170,12 +189,19 @@ export class Session extends EventTarget {
 
   async #ask(peer) {
     const media = this.#media;
-    const e2ee = "RTCRtpScriptTransform" in globalThis;
-    const joined = await this.#live.request("join", {sdp: await peer.offered, ...media, e2ee}, {within: CONNECT_WITHIN});
+    const wishes = {sdp: await peer.offered, ...media, e2ee: isAble};
+    const joined = await this.#live.request("join", wishes, {within: CONNECT_WITHIN});
     this.#epoch = joined.epoch;
+    this.#speak();
     if (media !== this.#media) this.#live.send("media", this.#media);
     if (this.#sharing) this.#live.send("share", {on: true});
     return joined;
+  }
+
+  /** This socket may pass on what pages say to each other about keys. */
+  #speak() {
+    this.#isIn = true;
+    this.#security.joined();
   }
 
   /** The new connection carries the call; the relay has let go of the old one already. */
@@ -248,6 +274,7 @@ export class Session extends EventTarget {
 
   #onState(state) {
     const isLost = this.#roster.take(state);
+    this.#security.take(state);
     this.#tell("state", state);
     this.#tell("view");
     if (this.#phase.startsWith("encryption-") && state.encryption.mode === "off") {
@@ -262,6 +289,7 @@ export class Session extends EventTarget {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#pulse.stop();
+    this.#security.close();
     this.#peer?.close();
     this.#next?.close();
     this.#peer = this.#next = null;

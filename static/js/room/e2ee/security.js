@@ -1,0 +1,124 @@
+/**
+ * End-to-end encryption of the call: the worker that seals and opens frames, the agreement that gives it keys, and what
+ * the server says about it. Knows no page and no connection.
+ *
+ * `state`: {mode, words, reason, unable}. Modes: "off" (the server said so), "alone", "agreeing", "on", "broken" (the
+ * keys do not match, or no agreement comes about; nothing readable is sent meanwhile). `reason` says why the words are
+ * others than before: "joined", "left", "new-key" (somebody's page is a new one), or "". `unable`: seats without it.
+ *
+ * Events: "change".
+ */
+
+import {Agreement} from "./agreement.js";
+import {say} from "./words.js";
+
+const TICK = 100;
+const COUNT_WITHIN = 1000;
+
+/** Whether this browser can encrypt frames. */
+export const isAble = typeof globalThis.RTCRtpScriptTransform === "function";
+
+export class Security extends EventTarget {
+  state = {mode: "agreeing", words: [], reason: "", unable: []};
+  #worker = null;
+  #agreement = null; // a promise
+  #agreed = {mode: "agreeing", places: [], reason: "", languages: []};
+  #encryption = null;
+  #language;
+  #failed = !isAble;
+  #timer = 0;
+  #asked = 0;
+  #refused = {};
+
+  /** `send(data)` says something to everybody else in the call; it may get lost. */
+  constructor({send, language = globalThis.document?.documentElement.lang || "en"}) {
+    super();
+    this.#language = language;
+    if (!isAble) return;
+    this.#worker = new Worker(new URL("./worker.js", import.meta.url), {type: "module"});
+    this.#worker.addEventListener("error", () => this.#fail());
+    this.#worker.addEventListener("message", ({data}) => data.type === "error" && this.#fail());
+    const act = (order) => this.#worker.postMessage(order);
+    const change = (agreed) => {
+      this.#agreed = agreed;
+      this.#tell();
+    };
+    this.#agreement = Agreement.make({send, act, change, language});
+    this.#agreement.then((agreement) => (this.#refused = agreement.refused)).catch(() => this.#fail());
+    this.#timer = setInterval(() => this.#ask((agreement) => agreement.tick()), TICK);
+  }
+
+  /** Puts a transceiver's frames through the worker. Must be called before the offer is made. */
+  transform = (transceiver) => {
+    if (!this.#worker) return;
+    const sends = transceiver.direction === "sendonly";
+    const side = sends ? transceiver.sender : transceiver.receiver;
+    const options = {role: sends ? "send" : "receive", kind: transceiver.receiver.track.kind};
+    side.transform = new RTCRtpScriptTransform(this.#worker, options);
+  };
+
+  /** Takes the server's `state`: whether to encrypt, and who is here. */
+  take({encryption, you, people}) {
+    this.#encryption = encryption;
+    const isOn = encryption.mode !== "off";
+    this.#worker?.postMessage({type: "mode", mode: isOn ? "on" : "off"});
+    const others = people.filter(({seat, here}) => here && seat !== you && !encryption.unable.includes(seat));
+    this.#ask((agreement) => agreement.meet(you ?? null, isOn ? others.map(({seat}) => seat) : []));
+    this.#tell();
+  }
+
+  /** The socket is in the call, anew or again: what was said without it was not heard. */
+  joined() {
+    this.#ask((agreement) => agreement.again());
+  }
+
+  /** Takes what another page sent. */
+  hear({from, epoch, data}) {
+    this.#ask((agreement) => agreement.hear(from, epoch, data));
+  }
+
+  /** Frames by what became of them, ms spent on them, and what was refused of the others' messages; or null. */
+  counts() {
+    if (!this.#worker) return Promise.resolve(null);
+    const id = (this.#asked += 1);
+    return new Promise((resolve) => {
+      const done = ({data}) => {
+        if (data.id !== id) return;
+        this.#worker.removeEventListener("message", done);
+        resolve({...data.counts, spent: data.spent, keys: data.keys, refused: {...this.#refused}});
+      };
+      this.#worker.addEventListener("message", done);
+      setTimeout(() => done({data: {id, counts: {}, spent: {}, keys: 0}}), COUNT_WITHIN);
+      this.#worker.postMessage({type: "counts", id});
+    });
+  }
+
+  close() {
+    clearInterval(this.#timer);
+    this.#worker?.terminate();
+  }
+
+  #ask(what) {
+    this.#agreement?.then(what).catch(() => this.#fail());
+  }
+
+  #fail() {
+    this.#failed = true;
+    this.#tell();
+  }
+
+  #tell() {
+    const {places, reason, languages} = this.#agreed;
+    const mode = this.#mode();
+    const words = mode === "on" || mode === "agreeing" ? say(places, this.#language, languages) : [];
+    const state = {mode, words, reason: words.length ? reason : "", unable: this.#encryption?.unable ?? []};
+    if (JSON.stringify(state) === JSON.stringify(this.state)) return;
+    this.state = state;
+    this.dispatchEvent(new CustomEvent("change", {detail: state}));
+  }
+
+  #mode() {
+    if (this.#encryption?.mode === "off") return "off";
+    return this.#failed && this.#encryption ? "broken" : this.#agreed.mode;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The worker through which every encoded frame of the page passes: sealed on the way out, opened on the way in.
+ *
+ * Told by security.js: {type: "mode", mode}, {type: "send", kid, key}, {type: "receive", kid, key}, {type: "forget", kid},
+ * {type: "counts", id}. Until it knows the mode, and in mode "on" without a key, nothing passes either way.
+ *
+ * A sealed frame: clear bytes, SFrame header, ciphertext and tag. VP8 keeps what the packetizer and the relay read
+ * (RFC 7741: whether it is a key frame, and its size); sound keeps nothing. The clear bytes are authenticated.
+ */
+
+import {ReplayWindow} from "./replay.js";
+import {Cipher, decodeHeader, joined} from "./sframe.js";
+
+const KEY_FRAME_CLEAR = 10;
+const DELTA_FRAME_CLEAR = 3;
+const TAG = 16;
+const WINDOWS = 256;
+const KINDS = {audio: Uint8Array.of(1), video: Uint8Array.of(2)};
+
+const counts = {sealed: 0, opened: 0, passed: 0, closed: 0, noKey: 0, replayed: 0, forged: 0, malformed: 0};
+const spent = {seal: 0, open: 0, longest: 0}; // ms
+
+let mode = "closed"; // or "on", "off"
+let sender = null; // {cipher, ctr}: one counter for all streams and layers, so that no nonce is used twice
+const receivers = new Map(); // kid → Cipher
+const windows = new Map(); // kid → ReplayWindow; outlives its key, so that one that comes back brings no replays
+const transformers = {send: new Set(), receive: new Set()};
+
+// --- what the page tells --------------------------------------------------------------------------
+
+const orders = {
+  mode: (order) => {
+    mode = order.mode;
+    askKeyFrames("send");
+  },
+  send: async ({kid, key}) => {
+    const waited = sender === null;
+    sender = {cipher: await Cipher.make(key, kid), ctr: 0n};
+    if (waited) askKeyFrames("send");
+  },
+  receive: async ({kid, key}) => {
+    receivers.set(kid, await Cipher.make(key, kid));
+    if (!windows.has(kid)) windows.set(kid, new ReplayWindow());
+    for (const old of windows.keys()) if (windows.size > WINDOWS && !receivers.has(old)) windows.delete(old);
+    askKeyFrames("receive");
+  },
+  forget: ({kid}) => receivers.delete(kid),
+  counts: ({id}) => postMessage({type: "counts", id, counts: {...counts}, spent: {...spent}, keys: receivers.size}),
+};
+
+let turn = Promise.resolve(); // making a key takes a moment: one order after the other
+onmessage = ({data}) => {
+  turn = turn.then(() => orders[data.type](data)).catch((error) => postMessage({type: "error", text: String(error)}));
+};
+
+// --- frames ---------------------------------------------------------------------------------------
+
+onrtctransform = ({transformer}) => {
+  const {role, kind} = transformer.options;
+  const state = {transformer, lacking: false};
+  if (kind === "video") transformers[role].add(state);
+  const work = role === "send" ? seal : open;
+  const through = new TransformStream({
+    transform: async (frame, controller) => {
+      const start = performance.now();
+      const data = await work(new Uint8Array(frame.data), kind, state).catch(() => drop("malformed"));
+      const took = performance.now() - start;
+      spent[role === "send" ? "seal" : "open"] += took;
+      spent.longest = Math.max(spent.longest, took);
+      if (data === null) return;
+      if (data !== SAME) frame.data = data.buffer;
+      controller.enqueue(frame);
+    },
+  });
+  // Ends with its connection.
+  transformer.readable.pipeThrough(through).pipeTo(transformer.writable).catch(() => {}).finally(() => transformers[role].delete(state));
+};
+
+const SAME = Symbol("unchanged");
+
+/** The frame to send, or null for none. */
+async function seal(data, kind, state) {
+  if (mode === "off") return pass();
+  if (mode !== "on") return drop("closed");
+  if (sender === null) {
+    state.lacking = true;
+    return drop("noKey");
+  }
+  const clear = clearBytes(data, kind);
+  if (data.length < clear) return drop("malformed");
+  const {cipher, ctr} = sender;
+  sender.ctr += 1n;
+  const head = data.subarray(0, clear);
+  const sealed = await cipher.seal(ctr, joined(KINDS[kind], head), data.subarray(clear));
+  counts.sealed += 1;
+  return joined(head, sealed);
+}
+
+/** The frame to decode, or null for none. */
+async function open(data, kind, state) {
+  if (mode === "closed") return drop("closed");
+  const clear = clearBytes(data, kind);
+  const body = data.subarray(Math.min(clear, data.length));
+  const header = decodeHeader(body);
+  const cipher = header && receivers.get(header.kid);
+  // When encryption ends, sealed frames are on the way still: a decoder must not get them as they are.
+  if (!cipher && mode === "off") return pass();
+  if (!header || body.length < header.length + TAG) return drop("malformed");
+  if (!cipher) {
+    state.lacking = true;
+    return drop("noKey");
+  }
+  const window = windows.get(header.kid);
+  if (!window?.isFresh(header.ctr)) return drop("replayed");
+  const head = data.subarray(0, clear);
+  let plain;
+  try {
+    plain = await cipher.open(header, joined(KINDS[kind], head), body);
+  } catch {
+    return drop("forged");
+  }
+  // Asked again: the same frame may have come over another slot meanwhile.
+  if (!window.isFresh(header.ctr)) return drop("replayed");
+  window.take(header.ctr);
+  counts.opened += 1;
+  return joined(head, plain);
+}
+
+function clearBytes(data, kind) {
+  if (kind !== "video") return 0;
+  return data[0] & 1 ? DELTA_FRAME_CLEAR : KEY_FRAME_CLEAR;
+}
+
+function pass() {
+  counts.passed += 1;
+  return SAME;
+}
+
+function drop(cause) {
+  counts[cause] += 1;
+  return null;
+}
+
+/** Whoever lacked a key has missed the picture that the others build on. The relay asks, too; this is sooner. */
+function askKeyFrames(role) {
+  for (const state of transformers[role]) {
+    if (role === "receive" && !state.lacking) continue;
+    state.lacking = false;
+    const {transformer} = state;
+    const asked = role === "send" ? transformer.generateKeyFrame?.() : transformer.sendKeyFrameRequest?.();
+    asked?.catch?.(() => {}); // nothing is being sent there
+  }
+}
