@@ -138,6 +138,9 @@ CELERY_TIMEZONE = "UTC"
 # --- the media relay --------------------------------------------------------------------------
 
 RELAY_SECRET = env_secret("TELEHEALTH_RELAY_SECRET")
+# Who shows it may read /metrics/; without one there is no such page.
+_has_metrics = any(env_str(f"TELEHEALTH_METRICS_TOKEN{suffix}") for suffix in ("", "_FILE"))
+METRICS_TOKEN = env_secret("TELEHEALTH_METRICS_TOKEN", min_length=24) if _has_metrics else ""
 
 # --- who may come in --------------------------------------------------------------------------
 

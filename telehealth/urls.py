@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from accounts.views import home, set_language
 from telehealth.health import health
+from telehealth.metrics import metrics
 
 urlpatterns = [
     path("", home, name="home"),
@@ -18,6 +19,7 @@ urlpatterns = [
     path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("healthz/", health),
+    path("metrics/", metrics),
 ]
 if settings.DEMO:
     urlpatterns.append(path("dev/", include("visits.demo.urls")))

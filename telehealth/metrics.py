@@ -1,0 +1,92 @@
+"""What the relay nodes cost and carry, as OpenMetrics text for an operator's Prometheus or the like."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+
+from accounts.doors import public
+from visits.relay.client import Pulse, RelayClient, RelayUnavailable
+
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@public
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Figures of every relay node, to who shows the token; without one in the settings there is no such page.
+
+    503 when Redis does not answer.
+    """
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    shown = request.headers.get("Authorization", "")
+    if not secrets.compare_digest(shown.encode(), f"Bearer {settings.METRICS_TOKEN}".encode()):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    try:
+        pulses = async_to_sync(_pulses)()
+    except RelayUnavailable:
+        return HttpResponse("redis", status=503, content_type="text/plain")
+    return HttpResponse(as_text(pulses), content_type=CONTENT_TYPE)
+
+
+async def _pulses() -> dict[str, Pulse]:
+    client = RelayClient(settings.REDIS_URL, settings.RELAY_SECRET, timeout=2.0)
+    try:
+        return await client.pulses()
+    finally:
+        await client.aclose()
+
+
+def as_text(pulses: Mapping[str, Pulse]) -> str:
+    """The nodes' pulses as OpenMetrics 1.0. Node names and causes are our own words: letters, digits, dot, dash, _."""
+    live = {node: pulse for node, pulse in pulses.items() if not pulse.is_dead}
+    return "".join(f"{line}\n" for line in _lines(live))
+
+
+# What a pulse or its facts call it; the metric, with its unit; what it is.
+GAUGES = (
+    ("rooms", "rooms", "", "Rooms with somebody in them."),
+    ("peers", "peers", "", "People in rooms."),
+    ("load", "load", "ratio", "How near the node is to what it can carry."),
+    ("cpu", "cpu", "cores", "Processor time a second, lately."),
+    ("bitrate", "media", "bits_per_second", "Payload sent."),
+    ("us_per_packet", "packet_cpu", "microseconds", "Processor time for each forwarded packet, lately."),
+    ("packets_per_batch", "batch", "packets", "Datagrams read in one go, lately."),
+    ("loop_lag_ms", "loop_lag", "milliseconds", "Longest delay of the event loop, lately."),
+)
+
+
+def _lines(pulses: Mapping[str, Pulse]) -> Iterator[str]:
+    figures = {node: {**asdict(pulse), **pulse.facts} for node, pulse in sorted(pulses.items())}
+    for key, name, unit, what in GAUGES:
+        yield from _head(name, "gauge", unit, what)
+        for node, known in figures.items():
+            if known.get(key) is not None:
+                yield f'{_full(name, unit)}{{node="{node}"}} {known[key]}'
+    yield from _head("cpu", "counter", "seconds", "Processor time since the start.")
+    for node, known in figures.items():
+        yield f'{_full("cpu", "seconds")}_total{{node="{node}"}} {known.get("cpu_seconds", 0)}'
+    for key, name, label, what in (
+        ("counted", "events", "event", "What happened, by its name in the code."),
+        ("refused", "refused", "cause", "What was dropped, by cause."),
+    ):
+        yield from _head(name, "counter", "", what)
+        for node, known in figures.items():
+            for word, count in sorted(known.get(key, {}).items()):
+                yield f'{_full(name)}_total{{node="{node}",{label}="{word}"}} {count}'
+    yield "# EOF"
+
+
+def _head(name: str, kind: str, unit: str, what: str) -> Iterator[str]:
+    full = _full(name, unit)
+    yield f"# TYPE {full} {kind}"
+    if unit:
+        yield f"# UNIT {full} {unit}"
+    yield f"# HELP {full} {what}"
+
+
+def _full(name: str, unit: str = "") -> str:
+    return f"telehealth_relay_{name}" + (f"_{unit}" if unit else "")
