@@ -15,8 +15,8 @@ from tests.conftest import staff
 from tests.party import bearer, browser, make_link
 from tests.room.relay_process import start_relay
 from visits.booking.models import Appointment
-from visits.room import services
-from visits.room.models import Encounter
+from visits.room import presence, services
+from visits.room.models import Encounter, Seat
 from visits.waiting.models import Ticket
 
 
@@ -51,6 +51,13 @@ def admit(visit: Appointment, user: User) -> None:
     visit.status = Appointment.Status.ARRIVED
     visit.save(update_fields=["status"])
     Ticket.objects.create(appointment=visit, admitted_at=timezone.now(), admitted_by=user)
+
+
+def be_here(principal: Principal, visit: Appointment) -> Seat:
+    """The person is in the call, and their media flow."""
+    seat = services.enter(principal=principal, visit=visit, audio=True, video=True, e2ee=True)
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    return seat
 
 
 @pytest.fixture

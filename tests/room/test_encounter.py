@@ -13,6 +13,7 @@ from accounts.models import AccessLink, AuditEvent, User
 from accounts.principal import Principal
 from tests.conftest import staff
 from tests.party import bearer, make_link
+from tests.room.conftest import be_here
 from visits.booking import services as booking
 from visits.booking.errors import WrongState
 from visits.booking.models import Appointment
@@ -85,12 +86,6 @@ def test_two_guests_are_two_people(encounter: Encounter) -> None:
     seats = [enter(bearer(make_link(encounter.appointment, guest=name)), encounter.appointment) for name in "AB"]
 
     assert seats[0].pk != seats[1].pk
-
-
-def be_here(principal: Principal, visit: Appointment) -> Seat:
-    seat = enter(principal, visit)
-    presence.connected(seat=seat.pk, epoch=seat.epoch)
-    return seat
 
 
 def guests_here(visit: Appointment, number: int) -> None:

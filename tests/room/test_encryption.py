@@ -89,7 +89,7 @@ def test_the_clinics_admin_changes_it_on_the_trail(clinic: Clinic, clinic_admin:
     clinic.refresh_from_db()
     assert clinic.encryption == "required"
     event = AuditEvent.objects.get(subtype="admin.change", entity_id=str(clinic.pk))
-    assert (event.user, event.detail["fields"]) == (clinic_admin, ["encryption"])
+    assert (event.user, event.detail["fields"]) == (clinic_admin, ["End-to-end encryption"])
     assert event.detail["encryption"] == "required"
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from accounts.models import AccessLink, AuditEvent, User
 from accounts.principal import Principal
 from tests.party import make_link
+from tests.room.conftest import be_here
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.room import guests, presence, services
@@ -157,9 +158,10 @@ def test_who_left_by_mistake_can_return(encounter: Encounter, patient_link: Acce
 
 
 def test_after_the_end_the_page_says_so_and_names_the_clinic(
-    encounter: Encounter, patient_link: AccessLink, redeemed: Redeem, as_clinician: Principal
+    encounter: Encounter, patient_link: AccessLink, redeemed: Redeem, as_clinician: Principal, as_patient: Principal
 ) -> None:
     client = redeemed(patient_link)
+    be_here(as_patient, encounter.appointment)
     services.end(principal=as_clinician, visit=encounter.appointment)
 
     page = client.get(path("left", encounter.appointment)).content.decode()
@@ -176,14 +178,39 @@ def test_a_stranger_learns_nothing_from_it(encounter: Encounter) -> None:
     assert path("party", encounter.appointment) not in page
 
 
-def test_ending_leads_to_today_with_a_word(encounter: Encounter, clinician: User, verified: SignIn) -> None:
+def test_ending_leads_to_today_with_a_word(
+    encounter: Encounter, clinician: User, as_patient: Principal, verified: SignIn
+) -> None:
     client = verified(clinician)
+    be_here(as_patient, encounter.appointment)
 
-    response = client.post(path("end", encounter.appointment))
+    response = client.post(path("end", encounter.appointment), follow=True)
 
-    assert response.url == reverse("waiting:today")
+    assert response.redirect_chain[0][0] == reverse("waiting:today")
+    assert "The visit with Rosa Marín has ended." in response.content.decode()
     encounter.refresh_from_db()
     assert encounter.status == Encounter.Status.FINISHED
+
+
+def test_ending_without_the_patient_says_that_they_are_missed(
+    encounter: Encounter, clinician: User, patient_link: AccessLink, redeemed: Redeem, verified: SignIn
+) -> None:
+    page = verified(clinician).post(path("end", encounter.appointment), follow=True).content.decode()
+
+    assert "Rosa Marín never came in, so the visit is marked as missed." in page
+    after = redeemed(patient_link).get(path("left", encounter.appointment))
+    assert after.url == reverse("waiting:room", kwargs={"pk": encounter.appointment_id})
+
+
+def test_the_record_offers_to_miss_who_was_let_in_and_never_came(
+    encounter: Encounter, front_desk: User, as_patient: Principal, verified: SignIn
+) -> None:
+    client, no_show = verified(front_desk), reverse("waiting:noshow", kwargs={"pk": encounter.appointment_id})
+    assert no_show in client.get(path("visit", encounter.appointment)).content.decode()
+
+    be_here(as_patient, encounter.appointment)
+
+    assert no_show not in client.get(path("visit", encounter.appointment)).content.decode()
 
 
 def test_ending_what_has_not_begun_says_so(visit: Appointment, clinician: User, verified: SignIn) -> None:
@@ -266,8 +293,7 @@ def test_the_record_tells_who_was_there(
 ) -> None:
     visit = encounter.appointment
     for who in (as_clinician, as_patient):
-        seat = services.enter(principal=who, visit=visit, audio=True, video=True, e2ee=True)
-        presence.connected(seat=seat.pk, epoch=seat.epoch)
+        seat = be_here(who, visit)
     presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
 
     page = verified(front_desk).get(path("visit", visit)).content.decode()
@@ -287,8 +313,7 @@ def test_a_reload_is_one_stay(encounter: Encounter, as_patient: Principal) -> No
     from visits.room.record import people_of
 
     for _ in range(3):
-        seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
-        presence.connected(seat=seat.pk, epoch=seat.epoch)
+        be_here(as_patient, encounter.appointment)
 
     (person,) = people_of(encounter)
     assert [stay.left_at for stay in person.stays] == [None]
@@ -298,8 +323,7 @@ def test_who_left_and_returned_has_two_stays(encounter: Encounter, as_patient: P
     from visits.room.record import people_of
 
     for _ in range(2):
-        seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
-        presence.connected(seat=seat.pk, epoch=seat.epoch)
+        seat = be_here(as_patient, encounter.appointment)
         presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
 
     (person,) = people_of(encounter)
@@ -312,8 +336,7 @@ def test_who_left_and_returned_has_two_stays(encounter: Encounter, as_patient: P
 def test_the_admin_shows_video_visits_of_the_own_clinic(
     encounter: Encounter, clinic_admin: User, as_patient: Principal, verified: SignIn
 ) -> None:
-    seat = services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
-    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    be_here(as_patient, encounter.appointment)
     client = verified(clinic_admin)
 
     assert "Rosa Marín" in client.get("/admin/room/encounter/").content.decode()

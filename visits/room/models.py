@@ -82,8 +82,12 @@ class Encounter(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(unencrypted_at=None, unencrypted_by=None)
-                | models.Q(unencrypted_at__gte=models.F("started_at"), unencrypted_by__isnull=False)
-                & models.Q(encryption="preferred"),
+                | models.Q(
+                    unencrypted_at__isnull=False,
+                    unencrypted_at__gte=models.F("started_at"),
+                    unencrypted_by__isnull=False,
+                    encryption="preferred",
+                ),
                 name="encounter_unencrypted_by_somebody_who_may",
             ),
         ]

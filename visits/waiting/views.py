@@ -115,7 +115,10 @@ def noshow(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         services.miss(principal=principal, visit=visit)
         messages.success(request, _("%(name)s is marked as missed. They can still join the line again.") % names)
     except BookingError:
-        messages.warning(request, _("The visit of %(name)s cannot be marked as missed any more.") % names)
+        words = _(
+            "%(name)s cannot be marked as missed: they were let in just now, have been in the visit, or it is over."
+        )
+        messages.warning(request, words % names)
     return redirect("waiting:today")
 
 

@@ -66,10 +66,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("unencrypted_at", None), ("unencrypted_by", None)),
                     models.Q(
-                        models.Q(
-                            ("unencrypted_at__gte", models.F("started_at")), ("unencrypted_by__isnull", False)
-                        ),
                         ("encryption", "preferred"),
+                        ("unencrypted_at__gte", models.F("started_at")),
+                        ("unencrypted_at__isnull", False),
+                        ("unencrypted_by__isnull", False),
                     ),
                     _connector="OR",
                 ),
