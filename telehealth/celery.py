@@ -12,5 +12,6 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "send due messages": {"task": "visits.reminders.tasks.send_due", "schedule": 5.0, "options": {"expires": 5}},
     "close silent presences": {"task": "visits.room.tasks.close_silent", "schedule": 15.0, "options": {"expires": 15}},
+    "look at relays": {"task": "visits.room.tasks.look_at_relays", "schedule": 5.0, "options": {"expires": 5}},
     "clear expired sessions": {"task": "accounts.login.tasks.clear_sessions", "schedule": 3600.0},
 }

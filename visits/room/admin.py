@@ -1,16 +1,22 @@
-"""Video visits to look at: who had a seat, and from when to when they were there."""
+"""Video visits to look at: who had a seat, and from when to when they were there. Media relays to look after."""
 
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as now_
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline
-from visits.room.models import Encounter, Presence, Seat
+from accounts.models import AuditEvent
+from visits.room import nodes, watch
+from visits.room.models import Encounter, Presence, RelayNode, Seat
 from visits.schedule.moment import Moment, of_page
 
 
@@ -84,3 +90,84 @@ def _stretch(encounter: Encounter, presence: Presence) -> str:
     start = _moment(encounter, presence.joined_at).exact_time
     end = _moment(encounter, presence.left_at).exact_time if presence.left_at else ""
     return f"{start} – {end}".strip()
+
+
+@admin.register(RelayNode)
+class RelayNodeAdmin(ClinicScopedAdmin):
+    """They belong to no clinic, so they are the superuser's."""
+
+    clinic_path = ""
+    read_only = True
+    actions = ("drain", "move_now", "take_back")
+    list_display = ("id", "status", "heard", "meter", "rooms", "peers", "processor", "sends", "address")
+    fields = (*list_display, "drained_at")
+    list_filter = ("state",)
+
+    def may(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def in_scope(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows if self.may(request) else rows.none()
+
+    def clinic_of(self, obj: Any) -> None:
+        return None
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if self.may(request):
+            watch.look_once()
+        return super().changelist_view(request, extra_context)
+
+    @admin.display(description=_("status"), ordering="state")
+    def status(self, node: RelayNode) -> str:
+        is_full = node.full and node.state == RelayNode.State.ACTIVE
+        return now_("Full") if is_full else str(node.get_state_display())
+
+    @admin.display(description=_("last sign of life"), ordering="seen_at")
+    def heard(self, node: RelayNode) -> str:
+        seconds = max(0, round((timezone.now() - node.seen_at).total_seconds()))
+        return ngettext("%(count)d second ago", "%(count)d seconds ago", seconds) % {"count": seconds}
+
+    @admin.display(description=_("load"), ordering="load")
+    def meter(self, node: RelayNode) -> str:
+        shown = f"{node.load:.0%}"
+        return format_html(
+            '<meter min="0" max="1" low="0.7" high="0.85" optimum="0" value="{}">{}</meter> {}', node.load, shown, shown
+        )
+
+    @admin.display(description=_("processor"), ordering="cpu")
+    def processor(self, node: RelayNode) -> str:
+        return f"{node.cpu:.0%}"
+
+    @admin.display(description=_("sends"), ordering="bitrate")
+    def sends(self, node: RelayNode) -> str:
+        return f"{node.bitrate / 1e6:.1f} Mbit/s"
+
+    @admin.action(description=_("Drain: no new visits, those that are here go on"), permissions=["view"])
+    def drain(self, request: HttpRequest, chosen: QuerySet[RelayNode]) -> None:
+        for node in chosen:
+            if nodes.drain(node):
+                self.audit(request, "relay.drain", AuditEvent.Action.UPDATE, node)
+        messages.success(request, now_("They get no new visits."))
+
+    @admin.action(description=_("Drain and move the visits to other relays now"), permissions=["view"])
+    def move_now(self, request: HttpRequest, chosen: QuerySet[RelayNode]) -> None:
+        self.drain(request, chosen)
+        for node in chosen:
+            moved, stayed = nodes.move_rooms(node)
+            self.audit(request, "relay.move", AuditEvent.Action.UPDATE, node, moved=moved, stayed=stayed)
+            text = ngettext("%(count)d visit moves.", "%(count)d visits move.", moved) % {"count": moved}
+            messages.success(request, text)
+            if stayed:
+                text = ngettext(
+                    "%(count)d visit stays: no other relay can take it.",
+                    "%(count)d visits stay: no other relay can take them.",
+                    stayed,
+                )
+                messages.warning(request, text % {"count": stayed})
+
+    @admin.action(description=_("Take back: new visits again"), permissions=["view"])
+    def take_back(self, request: HttpRequest, chosen: QuerySet[RelayNode]) -> None:
+        for node in chosen:
+            if nodes.take_back(node):
+                self.audit(request, "relay.take-back", AuditEvent.Action.UPDATE, node)
+        messages.success(request, now_("They get new visits again."))

@@ -45,7 +45,8 @@ def place(encounter: Encounter, *, unless: str = "") -> str:
     ``unless`` names a node that refused the room. Raises NoNode, AllFull.
     """
     with transaction.atomic():
-        held = Encounter.objects.select_for_update(of=("self",)).select_related("relay_node").get(pk=encounter.pk)
+        # Without a join: PostgreSQL would join the row as it is now with the node that it had before the wait.
+        held = Encounter.objects.select_for_update().get(pk=encounter.pk)
         node = held.relay_node
         if node is not None and node.state != RelayNode.State.GONE and node.pk != unless:
             return node.pk

@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from weakref import WeakKeyDictionary
 
+from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 
 from visits.relay.client import Pulse, RelayClient, RelayUnavailable
@@ -25,14 +26,35 @@ def watch() -> "Watch":
     return _watches[loop]
 
 
-async def look_once() -> None:
-    """One look, for a worker, whose loop ends with it."""
+def look_once() -> None:
+    """One look, for who has no loop: a worker, a view."""
+    with suppress(RelayUnavailable):
+        pulses, dead = async_to_sync(_listen_once)()
+        nodes.note(pulses, dead=dead)
+
+
+async def _listen_once() -> tuple[dict[str, Pulse], set[str]]:
     client = make_client()
     try:
-        with suppress(RelayUnavailable):
-            await Watch(client).look()
+        return await listen(client, known_dead=set())
     finally:
         await client.aclose()
+
+
+async def listen(client: RelayClient, known_dead: set[str]) -> tuple[dict[str, Pulse], set[str]]:
+    """The nodes' last pulses, and which of the nodes are dead now. Raises RelayUnavailable."""
+    pulses = await client.pulses()
+    late = _late(pulses)
+    if not late - known_dead:
+        return pulses, set()
+    # Late by the clock of Redis, which may itself have hung: dead is who does not come now either.
+    await asyncio.sleep(CERTAIN_AFTER)
+    pulses = await client.pulses()
+    return pulses, {node for node in late & _late(pulses) if pulses[node].is_dead}
+
+
+def _late(pulses: dict[str, Pulse]) -> set[str]:
+    return {node for node, pulse in pulses.items() if pulse.is_late and not pulse.gone}
 
 
 class Watch:
@@ -70,17 +92,7 @@ class Watch:
     async def look(self) -> None:
         """Read all pulses and have noted what they say. Raises RelayUnavailable when Redis does not answer."""
         async with self._looking:
-            pulses = await self._client.pulses()
-            dead: set[str] = set()
-            if self._late(pulses) - self._dead:
-                # Late by the clock of Redis, which may itself have hung: dead is who does not come now either.
-                await asyncio.sleep(CERTAIN_AFTER)
-                late, pulses = self._late(pulses), await self._client.pulses()
-                dead = {node for node in late if node in pulses and pulses[node].is_dead}
+            pulses, dead = await listen(self._client, self._dead)
             await database_sync_to_async(nodes.note)(pulses, dead=dead)
-            self._dead = (self._dead | dead) & self._late(pulses)
+            self._dead = (self._dead | dead) & _late(pulses)
             self._looked_at = time.monotonic()
-
-    @staticmethod
-    def _late(pulses: dict[str, Pulse]) -> set[str]:
-        return {node for node, pulse in pulses.items() if pulse.is_late and not pulse.gone}
