@@ -16,10 +16,11 @@ import pytest
 from telehealth.embedded import end_with_parent
 from tests.headless import Participant
 from visits.relay.client import Joined, RelayClient, RoomEvent
-from visits.relay.config import Limits
+from visits.relay.config import PATHS, Limits
 from visits.relay.counters import Counters
 from visits.relay.engine import Engine
-from visits.relay.udp import UdpPort, bind
+from visits.relay.paths import make_port
+from visits.relay.udp import bind
 
 ROOT = Path(__file__).parents[2]
 SECRET = secrets.token_urlsafe(32)
@@ -29,15 +30,15 @@ QUICK = Limits(away_after=0.6, gone_after=1.4, connect_within=1.0)
 class Relay:
     """Engine and port on the loopback interface."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, path: str) -> None:
         self.events: list[tuple[str, RoomEvent]] = []
         self.people: list[Participant] = []
         counters = Counters()
         sock = bind("127.0.0.1", 0)
         self.address = sock.getsockname()
-        self.port = UdpPort(sock, limits.datagram, counters)
+        self.port = make_port(sock, limits, counters, path)
         self.engine = Engine(limits, self.port.send, lambda room, event: self.events.append((room, event)), counters)
-        self.port.open(self.engine.ingress.datagram)
+        self.port.open(self.engine.ingress)
         self._clock = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -71,17 +72,23 @@ class Relay:
         self.port.close()
 
 
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest) -> str:
+    """Which way packets take through the relay: what is tested holds on both."""
+    return request.param
+
+
 @pytest.fixture
-async def relay() -> AsyncIterator[Relay]:
-    relay = Relay(Limits())
+async def relay(path: str) -> AsyncIterator[Relay]:
+    relay = Relay(Limits(), path)
     yield relay
     await relay.close()
 
 
 @pytest.fixture
-async def quick_relay() -> AsyncIterator[Relay]:
+async def quick_relay(path: str) -> AsyncIterator[Relay]:
     """A relay that gives up on people soon."""
-    relay = Relay(QUICK)
+    relay = Relay(QUICK, path)
     yield relay
     await relay.close()
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 
 from visits.relay import rtp
-from visits.relay.slots import CACHE_PACKETS, RESEND_PAUSE, Slot
+from visits.relay.resend import KEPT, RESEND_PAUSE
+from visits.relay.slots import Slot
 from visits.relay.tracks import KEYFRAME_INTERVAL, Track
 
 
@@ -104,11 +105,11 @@ def test_a_packet_whose_retransmission_came_first_is_not_sent_again_under_its_nu
     slot, track = video_slot(), camera()
     slot.assign(track)
     for placed in run(slot, track, 65530, 12):
-        slot.remember(placed.sequence, b"sent")
+        slot.sent.keep(placed.sequence, b"sent")
     assert slot.place(track, 65535, 0, False, 1.0) is None
     slot.place(track, 8, 0, False, 1.0)  # 6 and 7 are missing
     late = slot.place(track, 7, 0, False, 1.0)
-    slot.remember(late.sequence, b"sent")
+    slot.sent.keep(late.sequence, b"sent")
     assert slot.place(track, 7, 0, False, 1.0) is None
     assert slot.place(track, 6, 0, False, 1.0) is not None
 
@@ -143,11 +144,11 @@ def test_extension_ids_become_the_receivers_and_the_publishers_mid_is_dropped():
 
 def test_the_cache_gives_the_identical_packet_once_in_a_while():
     slot = video_slot()
-    slot.remember(7, b"seven")
-    assert slot.recall(7, 0.0) == b"seven"
-    assert slot.recall(7, RESEND_PAUSE / 2) == b""
-    assert slot.recall(7, RESEND_PAUSE * 2) == b"seven"
-    assert slot.recall(7 + CACHE_PACKETS, 1.0) is None
+    slot.sent.keep(7, b"seven")
+    assert slot.sent.again(7, 0.0) == b"seven"
+    assert slot.sent.again(7, RESEND_PAUSE / 2) == b""
+    assert slot.sent.again(7, RESEND_PAUSE * 2) == b"seven"
+    assert slot.sent.again(7 + KEPT, 1.0) is None
 
 
 def test_keyframe_requests_are_limited_and_not_forgotten():

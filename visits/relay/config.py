@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 MIN_SECRET = 16  # characters
+PATHS = ("portable", "batched")  # which packets can take (paths.py)
 
 
 class ConfigError(ValueError):
@@ -23,7 +24,8 @@ class Limits:
     max_rooms: int = 200
     max_peers: int = 400
     room_peers: int = 6
-    datagram: int = 2048
+    datagram: int = 1500  # bytes; WebRTC sends nothing that an Ethernet frame does not hold
+    ring: int = 131_072  # packets that the batched path keeps at most: 1.5 seconds' worth, as long as this suffices
     dtls_queue: int = 32  # datagrams waiting for OpenSSL, per peer
     packets_per_second: int = 3000  # work for one peer, in packets; 720p with sound needs some 250
     strangers_per_second: int = 1000  # datagrams from unknown addresses that are tried against a key, for the node
@@ -48,6 +50,7 @@ class RelayConfig:
     bind_host: str = "127.0.0.1"
     public_ip: str = "127.0.0.1"
     port: int = 0  # 0: the system chooses
+    path: str = ""  # "portable" or "batched"; by itself the faster one that there is
     node_id: str = ""  # known when it is bound
     limits: Limits = Limits()
 
@@ -71,6 +74,9 @@ class RelayConfig:
         name = environ.get("TELEHEALTH_RELAY_NODE", "")
         if name and not re.fullmatch(r"[A-Za-z0-9._-]{1,48}", name):
             raise ConfigError("TELEHEALTH_RELAY_NODE may hold letters, digits, dot, dash, _")
+        path = environ.get("TELEHEALTH_RELAY_PATH", "")
+        if path not in ("", *PATHS):
+            raise ConfigError(f"TELEHEALTH_RELAY_PATH is not {' or '.join(PATHS)}")
         bind_host = environ.get("TELEHEALTH_RELAY_BIND", "127.0.0.1")
         return cls(
             name=name,
@@ -82,6 +88,7 @@ class RelayConfig:
                 environ.get("TELEHEALTH_RELAY_PUBLIC_IP", "127.0.0.1"),
             ),
             port=int(port),
+            path=path,
             limits=_limits(environ.get("TELEHEALTH_RELAY_LIMITS", "")),
         )
 

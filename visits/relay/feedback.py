@@ -87,7 +87,7 @@ class Feedback:
             return
         missing = []
         for sequence in request.lost:
-            packet = slot.recall(sequence, now)
+            packet = slot.sent.again(sequence, now)
             if packet is None:
                 missing.append(sequence - slot.sequence_offset & 0xFFFF)
             elif packet:

@@ -77,6 +77,7 @@ class Forwarder:
         marker = second & rtp.MARKER | (rtp.MARKER if placed.first and not keyframe else 0)
         rtp.HEADER.pack_into(out, 0, first, marker | slot.payload_type, placed.sequence, placed.timestamp, slot.ssrc)
         rtp.rewrite_extensions(out, slot.extension_ids)
+        rtp.stamp(out, slot.extensions.get(rtp.ABS_SEND_TIME), now)
         self._emit(slot, placed.sequence, bytes(out), len(packet) - start)
 
     def _emit(self, slot: Slot, sequence: int, packet: bytes, octets: int) -> None:

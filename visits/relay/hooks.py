@@ -9,8 +9,11 @@ Private names, and why each:
 * ``RTCDtlsTransport._rx_srtp``, ``._tx_srtp``: the keyed SRTP sessions. The public way to
   packets goes through a decoder per track, and the relay never decodes.
 * ``_recv``, ``_send`` (of our own `_Wire`): what RTCDtlsTransport calls on its ICE transport.
+* ``pylibsrtp._binding`` (``ffi``, ``lib.srtp_protect``, ``lib.srtp_unprotect``) and ``Session._srtp``, for the
+  batched path only: they work in place, while the public ``Session.protect/unprotect`` copy each packet twice.
+  Where they are missing the portable path is taken, which needs nothing private of pylibsrtp.
 
-Of aioice only ``stun`` is used, of pylibsrtp only ``Session.protect/unprotect``: all public.
+Of aioice only ``stun`` is used, which is public.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import asyncio
 import struct
 import time
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 import pylibsrtp
 from aioice import stun
@@ -90,6 +93,43 @@ class _Wire:
         self._send_now(data)
 
 
+class InPlace:
+    """libsrtp on memory of our own. `protect` and `unprotect` take a context of `SecureLink.contexts`, a pointer
+    to the packet and one to its length, which they change, and return 0 if they did.
+    """
+
+    def __init__(self, binding: Any) -> None:
+        self._ffi = binding.ffi
+        self.protect: Callable[[Any, Any, Any], int] = binding.lib.srtp_protect
+        self.unprotect: Callable[[Any, Any, Any], int] = binding.lib.srtp_unprotect
+
+    def address(self, memory: Any) -> int:
+        """Where a buffer lies. It must live as long as the address is used."""
+        return int(self._ffi.cast("uintptr_t", self._ffi.from_buffer(memory)))
+
+    def packet_pointer(self, address: int) -> Any:
+        """A pointer to a packet."""
+        return self._ffi.cast("char *", address)
+
+    def length_pointer(self, address: int) -> Any:
+        """A pointer to a packet's length."""
+        return self._ffi.cast("int *", address)
+
+    def move(self, target: Any, source: Any, length: int) -> None:
+        """Copy bytes from pointer to pointer."""
+        self._ffi.memmove(target, source, length)
+
+
+def in_place() -> InPlace | None:
+    """libsrtp in place, or None where pylibsrtp is not as we know it."""
+    try:
+        from pylibsrtp import _binding
+
+        return InPlace(_binding)
+    except (ImportError, AttributeError):
+        return None
+
+
 class SecureLink:
     """DTLS-SRTP with one peer, over datagrams that are handed in and out.
 
@@ -147,6 +187,14 @@ class SecureLink:
         except asyncio.QueueFull:
             return False
         return True
+
+    def contexts(self) -> tuple[Any, Any, object]:
+        """libsrtp's contexts for what comes in and what goes out, for `InPlace`, once `ready`.
+
+        They are freed with the third, which must be kept as long as they are used.
+        """
+        sessions = self._dtls._rx_srtp, self._dtls._tx_srtp
+        return sessions[0]._srtp[0], sessions[1]._srtp[0], sessions
 
     def protect(self, packet: bytes) -> bytes | None:
         """SRTP of an RTP packet, or None if libsrtp refuses it."""

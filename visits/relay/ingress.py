@@ -35,7 +35,7 @@ class Ingress:
         heard: Callable[[Peer, float], None],
         checked: Callable[[Peer], None],
     ) -> None:
-        self._roster = roster
+        self.roster = roster
         self._forwarder = forwarder
         self._feedback = feedback
         self._counters = counters
@@ -52,7 +52,7 @@ class Ingress:
 
     def datagram(self, data: bytes, source: Address, now: float) -> None:
         """Handle one datagram. Raises nothing."""
-        peer = self._roster.by_address.get(source)
+        peer = self.roster.by_address.get(source)
         who = peer.peer_id if peer is not None else "-"
         try:
             self._sort(peer, data, source, now)
@@ -93,7 +93,7 @@ class Ingress:
         if not stun.looks_like_request(data):
             self._counters.refuse("stun_malformed")
             return
-        peer = self._roster.by_ufrag.get(stun.ufrag(data))
+        peer = self.roster.by_ufrag.get(stun.ufrag(data))
         if peer is None:
             self._counters.refuse("stun_unknown")
             return
@@ -106,7 +106,7 @@ class Ingress:
         if peer.check_is_replayed(check.transaction, source):
             self._counters.refuse("stun_replayed", peer.peer_id)
             return
-        if self._roster.settle(peer, source, nominated=check.nominates, now=now):
+        if self.roster.settle(peer, source, nominated=check.nominates, now=now):
             self._counters.note("moved")
         self._send(stun.success(check, source, peer.password), source)
         self._heard(peer, now)
@@ -147,7 +147,7 @@ class Ingress:
         if packet is None:
             self._counters.refuse("srtp_rejected", peer.peer_id)
             return None
-        self._roster.admit(peer, ssrc)
+        self.roster.admit(peer, ssrc)
         return packet
 
     def _rtcp(self, peer: Peer, data: bytes, now: float) -> None:
@@ -161,7 +161,7 @@ class Ingress:
         if packet is None:
             self._counters.refuse("srtcp_rejected", peer.peer_id)
             return
-        self._roster.admit(peer, ssrc)
+        self.roster.admit(peer, ssrc)
         self._heard(peer, now)
         self._feedback.receive(peer, packet, now)
 
@@ -172,14 +172,14 @@ class Ingress:
         how many are tried is bounded by the budget of unknown addresses.
         """
         is_rtp = 128 <= data[0] <= 191 and not rtp.is_rtcp(data)
-        peer = self._roster.by_stream.get(int.from_bytes(data[8:12], "big")) if is_rtp else None
+        peer = self.roster.by_stream.get(int.from_bytes(data[8:12], "big")) if is_rtp else None
         if peer is None or peer.link is None or not peer.link.ready:
             self._counters.refuse("stranger")
             return
         if not self._affords(None):
             return
         packet = self._open(peer, data)
-        if packet is not None and self._roster.move(peer, source, now):
+        if packet is not None and self.roster.move(peer, source, now):
             self._counters.note("latched")
             self._heard(peer, now)
             self._forwarder.forward(peer, packet, now)

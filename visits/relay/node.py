@@ -50,10 +50,15 @@ class Node:
         self._stopping = asyncio.Event()
         self._load = Load(engine.counters)
 
+    @property
+    def path(self) -> str:
+        """Which way packets take."""
+        return self._port.name
+
     async def start(self) -> None:
         """Enter the registry and begin. Raises RedisError if Redis cannot be reached."""
         await self._beat()
-        self._port.open(self._engine.ingress.datagram)
+        self._port.open(self._engine.ingress)
         for loop in (self._take_commands, self._keep_beating, self._publish, self._publish_figures, self._tick):
             self._loops.append(asyncio.create_task(loop()))
 

@@ -82,6 +82,7 @@ class Peer:
         if ssrc in self.by_ssrc:
             return
         self.by_ssrc[ssrc] = (track, rtx)
+        track.changed()
         old = track.rtx_ssrc if rtx else track.ssrc
         if old is not None:
             self.by_ssrc.pop(old, None)
@@ -115,6 +116,14 @@ class Peer:
     def every_slot(self) -> list[Slot]:
         """All receive slots of the peer."""
         return list(self.by_slot_ssrc.values())
+
+    def changed(self) -> None:
+        """The peer's address has changed, or it is gone: no route from it or to it may be taken any more."""
+        for track in self.tracks.values():
+            track.changed()
+        for slot in self.every_slot():
+            if slot.source is not None:
+                slot.source.changed()
 
     def affords(self, cost: int = 1) -> bool:
         """Take `cost` from the budget; False, and nothing is taken, if it does not suffice."""

@@ -23,6 +23,7 @@ class Roster:
         self.by_ufrag[peer.ufrag] = peer
 
     def remove(self, peer: Peer) -> None:
+        peer.changed()
         self.by_ufrag.pop(peer.ufrag, None)
         for ssrc in peer.admitted:
             if self.by_stream.get(ssrc) is peer:
@@ -55,8 +56,10 @@ class Roster:
             if now - other.heard_at < OCCUPIED_FOR:
                 return False
             other.address = None
+            other.changed()
         if peer.address is not None and self.by_address.get(peer.address) is peer:
             del self.by_address[peer.address]
         peer.address = address
+        peer.changed()
         self.by_address[address] = peer
         return True

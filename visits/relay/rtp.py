@@ -23,6 +23,13 @@ TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-c
 KEPT_EXTENSIONS = frozenset({MID, AUDIO_LEVEL, ABS_SEND_TIME, VIDEO_ORIENTATION})
 UPWARD_EXTENSIONS = frozenset({RID, REPAIRED_RID, TRANSPORT_SEQUENCE})  # from a publisher to the relay only
 
+CLOCK_BYTES = 3  # of abs-send-time: seconds in fixed point, 6.18 bits
+
+
+def clock(now: float) -> bytes:
+    """The value of abs-send-time at `now`. Only differences matter, so any clock will do."""
+    return (int(now * 2**18) & 0xFFFFFF).to_bytes(CLOCK_BYTES, "big")
+
 
 def is_rtcp(packet: bytes) -> bool:
     """Whether an RTP-like datagram is RTCP: second byte 192..223 (RFC 5761 section 4)."""
@@ -102,6 +109,17 @@ def rewrite_extensions(packet: bytearray, ids: Mapping[int, int]) -> None:
     struct.pack_into(">H", packet, block, ONE_BYTE_PROFILE)
     for at, element in kept:
         packet[at : at + len(element)] = element
+
+
+def stamp(packet: bytearray, number: int | None, now: float) -> None:
+    """Let abs-send-time (extension id `number`) say `now`, if the packet carries it.
+
+    Each leg of a packet's way is estimated by itself: the receiver shall see what the way from the relay adds.
+    """
+    for identifier, at, length in extensions(packet):
+        if identifier == number and length == CLOCK_BYTES:
+            packet[at + 1 : at + 1 + length] = clock(now)
+            return
 
 
 def vp8_keyframe(packet: bytes, start: int) -> bool:

@@ -22,7 +22,8 @@ from visits.relay.config import ConfigError, RelayConfig
 from visits.relay.counters import Counters
 from visits.relay.engine import Engine
 from visits.relay.node import Node
-from visits.relay.udp import UdpPort, bind
+from visits.relay.paths import PathMissing, make_port
+from visits.relay.udp import bind
 
 try:
     import uvloop
@@ -30,6 +31,8 @@ except ImportError:  # optional: some 10 % cheaper per packet
     new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 else:
     new_loop = uvloop.new_event_loop
+
+logger = logging.getLogger("visits.relay")
 
 REDIS_PATIENCE = 5.0  # seconds; longer than any blocking read of ours
 BROKEN = 70  # exit status: whoever started us shall start another one (EX_SOFTWARE of sysexits.h)
@@ -62,13 +65,17 @@ async def _serve(config: RelayConfig, sock: socket.socket) -> int:
         redis = _connect(config.redis_url)
     except ValueError:
         return _fail("TELEHEALTH_REDIS_URL is not a Redis URL")
-    node = _make_node(config, sock, redis)
+    try:
+        node = _make_node(config, sock, redis)
+    except PathMissing as error:
+        return _fail(str(error))
     try:
         await node.start()
     except (RedisError, OSError) as error:
         return _fail(f"cannot reach Redis ({type(error).__name__})")
     else:
         gc.freeze()  # what lives as long as the process need not be walked again
+        logger.info("packets take the %s path", node.path)
         print(f"relay {config.node_id} on {config.public_ip}:{config.port}", flush=True)  # noqa: T201
         await _first(stopped.wait(), node.broken())
         await node.stop()
@@ -95,7 +102,7 @@ def _connect(url: str) -> Redis:
 
 def _make_node(config: RelayConfig, sock: socket.socket, redis: Redis) -> Node:
     counters = Counters()
-    port = UdpPort(sock, config.limits.datagram, counters)
+    port = make_port(sock, config.limits, counters, config.path)
     announcer = Announcer(redis)
     engine = Engine(config.limits, port.send, announcer.announce, counters)
     return Node(config, port, engine, announcer, redis)

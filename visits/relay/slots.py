@@ -9,14 +9,12 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
+from visits.relay.resend import KEPT, Sent
 from visits.relay.rtp import MID, later
 from visits.relay.tracks import CLOCK_RATE, Track
 
 if TYPE_CHECKING:
     from visits.relay.peer import Peer
-
-CACHE_PACKETS = 512  # power of two; some two seconds of 720p video
-RESEND_PAUSE = 0.02  # seconds; one lost packet named twice within this time is sent once
 
 
 class Placed(NamedTuple):
@@ -56,12 +54,11 @@ class Slot:
         self.packets = 0
         self.octets = 0
         self.rate_octets = 0  # since the last bandwidth estimate
-        self._span = 0  # sequence numbers since the last switch
-        self._last_sequence = random.getrandbits(15)
-        self._last_timestamp = random.getrandbits(31)
-        self._last_at: float | None = None
-        self._cache: list[tuple[int, bytes] | None] = [None] * (CACHE_PACKETS if kind == "video" else 0)
-        self._resent: dict[int, float] = {}
+        self.span = 0  # sequence numbers since the last switch
+        self.last_sequence = random.getrandbits(15)
+        self.last_timestamp = random.getrandbits(31)
+        self.last_at: float | None = None
+        self.sent = Sent()
 
     @property
     def target(self) -> Track | None:
@@ -78,26 +75,31 @@ class Slot:
         if track is self.target:
             return
         if self.pending is not None:
-            self.pending.outputs.remove(self)
-            self.pending = None
+            self._stop_waiting_for(self.pending)
         if track is None or track is self.source:
             if track is None:
                 self._let_go()
             return
         self.pending = track
         track.outputs.append(self)
+        track.changed()
 
     def drop(self, track: Track) -> None:
         """Forget a track whose publisher is gone."""
         if track is self.pending:
-            self.pending = None
-            track.outputs.remove(self)
+            self._stop_waiting_for(track)
         elif track is self.source:
             self._let_go()
+
+    def _stop_waiting_for(self, track: Track) -> None:
+        self.pending = None
+        track.outputs.remove(self)
+        track.changed()
 
     def _let_go(self) -> None:
         if self.source is not None:
             self.source.outputs.remove(self)
+            self.source.changed()
             self.source.estimates.pop(self.ssrc, None)
         self.source = None
         self.waiting = True
@@ -105,6 +107,13 @@ class Slot:
     def resume(self) -> None:
         """Wait for a keyframe before going on (the publisher's numbering started over)."""
         self.waiting = True
+        if self.source is not None:
+            self.source.changed()
+
+    @property
+    def steady(self) -> bool:
+        """Whether the packets of `source` pass as they come, each under the number after the last one's."""
+        return self.source is not None and not self.waiting
 
     def place(self, track: Track, sequence: int, timestamp: int, keyframe: bool, now: float) -> Placed | None:
         """The slot's numbering for a packet of `track`; None if it must not pass."""
@@ -119,10 +128,10 @@ class Slot:
             self._start(track, sequence, timestamp, now)
         out_sequence = sequence + self.sequence_offset & 0xFFFF
         out_timestamp = timestamp + self.timestamp_offset & 0xFFFFFFFF
-        if first or later(out_sequence, self._last_sequence):
-            self._span += out_sequence - self._last_sequence & 0xFFFF
-            self._last_sequence, self._last_timestamp = out_sequence, out_timestamp
-            self._last_at = now
+        if first or later(out_sequence, self.last_sequence):
+            self.span += out_sequence - self.last_sequence & 0xFFFF
+            self.last_sequence, self.last_timestamp = out_sequence, out_timestamp
+            self.last_at = now
         elif self._is_taken(out_sequence):
             return None
         return Placed(out_sequence, out_timestamp, first)
@@ -134,18 +143,15 @@ class Slot:
         first must not go out again: SRTP would use one nonce for two packets that differ in their
         extensions, and AES-GCM would give its authentication key away (RFC 7714).
         """
-        behind = self._last_sequence - sequence & 0xFFFF
-        if behind >= min(self._span, CACHE_PACKETS):
-            return True
-        sent = self._cache[sequence % CACHE_PACKETS] if self._cache else None
-        return sent is not None and sent[0] == sequence
+        behind = self.last_sequence - sequence & 0xFFFF
+        return behind >= min(self.span, KEPT) or self.sent.holds(sequence)
 
     def _start(self, track: Track, sequence: int, timestamp: int, now: float) -> None:
-        elapsed = 0.0 if self._last_at is None else max(now - self._last_at, 0.001)
+        elapsed = 0.0 if self.last_at is None else max(now - self.last_at, 0.001)
         ticks = int(elapsed * CLOCK_RATE[self.kind])
-        self.sequence_offset = self._last_sequence + 1 - sequence & 0xFFFF
-        self.timestamp_offset = self._last_timestamp + ticks - timestamp & 0xFFFFFFFF
-        self._span = 0
+        self.sequence_offset = self.last_sequence + 1 - sequence & 0xFFFF
+        self.timestamp_offset = self.last_timestamp + ticks - timestamp & 0xFFFFFFFF
+        self.span = 0
         self.extension_ids = {
             number: self.extensions[uri]
             for uri, number in track.extensions.items()
@@ -153,19 +159,3 @@ class Slot:
             if uri in self.extensions and uri != MID
         }
         self.waiting = False
-
-    def remember(self, sequence: int, protected: bytes) -> None:
-        """Keep a sent video packet, to answer NACKs with the identical bytes."""
-        if self._cache:
-            self._cache[sequence % CACHE_PACKETS] = (sequence, protected)
-
-    def recall(self, sequence: int, now: float) -> bytes | None:
-        """The sent packet with that sequence number; b"" if it was resent just now."""
-        entry = self._cache[sequence % CACHE_PACKETS] if self._cache else None
-        if entry is None or entry[0] != sequence:
-            return None
-        slot = sequence % CACHE_PACKETS
-        if now - self._resent.get(slot, float("-inf")) < RESEND_PAUSE:
-            return b""
-        self._resent[slot] = now
-        return entry[1]

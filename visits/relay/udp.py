@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
 
+from visits.relay.config import Limits
 from visits.relay.counters import Counters
+from visits.relay.ingress import Ingress
 from visits.relay.peer import Address
 
 BATCH = 64  # datagrams read before other work of the loop gets its turn
 BUFFER = 4 * 1024 * 1024  # bytes asked of the kernel, each way; it may grant fewer
-
-Take = Callable[[bytes, Address, float], None]
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -31,16 +30,21 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class UdpPort:
-    """Hands each datagram to `take`. A datagram that cannot be sent now is lost, as in any network."""
+    """The portable path: hands each datagram to `Ingress` by itself.
 
-    def __init__(self, sock: socket.socket, longest: int, counters: Counters) -> None:
+    A datagram that cannot be sent now is lost, as in any network.
+    """
+
+    name = "portable"
+
+    def __init__(self, sock: socket.socket, limits: Limits, counters: Counters) -> None:
         self._sock = sock
-        self._size = longest + 1  # so that a datagram that is too long shows
+        self._size = limits.datagram + 1  # so that a datagram that is too long shows
         self._counters = counters
 
-    def open(self, take: Take) -> None:
+    def open(self, ingress: Ingress) -> None:
         """Start reading."""
-        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._read, take)
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._read, ingress)
 
     def close(self) -> None:
         """Stop reading and free the port."""
@@ -54,7 +58,7 @@ class UdpPort:
         except OSError:  # full buffer, unreachable network, or an ICMP answer to an earlier one
             self._counters.note("send_failed")
 
-    def _read(self, take: Take) -> None:
+    def _read(self, ingress: Ingress) -> None:
         now = time.monotonic()
         self._counters["batches"] += 1
         for _ in range(BATCH):
@@ -66,4 +70,4 @@ class UdpPort:
                 self._counters.note("receive_failed")
                 continue
             self._counters["received"] += 1
-            take(data, source, now)
+            ingress.datagram(data, source, now)
