@@ -31,7 +31,7 @@ class Shape:
     __slots__ = ("arrival_at", "checks", "heads", "rewrites", "shortest", "start")
 
     def __init__(self, packet: bytes, publisher: Mapping[str, int], receivers: Sequence[Mapping[int, int]]) -> None:
-        """Of a packet that `rtp.payload_start` accepts. `publisher` has its ids by URI, `receivers` theirs by its id."""
+        """Of a packet that `rtp.payload_start` accepts. `publisher` has ids by URI, `receivers` theirs by those."""
         self.start = rtp.payload_start(packet)
         self.shortest = self.start + SHORTEST_TAG
         first, second = packet[0] << 8, packet[1] & 0x7F
