@@ -41,6 +41,13 @@ def main() -> None:
     parser.add_argument("--visits", type=_numbers, help="two-person visits, such as 20,60")
     parser.add_argument("--people", type=_numbers, help="instead: visits of so many, such as 3,4,6")
     parser.add_argument("--seconds", type=float, default=6, help="of each window")
+    parser.add_argument(
+        "--gap",
+        type=int,
+        default=0,
+        help="us between two packets of a burst, such as 1000: as they "
+        "come through an uplink of 10 Mbit/s; by default as a browser lets them out",
+    )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", type=Path, help="where to write all figures of all runs")
     given = parser.parse_args()
@@ -48,7 +55,7 @@ def main() -> None:
     if not cases:
         parser.error("nothing to measure")
     for turn in range(given.rounds):
-        _round(cases, turn, given.seconds)
+        _round(cases, turn, given.seconds, given.gap)
     print("\n".join(table(cases)))
     if given.json:
         given.json.write_text(json.dumps([vars(case) for case in cases], indent=1))
@@ -85,11 +92,11 @@ def _cases(only: Sequence[str], visits: Sequence[int] | None, people: Sequence[i
         yield from (Case(name, MANY[number], number) for name in forwarders if not whole or name != "portable")
 
 
-def _round(cases: list[Case], turn: int, seconds: float) -> None:
+def _round(cases: list[Case], turn: int, seconds: float, gap: int) -> None:
     start = turn * len(cases) // 2  # another order in every round
     for number, case in enumerate(cases[start:] + cases[:start], 1):
         command = [sys.executable, "-m", "tests.bench.relay.run", case.server, "--rooms", str(case.rooms)]
-        command += ["--people", str(case.people), "--seconds", str(seconds)]
+        command += ["--people", str(case.people), "--seconds", str(seconds), "--gap", str(gap)]
         begun = time.monotonic()
         try:
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)

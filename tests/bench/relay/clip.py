@@ -43,15 +43,15 @@ class Track:
     span_timestamp: int
 
 
-def clip() -> tuple[Track, Track]:
-    """Picture and sound."""
+def clip(gap: int = 0) -> tuple[Track, Track]:
+    """Picture and sound. `gap`: ns between two packets of a burst."""
     frames, sounds = _encoded()
-    picture = Track(list(_picture(frames)), len(frames) * 10**9 // 30, len(frames) * 3000)
+    picture = Track(list(_picture(frames, gap)), len(frames) * 10**9 // 30, len(frames) * 3000)
     pieces = [Piece(i * 20_000_000, i * 960, data.ljust(16, b"\0")) for i, data in enumerate(sounds)]
     return picture, Track(pieces, len(pieces) * 20_000_000, len(pieces) * 960)
 
 
-def _picture(frames: list[bytes]) -> Iterator[Piece]:
+def _picture(frames: list[bytes], gap: int) -> Iterator[Piece]:
     free = 0.0  # when the pacer is free again
     for number, frame in enumerate(frames):
         parts = -(-len(frame) // (PAYLOAD - 4))
@@ -61,12 +61,12 @@ def _picture(frames: list[bytes]) -> Iterator[Piece]:
         for i in range(parts):
             if burst + size > BURST:
                 due, burst = due + burst / PACED, 0
-            burst += size
             # RFC 7741: extended, start of the frame; a picture id of 15 bits.
             descriptor = bytes([0x90 if i == 0 else 0x80, 0x80, 0x80 | number >> 8, number & 0xFF])
             payload = descriptor + frame[i * size : (i + 1) * size].ljust(8, b"\0")
             key = i == 0 and not frame[0] & 1
-            yield Piece(int(due * 1e9), number * 3000, payload, marker=i == parts - 1, key=key)
+            yield Piece(int(due * 1e9) + burst // size * gap, number * 3000, payload, marker=i == parts - 1, key=key)
+            burst += size
         free = due + burst / PACED
 
 

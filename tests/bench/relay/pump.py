@@ -13,7 +13,8 @@ from pylibsrtp._binding import ffi, lib
 
 from tests.bench.relay import build
 from tests.bench.relay.clip import Track, clip
-from tests.bench.relay.peer import ABS_SEND_TIME, AUDIO_LEVEL, MID, Peer
+from tests.bench.relay.description import ABS_SEND_TIME, AUDIO_LEVEL, MID, Media
+from tests.bench.relay.peer import Peer
 
 VIDEO, AUDIO = 0, 1
 BINS, BIN = 200_000, 0.005  # of the histogram; ms
@@ -67,14 +68,14 @@ class Window:
 class Pump:
     """Plays the clip for peers that are connected, and counts what comes back. One in a process."""
 
-    def __init__(self, most: int, *, stamps: bool = True) -> None:
+    def __init__(self, most: int, *, stamps: bool = True, gap: int = 0) -> None:
         self._c = build.library(build.HERE / "pump.c")
         self._peers: list[Peer] = []
         self._others, pumps = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._others.setblocking(False)
         self._fd = pumps.detach()
         self._c.pump_open(*srtp_functions(), self._fd, most, int(stamps))
-        self._kept: list[Any] = [self._play(kind, track) for kind, track in enumerate(clip())]
+        self._kept: list[Any] = [self._play(kind, track) for kind, track in enumerate(clip(gap))]
         asyncio.get_running_loop().add_reader(self._others, self._hand_back)
 
     def _play(self, kind: int, track: Track) -> Any:
@@ -141,7 +142,7 @@ def percentiles(bins: list[int], wanted: tuple[float, ...]) -> dict[float, float
     return found
 
 
-def _output(stream: Any) -> _Output:
+def _output(stream: Media) -> _Output:
     elements, send_time = b"", 0
     for uri, number in stream.extensions.items():
         value = {MID: stream.mid.encode(), AUDIO_LEVEL: b"\x90", ABS_SEND_TIME: bytes(3)}[uri]
@@ -150,4 +151,4 @@ def _output(stream: Any) -> _Output:
         elements += bytes([number << 4 | len(value) - 1]) + value
     elements += bytes(-len(elements) % 4)
     block = struct.pack(">HH", 0xBEDE, len(elements) // 4) + elements if elements else b""
-    return _Output(stream.ssrc, stream.payload_type, len(block), send_time, (c.c_uint8 * 32)(*block))
+    return _Output(stream.ssrc or 0, stream.payload_type, len(block), send_time, (c.c_uint8 * 32)(*block))

@@ -31,11 +31,12 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, default=20)
     parser.add_argument("--people", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--gap", type=int, default=0, help="microseconds between two packets of a burst")
     given = parser.parse_args()
     host = own_network()
     use_core(LOAD_CORE)
     server = server_class(given.server)(host)
-    print(json.dumps(asyncio.run(measure(server, given.rooms, given.people, given.seconds))))
+    print(json.dumps(asyncio.run(measure(server, given.rooms, given.people, given.seconds, given.gap))))
 
 
 def own_network() -> str:
@@ -54,13 +55,13 @@ def own_network() -> str:
         return str(probe.getsockname()[0])
 
 
-async def measure(server: Server, rooms: int, people: int, seconds: float) -> dict[str, Any]:
+async def measure(server: Server, rooms: int, people: int, seconds: float, gap: int) -> dict[str, Any]:
     """The figures of one run."""
     try:
         await server.start()
         empty = memory(server.pid)
         peers, took = await fill(server, rooms, people)
-        pump = Pump(len(peers), stamps=not server.transcodes)
+        pump = Pump(len(peers), stamps=not server.transcodes, gap=1000 * gap)
         for peer in peers:
             pump.add(peer)
         pump.start()

@@ -18,7 +18,15 @@ from tests.bench.relay.peer import Peer
 
 ROOT = Path(__file__).parents[4]
 SERVER_CORE, LOAD_CORE = 0, 1
-SERVERS = {"batched": "ours.Batched", "portable": "ours.Portable", "floor": "floor.Floor"}
+SERVERS = {
+    "batched": "ours.Batched",
+    "portable": "ours.Portable",
+    "floor": "floor.Floor",
+    "pion": "pion.Pion",
+    "pion-default": "pion.PionDefault",
+    "janus": "janus.Janus",
+    "janus-loop": "janus.JanusLoop",
+}
 
 
 class Server(ABC):
@@ -81,6 +89,12 @@ def server_class(name: str) -> type[Server]:
     """The server of that name; only what is measured is imported."""
     module, _, word = SERVERS[name].partition(".")
     return cast("type[Server]", getattr(importlib.import_module(f"{__name__}.{module}"), word))
+
+
+def package_version(package: str) -> str:
+    """Of a Debian package; "" if it is not installed."""
+    query = ["dpkg-query", "--show", "--showformat", "${Version}", package]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout
 
 
 def _on_server_core() -> None:

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 
+from tests.bench.relay.description import Transport
 from tests.bench.relay.lines import ask, ready
-from tests.bench.relay.peer import Peer, Remote
+from tests.bench.relay.peer import Peer
 from tests.bench.relay.servers import Server
 
 TICK = 1000  # microseconds, as our relay's under load
@@ -29,10 +30,11 @@ class Floor(Server):
     async def join(self, room: str, seat: int, people: int) -> list[Peer]:
         assert self.process is not None
         peer = Peer(self.host)
-        given = {"audio": peer.audio.ssrc, "video": peer.video.ssrc, "fingerprint": peer.fingerprint}
+        peer.offer([("audio", "sendonly"), ("video", "sendonly")])
+        given = {"audio": peer.audio.ssrc, "video": peer.video.ssrc, "fingerprint": peer.local.fingerprint}
         answer = await ask(self.process, room=room, **given)
         answer["address"] = tuple(answer["address"])
-        await peer.connect(Remote(**answer))
+        await peer.connect(Transport(**answer))
         return [peer]
 
     async def settle(self) -> list[Peer]:

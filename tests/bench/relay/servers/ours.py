@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from telehealth.embedded import start_valkey, stop
-from tests.bench.relay.peer import Peer, Remote
+from tests.bench.relay.peer import Peer
 from tests.bench.relay.servers import Server
 from visits.relay.client import RelayClient
 
@@ -48,7 +48,7 @@ class Batched(Server):
     async def join(self, room: str, seat: int, people: int) -> list[Peer]:
         peer = Peer(self.host)
         joined = await self._client.join(room=room, peer=str(seat), epoch=1, sdp=peer.offer(SECTIONS), node=self._node)
-        await peer.connect(Remote.read(joined.sdp))
+        await peer.take_answer(joined.sdp)
         return [peer]
 
     async def stop(self) -> None:

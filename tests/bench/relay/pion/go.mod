@@ -1,0 +1,3 @@
+module telehealth/tests/bench/relay/pion
+
+go 1.19
