@@ -14,6 +14,7 @@ from telehealth.embedded import stop
 from tests.conftest import staff
 from tests.party import bearer, browser, make_link
 from tests.room.relay_process import start_relay
+from tests.room.sockets import Page
 from visits.booking.models import Appointment
 from visits.room import presence, services
 from visits.room.models import Encounter, Seat
@@ -79,3 +80,23 @@ def relay() -> Iterator[subprocess.Popen[str]]:
     process = start_relay("away_after=1,gone_after=2,connect_within=4")
     yield process
     stop(process)
+
+
+@pytest.fixture
+def staff_page(verified: Callable[[User], Client], clinician: User, visit: Appointment) -> Callable[[], Page]:
+    client = verified(clinician)
+    return lambda: Page(client, f"/ws/visits/{visit.pk}/room/", name="clinician")
+
+
+@pytest.fixture
+def patient_page(
+    redeemed: Callable[[AccessLink], Client], patient_link: AccessLink, visit: Appointment
+) -> Callable[[], Page]:
+    client = redeemed(patient_link)
+    return lambda: Page(client, f"/ws/my/{visit.pk}/room/", name="patient")
+
+
+@pytest.fixture
+def guest_page(redeemed: Callable[[AccessLink], Client], visit: Appointment) -> Callable[[], Page]:
+    client = redeemed(make_link(visit, guest="Ana Ruiz"))
+    return lambda: Page(client, f"/ws/my/{visit.pk}/room/", name="guest")

@@ -26,26 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def staff_page(verified: Callable[[User], Client], clinician: User, visit: Appointment) -> Callable[[], Page]:
-    client = verified(clinician)
-    return lambda: Page(client, f"/ws/visits/{visit.pk}/room/", name="clinician")
-
-
-@pytest.fixture
-def patient_page(
-    redeemed: Callable[[AccessLink], Client], patient_link: AccessLink, visit: Appointment
-) -> Callable[[], Page]:
-    client = redeemed(patient_link)
-    return lambda: Page(client, f"/ws/my/{visit.pk}/room/", name="patient")
-
-
-@pytest.fixture
-def guest_page(redeemed: Callable[[AccessLink], Client], visit: Appointment) -> Callable[[], Page]:
-    client = redeemed(make_link(visit, guest="Ana Ruiz"))
-    return lambda: Page(client, f"/ws/my/{visit.pk}/room/", name="guest")
-
-
-@pytest.fixture
 def guest_pages(redeemed: Callable[[AccessLink], Client], visit: Appointment) -> list[Page]:
     """Of five guests, who are one too many."""
     clients = [redeemed(make_link(visit, guest=f"Guest {n}")) for n in range(5)]
