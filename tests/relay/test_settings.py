@@ -1,4 +1,4 @@
-"""Grants, settings, bandwidth arithmetic, addresses: the small parts."""
+"""Grants, settings, addresses: the small parts."""
 
 import time
 
@@ -6,13 +6,11 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 
 from tests.relay.offers import CHROMIUM, full_offer
-from visits.relay import bandwidth, sdp
+from visits.relay import sdp
 from visits.relay.config import ConfigError, RelayConfig
 from visits.relay.grants import MAX_AGE, SALT, BadGrant, Grant, sign_grant, verify_grant
 from visits.relay.peer import Peer
 from visits.relay.roster import OCCUPIED_FOR, SILENT_AFTER, Roster
-from visits.relay.slots import Slot
-from visits.relay.tracks import Track
 
 SECRET = "a secret of the clinic"
 
@@ -68,38 +66,6 @@ def test_a_wrong_setting_names_itself(wrong):
     environ = {"TELEHEALTH_RELAY_SECRET": "x" * 16} | {f"TELEHEALTH_RELAY_{name}": wrong[name] for name in wrong}
     with pytest.raises(ConfigError, match=f"TELEHEALTH_RELAY_{next(iter(wrong))}"):
         RelayConfig.from_env(environ)
-
-
-def showing(octets: int) -> Slot:
-    slot = Slot("video", "8", octets + 1, None, 96, {})
-    slot.source = Track("camera", "video", 96, {})
-    slot.rate_octets = octets
-    return slot
-
-
-def test_an_estimate_goes_to_whom_the_traffic_is_from():
-    busy, quiet, empty = showing(300_000), showing(0), Slot("video", "9", 5, None, 96, {})
-    shares = dict((slot, share) for slot, share in bandwidth.divide(1_000_000, [busy, quiet, empty]))
-    assert set(shares) == {busy, quiet}
-    assert shares[busy] > 9 * shares[quiet]
-    assert sum(shares.values()) == pytest.approx(1_000_000, abs=2)
-    assert bandwidth.divide(500, [showing(0)])[0][1] == 500
-
-
-def test_the_slowest_fresh_receiver_counts():
-    track = Track("camera", "video", 96, {})
-    assert bandwidth.allowed(track, 0.0) is None
-    track.estimates = {1: (900, 10.0), 2: (300, 5.0), 3: (500, 11.0)}
-    assert bandwidth.allowed(track, 11.0) == 500
-
-
-def test_a_screen_that_nobody_sees_needs_no_start_value():
-    camera, screen = Track("camera", "video", 96, {}), Track("screen", "video", 96, {})
-    camera.ssrc, screen.ssrc = 1, 2
-    assert bandwidth.needs_boot(camera, 0.0, 1.0)
-    assert not bandwidth.needs_boot(screen, 0.0, 1.0)
-    screen.outputs.append(showing(0))
-    assert bandwidth.needs_boot(screen, 0.0, 100.0)
 
 
 def peer(name: str) -> Peer:

@@ -1,12 +1,14 @@
-"""When a publisher's packets arrived, told to it: transport-wide congestion control. No I/O.
+"""What is told to a publisher about how its packets arrive at the relay. No I/O.
 
 The browser numbers its packets over all streams, hears of each whether and when it came, and finds out
-by itself what its uplink can take (draft-holmer-rmcat-transport-wide-cc-extensions-01). Times in seconds.
+by itself what its uplink can take (draft-holmer-rmcat-transport-wide-cc-extensions-01). Besides, each
+stream has its receiver report (RFC 3550 section 6.4). Times in seconds.
 """
 
 from __future__ import annotations
 
 from visits.relay import rtcp
+from visits.relay.tracks import Track
 
 MAX_SPAN = 2000  # sequence numbers in one report; after a larger jump the count starts over
 MAX_NOTED = 1000  # packets between two reports; a flood beyond that is not reported
@@ -46,3 +48,34 @@ class Arrivals:
         self._next = start + max(came) + 1 & 0xFFFF
         self._reports += 1
         return rtcp.transport_feedback(media_ssrc, start, self._reports, came)
+
+
+class Reception:
+    """One stream as the relay received it."""
+
+    def __init__(self) -> None:
+        self._start: tuple[int, int] | None = None  # extended sequence number and packets at the first report
+        self._highest = 0  # extended
+        self._before = (0, 0)  # expected and arrived at the last report
+        self._sender_report = (0, 0.0)  # middle of its NTP time, and when it came
+
+    def heard(self, ntp: int, now: float) -> None:
+        """A sender report of the stream came."""
+        self._sender_report = ntp >> 16 & 0xFFFFFFFF, now
+
+    def report(self, track: Track, elsewhere: int, now: float) -> rtcp.ReportBlock | None:
+        """The report block, or None before the first packet. `elsewhere` is loss (in 1/256) after the relay."""
+        if track.ssrc is None or track.highest is None:
+            return None
+        if self._start is None:
+            self._highest = track.highest
+            self._start = self._highest, track.packets
+        self._highest += track.highest - self._highest & 0xFFFF
+        expected, arrived = self._highest - self._start[0], track.packets - self._start[1]
+        more, came = expected - self._before[0], arrived - self._before[1]
+        self._before = expected, arrived
+        fraction = min(255, max(0, 256 * (more - came) // more)) if more > 0 else 0
+        lost = min(max(0, expected - arrived), 0x7FFFFF)
+        ntp, at = self._sender_report
+        delay = int((now - at) * 65536) & 0xFFFFFFFF if ntp else 0
+        return rtcp.ReportBlock(track.ssrc, max(fraction, elsewhere) << 24 | lost, self._highest, 0, ntp, delay)

@@ -1,47 +1,112 @@
-"""How much a publisher may send: receivers' estimates, and a start value without any. No I/O.
+"""What a line can take: a receiver's, found out by what it reports; a publisher's, which it finds out itself. No I/O.
 
-Bitrates in bit/s, times in seconds. Browsers that are not offered transport-cc obey REMB; a
-publisher who gets none crawls up from 300 kbit/s, so the relay vouches for a start.
+Bit rates in bit/s, times in seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from visits.relay.slots import Slot
-from visits.relay.tracks import Track
-
-BOOT_BITRATE = 2_500_000
+FIRST = 5_000_000  # what a line is believed to take until it shows otherwise
+BOOT_BITRATE = 2_500_000  # what a publisher may send of one picture; no page sends more
 BOOT_SPAN = 2.0  # after the connection: a browser's own ramp is over by then
 BOOT_PAUSE = 0.25
-ESTIMATE_LIFE = 5.0  # a receiver that stopped reporting no longer counts
-FLOOR = 100_000  # weight of a quiet publisher when an estimate is divided
+REPEAT = 1.0  # between two REMB to one publisher, which may get lost
+
+FALLING = 0.97  # a receiver's estimate that much below its last one: its queue grows
+SHORT = 0.95  # share of what is sent at which an estimate is good enough
+STUCK = 2.0  # an estimate that is short and does not grow for so long: the line is full
+GROWTH = 1.05
+LOSS = 0.10  # more of it, twice in a row, is no accident
+LOSS_FLOOR = 250_000  # radio loses without being full: loss alone throttles no further
+TRIAL = 4.0  # seconds between two steps up
+ROOM = 1.3  # an estimate so far above what is sent has found no end yet
+BLAME = 15.0  # after a step up: trouble is its fault
+PAUSE, LONGEST_PAUSE = 8.0, 64.0  # before the next step up, doubled with each that failed
 
 
-def divide(bitrate: int, slots: Iterable[Slot]) -> list[tuple[Slot, int]]:
-    """Each slot's share of a receiver's estimate, in proportion to what it carried lately.
+class Meter:
+    """The rate of a growing count of octets."""
 
-    One slot gets it all. Equal shares would starve the only one who sends a picture, because
-    a browser estimates little more than what it receives.
+    def __init__(self) -> None:
+        self.rate = 0.0  # bit/s
+        self._octets = 0
+        self._at: float | None = None
+
+    def read(self, octets: int, now: float) -> float:
+        """The rate since the last reading but a half second; a new stream has 0."""
+        if self._at is None:
+            self._octets, self._at = octets, now
+        elif now - self._at >= 0.5:
+            self.rate = 8 * max(0, octets - self._octets) / (now - self._at)
+            self._octets, self._at = octets, now
+        return self.rate
+
+
+class Line:
+    """The way to one receiver. Goes down at the first sign of trouble, and up step by step.
+
+    A browser's estimate (REMB) hardly exceeds what it is sent, so room is found only by sending more:
+    a step up is a trial, and each one that fails makes the pause before the next longer.
     """
-    live = [slot for slot in slots if slot.source is not None]
-    weights = [slot.rate_octets + FLOOR // 8 for slot in live]
-    for slot in live:
-        slot.rate_octets = 0
-    total = sum(weights)
-    return [(slot, bitrate * weight // total) for slot, weight in zip(live, weights, strict=True)]
 
+    def __init__(self) -> None:
+        self.limit: float = FIRST
+        self.changed = True  # whether `limit` should be looked at again
+        self._estimate: int | None = None
+        self._has_room = True
+        self._short_since: tuple[float, int] | None = None  # when, and the estimate then
+        self._lossy = False
+        self._pause = PAUSE
+        self._raised_at = self._congested_at = float("-inf")
+        self._hold_until = 0.0
 
-def allowed(track: Track, now: float) -> int | None:
-    """What the slowest of the track's receivers can take; None if none has reported."""
-    fresh = [rate for rate, at in track.estimates.values() if now - at < ESTIMATE_LIFE]
-    return min(fresh) if fresh else None
+    def estimated(self, estimate: int, sent: float, now: float) -> None:
+        """The receiver estimates its line, while `sent` is what goes there."""
+        falling = self._estimate is not None and estimate < self._estimate * FALLING
+        self._estimate = estimate
+        self._has_room = estimate >= sent * ROOM
+        if estimate >= sent * SHORT:
+            self._short_since = None
+        elif falling:
+            self._congested(estimate, now)
+        elif self._short_since is None or estimate > self._short_since[1] * GROWTH:
+            self._short_since = now, estimate
+        elif now - self._short_since[0] > STUCK:
+            self._short_since = None
+            self._congested(max(estimate, sent / 2), now)
 
+    def lost(self, fraction: float, sent: float, now: float) -> None:
+        """The receiver reports how much of a stream got lost lately (0 to 1)."""
+        trial = now - self._raised_at < TRIAL
+        if fraction <= (LOSS / 2 if trial else LOSS):
+            self._lossy = False
+        elif self._lossy or trial:
+            self._lossy = False
+            self._congested(max(sent * (1 - fraction / 2), LOSS_FLOOR), now)
+        else:
+            self._lossy = True
 
-def needs_boot(track: Track, connected_at: float, now: float) -> bool:
-    """Whether the relay should vouch for BOOT_BITRATE: at the start, or while nobody reports."""
-    if track.kind != "video" or track.ssrc is None:
-        return False
-    if track.role == "screen" and not track.outputs:
-        return False  # nobody's screen is up: its share would only inflate the camera's
-    return now - connected_at < BOOT_SPAN or allowed(track, now) is None
+    def _congested(self, rate: float, now: float) -> None:
+        if rate < self.limit:
+            self.limit = rate
+            self.changed = True
+        if now - self._congested_at > 1.0:  # what is on its way yet will be reported too
+            failed = now - self._raised_at < BLAME
+            self._pause = min(2 * self._pause, LONGEST_PAUSE) if failed else PAUSE
+        self._congested_at = now
+        self._hold_until = now + self._pause
+
+    def may_rise(self, now: float) -> bool:
+        """Whether a step up may be tried now."""
+        return now >= self._hold_until and self._has_room
+
+    def rise(self, limit: float, now: float) -> None:
+        """Try that much."""
+        self.limit = max(self.limit, limit)
+        self._raised_at = now
+        self._hold_until = now + TRIAL
+        self.changed = True
+
+    def follow(self, now: float) -> None:
+        """Take the receiver's growing estimate over, for a publisher that fits its picture to it."""
+        if self._estimate is not None and self._estimate > self.limit and now - self._congested_at > 1.0:
+            self.limit = min(self._estimate, FIRST)

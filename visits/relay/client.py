@@ -107,6 +107,14 @@ class RelayClient:
         """
         await self._command("share", room, node, peer=peer)
 
+    async def prefer(self, *, room: str, peer: str, epoch: int, heights: dict[int, int], node: str) -> None:
+        """How high, in pixels, the page of this copy shows each receiving slot; 0 is hidden.
+
+        The screen's index comes after the last slot's; what is not named stays as it was. Nothing happens if
+        the copy is not there. Raises RelayUnavailable.
+        """
+        await self._command("prefer", room, node, peer=peer, epoch=epoch, heights=heights)
+
     async def news(self, *, room: str, node: str) -> list[RoomEvent]:
         """Who is in the room now and what each of them sees, as ``events`` would have told it; none for no such room.
 
@@ -246,13 +254,14 @@ class RoomEvents(AsyncIterator[RoomEvent]):
         while True:
             try:
                 message = await (await self._subscribe()).get_message(timeout=LISTEN)
-            except (RedisError, OSError):
+            except (RedisError, OSError, UnicodeDecodeError):
                 _heed_cancellation()
                 await self.aclose()
                 await asyncio.sleep(PAUSE)
                 continue
             if message is not None and message["type"] == "message":
-                return RoomEvent.from_text(message["data"])
+                with contextlib.suppress(ValueError):  # no word of a node of ours
+                    return RoomEvent.from_text(message["data"])
 
     async def aclose(self) -> None:
         """End the subscription."""

@@ -84,6 +84,10 @@ class Commands:
                 self._engine.leave(room, peer, epoch)
             case {"command": "share", "room": str(room), "peer": str() | None as peer}:
                 self._engine.share(room, peer)
+            case {
+                "command": "prefer", "room": str(room), "peer": str(peer), "epoch": int(epoch), "heights": dict(heights)
+            }:  # fmt: skip
+                self._engine.prefer(room, peer, epoch, _heights(heights))
             case {"command": "news", "room": str(room)}:
                 return [event.to_text() for event in self._engine.news(room)]
             case {"command": "close_room", "room": str(room), "after": int() | float() as after}:
@@ -97,3 +101,9 @@ class Commands:
         if (grant.node, grant.room) != (self._node, room):
             raise Refused("bad-grant")
         return self._engine.join(room, grant.peer, grant.epoch, offer, self._address).to_json()
+
+
+def _heights(fields: dict[str, Any]) -> dict[int, int]:
+    if not all(key.isascii() and key.isdigit() and len(key) < 3 and type(fields[key]) is int for key in fields):
+        raise Refused("malformed")
+    return {int(key): max(0, height) for key, height in fields.items()}

@@ -70,7 +70,7 @@ class Engine:
             self.roster, self._forwarder, feedback, self.counters, limits, send,
             heard=self._heard, checked=self._checked,
         )  # fmt: skip
-        self._upkeep = Upkeep(limits, self._forwarder, feedback)
+        self._upkeep = Upkeep(limits, self._forwarder, feedback, self._stepped)
 
     def join(self, room_id: str, peer_id: str, epoch: int, offer: str, address: tuple[str, int]) -> Joined:
         """Admit a peer copy and answer its offer with our `address`; an older copy is evicted.
@@ -151,6 +151,16 @@ class Engine:
             raise Refused("no-peer")
         if hall is not None:
             self._reseat(room_id, hall, hall.room.share(peer_id))
+
+    def prefer(self, room_id: str, peer_id: str, epoch: int, heights: dict[int, int]) -> None:
+        """How high the page of this copy shows its slots. Nothing happens if the copy is not here."""
+        hall = self.halls.get(room_id)
+        peer = hall.copies.get(peer_id) if hall else None
+        if peer is None or peer.epoch != epoch:
+            return
+        peer.heights |= {index: height for index, height in heights.items() if index <= len(peer.slots)}
+        if peer.connected:
+            self._upkeep.choose(peer, time.monotonic())
 
     def close_room(self, room_id: str, after: float = 0.0) -> None:
         """Let everybody in the room go, at once or `after` seconds; nothing happens if there is no such room.
@@ -244,15 +254,30 @@ class Engine:
 
     def _reseat(self, room_id: str, hall: Hall, changed: set[str]) -> None:
         now = time.monotonic()
-        for track in seat(hall.room, hall.copies):
+        wanted, stepped = seat(hall.room, hall.copies, now)
+        for track in wanted:
             self._forwarder.ask_keyframe(track, now)
-        for peer_id in changed:
+        for peer_id in changed | {peer.peer_id for peer in stepped}:
             self._announce(room_id, self._view(hall, hall.copies[peer_id]))
+
+    def _stepped(self, peer: Peer) -> None:
+        """Somebody sees a picture better or worse than before."""
+        hall = self.halls.get(peer.room)
+        if hall is not None and hall.copies.get(peer.peer_id) is peer:
+            self._announce(peer.room, self._view(hall, peer))
 
     @staticmethod
     def _view(hall: Hall, peer: Peer) -> RoomEvent:
         view = hall.room.members[peer.peer_id].view
-        return RoomEvent("view", peer.peer_id, peer.epoch, dict(view.slots), view.screen)
+        watched = {
+            other.peer_id: other.steps[index]
+            for other in hall.copies.values()
+            for index, (_, tracks) in other.watching.items()
+            if index in other.steps and tracks[0].owner is peer
+        }
+        return RoomEvent(
+            "view", peer.peer_id, peer.epoch, dict(view.slots), view.screen, steps=peer.steps, watched=watched
+        )
 
     def _gone(self, peer: Peer, why: str) -> None:
         """End a copy for good: its seat is free, the others' slots are emptied."""

@@ -1,16 +1,22 @@
-"""RTCP between receivers and publishers: translated where a slot renumbers, limited where abused."""
+"""RTCP between receivers and publishers: translated where a slot renumbers, limited where abused.
+
+Each leg is looked at by itself: a receiver's reports say what its own line takes, and a publisher hears
+from the relay how its packets arrive there. So nobody's bad line makes somebody else's picture worse.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from weakref import WeakKeyDictionary
 
-from visits.relay import bandwidth, rtcp, sdp
+from visits.relay import pictures, rtcp, sdp
+from visits.relay.arrivals import Reception
 from visits.relay.counters import Counters
 from visits.relay.forward import Forwarder
 from visits.relay.peer import Peer
-from visits.relay.slots import Slot
 from visits.relay.statistics import Statistics
 from visits.relay.tracks import Track
+
+HEARD_FOR = 6.0  # seconds; sound is reported every five
 
 
 class Feedback:
@@ -20,10 +26,11 @@ class Feedback:
         self._forwarder = forwarder
         self._counters = counters
         self._statistics = statistics
+        self._lost_sound: WeakKeyDictionary[Track, tuple[int, float]] = WeakKeyDictionary()  # in 1/256, when
 
     def receive(self, peer: Peer, packet: bytes, now: float) -> None:
         """Act on one decrypted compound packet of `peer`. ValueError if it is malformed."""
-        blocks: dict[Track, list[rtcp.ReportBlock]] = {}
+        lost: list[int] = []  # of pictures, in 1/256
         for message in rtcp.parse(packet):
             if not peer.affords(_cost(message)):
                 self._counters.refuse("over_budget", peer.peer_id)
@@ -32,7 +39,7 @@ class Feedback:
                 case rtcp.SenderReport():
                     self._sender_report(peer, message, now)
                 case rtcp.ReportBlock():
-                    self._collect(peer, message, blocks, now)
+                    self._collect(peer, message, lost, now)
                 case rtcp.KeyframeRequest():
                     slot = peer.by_slot_ssrc.get(message.ssrc)
                     if slot is not None and slot.target is not None:
@@ -41,14 +48,16 @@ class Feedback:
                 case rtcp.Nack():
                     self._repair(peer, message, now)
                 case rtcp.Remb():
-                    self._estimate(peer, message, now)
-        self._report(blocks)
+                    peer.line.estimated(message.bitrate, peer.sent.rate, now)
+        if lost:
+            peer.line.lost(max(lost) / 256, peer.sent.rate, now)
 
     def _sender_report(self, peer: Peer, report: rtcp.SenderReport, now: float) -> None:
         """Pass on NTP time (lip sync) with the slot's own timestamp and counts."""
         track, is_rtx = peer.by_ssrc.get(report.ssrc, (None, False))
         if track is None or is_rtx:
             return
+        peer.receptions.setdefault(report.ssrc, Reception()).heard(report.ntp, now)
         for slot in track.outputs:
             if slot.source is track and not slot.waiting:
                 translated = rtcp.SenderReport(
@@ -61,24 +70,17 @@ class Feedback:
                 self._forwarder.send_rtcp(slot.owner, rtcp.sender_report(translated))
                 self._statistics.sent(slot, report.ntp, now)
 
-    def _collect(
-        self, peer: Peer, block: rtcp.ReportBlock, blocks: dict[Track, list[rtcp.ReportBlock]], now: float
-    ) -> None:
+    def _collect(self, peer: Peer, block: rtcp.ReportBlock, lost: list[int], now: float) -> None:
         slot = peer.by_slot_ssrc.get(block.ssrc)
-        if slot is not None:
-            self._statistics.reported(slot, block, now)
-        track = slot.source if slot is not None and not slot.waiting else None
-        if slot is None or track is None or track.ssrc is None:
+        if slot is None:
             return
-        highest = block.highest - slot.sequence_offset & 0xFFFFFFFF  # with its cycles, or it would jump at a wrap
-        blocks.setdefault(track, []).append(replace(block, ssrc=track.ssrc, highest=highest))
-
-    def _report(self, blocks: dict[Track, list[rtcp.ReportBlock]]) -> None:
-        by_publisher: dict[Peer, list[rtcp.ReportBlock]] = {}
-        for track, some in blocks.items():
-            by_publisher.setdefault(track.owner, []).extend(some)
-        for publisher, all_of_them in by_publisher.items():
-            self._forwarder.send_rtcp(publisher, rtcp.receiver_report(all_of_them))
+        self._statistics.reported(slot, block, now)
+        if slot.kind == "video":
+            lost.append(block.loss >> 24)
+        elif slot.source is not None:
+            before, at = self._lost_sound.get(slot.source, (0, 0.0))
+            worst = max(block.loss >> 24, before if now - at < HEARD_FOR / 2 else 0)
+            self._lost_sound[slot.source] = worst, now
 
     def _repair(self, peer: Peer, request: rtcp.Nack, now: float) -> None:
         """Resend what the slot still has; ask the publisher for what it never got."""
@@ -93,41 +95,33 @@ class Feedback:
             elif packet:
                 self._counters.note("nack_hit")
                 self._forwarder.resend(slot, packet)
-        if missing and slot.kind == "video" and slot.source.ssrc is not None:
+        if missing and slot.source.nack and slot.source.ssrc is not None:
             self._counters["nack_miss"] += len(missing)
             self._forwarder.send_rtcp(slot.source.owner, rtcp.nack(slot.source.ssrc, missing))
 
-    def _estimate(self, peer: Peer, remb: rtcp.Remb, now: float) -> None:
-        """Divide a receiver's estimate among its publishers, and tell them the least of all."""
-        slots: list[Slot] = []
-        for ssrc in dict.fromkeys(remb.ssrcs):
-            slot = peer.by_slot_ssrc.get(ssrc)
-            if slot is not None and slot.kind == "video":
-                slots.append(slot)
-        touched: dict[Peer, None] = {}
-        for slot, share in bandwidth.divide(remb.bitrate, slots):
-            track = slot.source
-            if track is not None:
-                track.estimates[slot.ssrc] = (share, now)
-                touched[track.owner] = None
-        for publisher in touched:
-            self.tell_bitrate(publisher, now)
+    def tell(self, publisher: Peer, now: float) -> None:
+        """Tell the publisher how its streams arrive, and what it may send of its pictures.
 
-    def tell_bitrate(self, publisher: Peer, now: float) -> None:
-        """Send the publisher one REMB for all of its video, or the start value."""
-        total, ssrcs = 0, []
+        For sound the loss that the worst of its receivers sees counts too: Opus arms itself against it.
+        """
+        publisher.told_at = now
+        blocks, ssrcs = [], []
         for track in publisher.tracks.values():
-            if track.kind != "video" or track.ssrc is None:
+            if track.ssrc is None:
                 continue
-            rate = bandwidth.allowed(track, now)
-            if bandwidth.needs_boot(track, publisher.connected_at, now):
-                rate = max(rate or 0, bandwidth.BOOT_BITRATE)
-            if rate is not None:
-                total += rate
+            if track.kind == "video":
                 ssrcs.append(track.ssrc)
+            lost, at = self._lost_sound.get(track, (0, 0.0))
+            reception = publisher.receptions.setdefault(track.ssrc, Reception())
+            block = reception.report(track, lost if now - at < HEARD_FOR else 0, now)
+            if block is not None:
+                blocks.append(block)
+        message = rtcp.receiver_report(blocks)
         if ssrcs:
+            publisher.ceiling = pictures.ceiling(publisher, now)
+            message += rtcp.remb(publisher.ceiling, ssrcs)
             self._counters.note("remb_sent")
-            self._forwarder.send_rtcp(publisher, rtcp.remb(total, ssrcs))
+        self._forwarder.send_rtcp(publisher, message)
 
 
 def _cost(message: rtcp.Message) -> int:
@@ -135,7 +129,7 @@ def _cost(message: rtcp.Message) -> int:
     match message:
         case rtcp.Nack():
             return len(message.lost)
-        case rtcp.SenderReport() | rtcp.Remb():
+        case rtcp.SenderReport():
             return sdp.MAX_SLOTS  # one to each of the others
         case _:
             return 1

@@ -6,7 +6,8 @@ import asyncio
 import secrets
 
 from visits.relay import rtp, sdp
-from visits.relay.arrivals import Arrivals
+from visits.relay.arrivals import Arrivals, Reception
+from visits.relay.bandwidth import Line, Meter
 from visits.relay.hooks import SecureLink
 from visits.relay.slots import Slot
 from visits.relay.tracks import Track
@@ -32,7 +33,8 @@ class Peer:
         self.joined_at = now
         self.connected_at = now
         self.heard_at = now
-        self.vouched_at = float("-inf")  # last REMB that no receiver asked for
+        self.told_at = float("-inf")  # when it last heard how its own streams do
+        self.ceiling = 0  # bit/s, as it was told
         self.handshake: asyncio.Task[None] | None = None
         self.budget = 0.0  # work that may still be asked of the relay now, in packets
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
@@ -45,9 +47,24 @@ class Peer:
         self.by_slot_ssrc: dict[int, Slot] = {}
         self.arrivals = Arrivals()
         self.transport_sequence: int | None = None  # id of the extension that numbers packets for `arrivals`
+        self.receptions: dict[int, Reception] = {}  # by SSRC
+        self.rates: dict[Track, float] = {}  # bit/s of each video track
+        self._meters: dict[Track, Meter] = {}
+        self.alive_since: dict[Track, float] = {}  # of the video layers that are sent now
+        self.settled = 0  # how many of them are for long enough
+        self.audience = 0  # other people in the room
+        self.watchers: set[Peer] = set()  # who have a place for our pictures
+        self.offers: dict[str, dict[Slot, float]] = {}  # by role: bit/s that each receiver has for the picture
+        self.line = Line()  # towards this peer as a receiver
+        self.sent = Meter()
+        self.watching: dict[int, tuple[Slot, list[Track]]] = {}  # by index: the video slots that are in use
+        self.heights: dict[int, int] = {}  # how large the page shows them, where it has told
+        self.steps: dict[int, str] = {}  # of the ladder, by index, where it is not "full"
+        self.looked_at = now
         self._published: dict[str, Published] = {}  # by mid
         self._mid_extensions: set[int] = set()
         self._take_layout()
+        self.families = [family for role in ("camera", "screen") if (family := self.layers(role))]
 
     def _take_layout(self) -> None:
         for role in ("microphone", "camera", "screen"):
@@ -62,9 +79,11 @@ class Peer:
         if media.codec is None:
             return
         published = self._published[media.mid] = Published(media)
-        for rid in media.layers or [None]:
+        rids: list[str | None] = [*media.layers] or [None]
+        for rid in rids:
             track = Track(role, media.kind, media.codec, media.extensions, rid)
             track.owner = self
+            track.nack = track.nack or media.nack
             self.tracks[role if rid is None else f"{role}/{rid}"] = published.tracks[rid] = track
         if rtp.MID in media.extensions:
             self._mid_extensions.add(media.extensions[rtp.MID])
@@ -139,6 +158,13 @@ class Peer:
     def layers(self, role: str) -> list[Track]:
         """The encodings of what the peer publishes in that role, the smallest picture first."""
         return [track for track in self.tracks.values() if track.role == role]
+
+    def measure(self, now: float) -> None:
+        """Read the rates of what comes from the peer and of what goes to it. Call it some times a second."""
+        for track in self.tracks.values():
+            if track.kind == "video":
+                self.rates[track] = self._meters.setdefault(track, Meter()).read(track.octets, now)
+        self.sent.read(sum(slot.octets for slot in self.every_slot()), now)
 
     def find(self, packet: bytes, ssrc: int) -> tuple[Track, bool] | None:
         """The track of a decrypted packet, learned by its MID and RID if need be.

@@ -1,24 +1,31 @@
-"""What one peer needs by the clock: packet budget, keyframe requests until they come, REMB."""
+"""What one peer needs by the clock: packet budget, reports, keyframe requests until they come, its layers."""
 
 from __future__ import annotations
 
-from visits.relay import bandwidth
+from collections.abc import Callable
+
+from visits.relay import bandwidth, pictures
 from visits.relay.config import Limits
 from visits.relay.feedback import Feedback
 from visits.relay.forward import Forwarder
 from visits.relay.peer import Peer
+from visits.relay.seating import hungry
 from visits.relay.tracks import Track
 
 SENDING = 2.0  # seconds; a camera silent for longer has no keyframe to give
+LOOK_PAUSE = 0.5  # seconds between two looks at rates and lines
 
 
 class Upkeep:
-    """Called some ten times a second for each peer."""
+    """Called some ten times a second for each peer. `stepped` hears of peers whose view took a step on the ladder."""
 
-    def __init__(self, limits: Limits, forwarder: Forwarder, feedback: Feedback) -> None:
+    def __init__(
+        self, limits: Limits, forwarder: Forwarder, feedback: Feedback, stepped: Callable[[Peer], None]
+    ) -> None:
         self._limits = limits
         self._forwarder = forwarder
         self._feedback = feedback
+        self._stepped = stepped
         self._last: float | None = None
         self._elapsed = 0.0
 
@@ -29,7 +36,7 @@ class Upkeep:
         return self._elapsed
 
     def serve(self, peer: Peer, now: float) -> None:
-        """Refill the budget; if the peer is connected, repeat what it has not heeded yet."""
+        """Refill the budget; if the peer is connected, tell it what is due and repeat what it has not heeded yet."""
         limit = self._limits.packets_per_second
         peer.budget = min(limit, peer.budget + limit * self._elapsed)
         if not peer.connected:
@@ -37,14 +44,39 @@ class Upkeep:
         report = peer.arrivals.report(next(iter(peer.by_ssrc), 0))
         if report is not None:
             self._forwarder.send_rtcp(peer, report)
-        boots = False
         for track in peer.tracks.values():
             if self._owes_keyframe(track, now):
                 self._forwarder.ask_keyframe(track, now)
-            boots = boots or bandwidth.needs_boot(track, peer.connected_at, now)
-        if boots and now - peer.vouched_at >= bandwidth.BOOT_PAUSE:
-            peer.vouched_at = now
-            self._feedback.tell_bitrate(peer, now)
+        if pictures.note_alive(peer, now):
+            for receiver in peer.watchers:
+                receiver.line.changed = True
+        if now - peer.looked_at >= LOOK_PAUSE:
+            peer.looked_at = now
+            peer.measure(now)
+            # A line that had trouble is tried again, and a publisher may fit itself to it.
+            peer.line.changed |= bool(peer.steps) or peer.line.limit < bandwidth.FIRST
+        if peer.line.changed:
+            self.choose(peer, now)
+        if now - peer.told_at >= self._told_every(peer, now):
+            self._feedback.tell(peer, now)
+
+    def choose(self, receiver: Peer, now: float) -> None:
+        """Give the receiver the layers that suit it now."""
+        publishers = pictures.choose(receiver, now)
+        for track in hungry(receiver):
+            self._forwarder.ask_keyframe(track, now)
+        for _, tracks in receiver.watching.values():
+            publisher = tracks[0].owner
+            if pictures.ceiling(publisher, now) < publisher.ceiling:
+                self._feedback.tell(publisher, now)
+        for peer in publishers | ({receiver} if publishers else set()):
+            self._stepped(peer)
+
+    @staticmethod
+    def _told_every(peer: Peer, now: float) -> float:
+        # Who is not told of each packet believes the REMB, and only at the start so quickly.
+        begins = now - peer.connected_at < bandwidth.BOOT_SPAN and peer.transport_sequence is None
+        return bandwidth.BOOT_PAUSE if begins else bandwidth.REPEAT
 
     @staticmethod
     def _owes_keyframe(track: Track, now: float) -> bool:

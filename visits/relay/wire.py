@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn, cast
 
 NODES = "relay:pulses"
 HEARTBEAT = 0.5  # seconds between two pulses of a node
@@ -75,7 +75,15 @@ class Pulse:
 
     @classmethod
     def from_text(cls, text: str, age: float) -> Pulse:
-        return cls(**{**json.loads(text), "age": age})
+        """Read it. ValueError if it is none."""
+        match read_json(text):
+            case {
+                "address": str(address), "rooms": int(rooms), "peers": int(peers), "capacity": int(capacity),
+                "cpu": int() | float() as cpu, "bitrate": int(bitrate), "load": int() | float() as load,
+                "full": str(full), "gone": bool(gone), "facts": dict(facts),
+            }:  # fmt: skip
+                return cls(address, rooms, peers, capacity, cpu, bitrate, load, full, gone, age, facts)
+        raise ValueError("not a pulse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,15 @@ class StreamFigures(NamedTuple):
     jitter: float | None
     round_trip: float | None
 
+    @classmethod
+    def read(cls, data: object) -> StreamFigures:
+        """From JSON. ValueError if it is none."""
+        match data:
+            case [str(), str() | None, str(), int(bitrate), *rest] if len(rest) == 3 and 0 <= bitrate < 1e12:
+                if all(value is None or (isinstance(value, int | float) and 0 <= value < 1e6) for value in rest):
+                    return cls(*cast(Any, data))
+        raise ValueError("not the figures of a stream")
+
 
 @dataclass(frozen=True, slots=True)
 class RoomEvent:
@@ -133,7 +150,9 @@ class RoomEvent:
 
     ``connected``: its media can flow. ``away``: silent for some seconds; ``back``: heard again.
     ``gone``: left, vanished, or never came through; a copy that a newer one evicts is not
-    announced. ``view``: what it sees from now on, `slots` (index to peer) and `screen`. ``stats``
+    announced. ``view``: what it sees from now on, `slots` (index to peer) and `screen`; where a picture is
+    less than it could be for the receiver's line's sake, `steps` says "low" or "paused" (by index, the screen's
+    comes after the last slot), and `watched` who sees its own pictures so (peer to step). ``stats``
     is about the whole room and has `streams` only.
     """
 
@@ -143,13 +162,43 @@ class RoomEvent:
     slots: dict[int, str] = field(default_factory=dict)
     screen: str | None = None
     streams: list[StreamFigures] = field(default_factory=list)
+    steps: dict[int, str] = field(default_factory=dict)
+    watched: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_text(cls, text: str) -> RoomEvent:
-        data = json.loads(text)
-        slots = {int(index): peer for index, peer in data["slots"].items()}
-        streams = [StreamFigures(*one) for one in data["streams"]]
-        return cls(data["kind"], data["peer"], data["epoch"], slots, data["screen"], streams)
+        """Read it. ValueError if it is none."""
+        match read_json(text):
+            case {
+                "kind": str(kind), "peer": str(peer), "epoch": int(epoch), "slots": dict(slots),
+                "screen": str() | None as screen, "streams": list(streams), "steps": dict(steps),
+                "watched": dict(watched),
+            }:  # fmt: skip
+                figures = [StreamFigures.read(one) for one in streams]
+                return cls(kind, peer, epoch, _by_index(slots), screen, figures, _by_index(steps), _texts(watched))
+        raise ValueError("not a room event")
+
+
+def read_json(text: str) -> Any:
+    """The JSON in `text`. ValueError whatever is wrong with it."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("JSON is too deep") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")
+
+
+def _texts(data: dict[Any, Any]) -> dict[str, str]:
+    if not all(isinstance(value, str) for value in data.values()):
+        raise ValueError("not text")
+    return data
+
+
+def _by_index(data: dict[Any, Any]) -> dict[int, str]:
+    return {int(index): value for index, value in _texts(data).items()}

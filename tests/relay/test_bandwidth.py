@@ -1,0 +1,146 @@
+"""What a receiver's line can take, found out by what it reports."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from visits.relay import bandwidth
+from visits.relay.bandwidth import FIRST, LOSS_FLOOR, PAUSE, Line, Meter
+
+STEPS = [150_000, 500_000, 1_500_000]
+
+
+class Bottleneck:
+    """A receiver behind a line of `capacity`, that estimates as browsers do."""
+
+    def __init__(self, capacity: float) -> None:
+        self.capacity = capacity
+        self.estimate = 300_000.0
+
+    def answer(self, sent: float) -> int:
+        """The estimate a second later."""
+        if sent > self.capacity:
+            self.estimate = min(self.estimate, 0.85 * self.capacity)
+        else:
+            self.estimate = max(self.estimate, min(1.08 * self.estimate, 1.5 * sent + 10_000))
+        return int(self.estimate)
+
+
+def live(capacity, seconds: int, line: Line | None = None) -> tuple[Line, list[int]]:
+    """A camera in three layers over a line for so long; which one was shown in each second."""
+    line = line or Line()
+    receiver, shown = Bottleneck(0), []
+    for second in range(seconds):
+        receiver.capacity = capacity(second)
+        index = max((i for i, rate in enumerate(STEPS) if rate <= line.limit), default=-1)
+        if index < 2 and line.may_rise(second):
+            line.rise(STEPS[index + 1], second)
+            index += 1
+        shown.append(index)
+        sent = STEPS[index] if index >= 0 else 0
+        line.estimated(receiver.answer(sent), sent, second)
+    return line, shown
+
+
+def switches(shown: list[int]) -> int:
+    return sum(a != b for a, b in pairwise(shown))
+
+
+def test_a_good_line_shows_the_best_layer_from_the_first_second_on():
+    assert live(lambda _: 10e6, 60)[1] == [2] * 60
+
+
+@pytest.mark.parametrize(("capacity", "best"), [(1_000_000, 1), (700_000, 1), (300_000, 0)])
+def test_a_narrow_line_finds_its_layer_and_does_not_flap(capacity, best):
+    _, shown = live(lambda _: capacity, 300)
+    assert shown.count(best) > 240
+    assert switches(shown[100:]) <= 2 * (200 / bandwidth.LONGEST_PAUSE) + 2
+
+
+def test_a_squeezed_line_steps_down_within_seconds_and_comes_back():
+    _, shown = live(lambda second: 10e6 if not 20 <= second < 80 else 300_000, 160)
+    assert set(shown[:20]) == {2}
+    assert max(shown[22:28]) == 0
+    assert shown[20:80].count(0) > 50
+    assert set(shown[150:]) == {2}
+
+
+def test_an_estimate_that_only_follows_a_quiet_camera_is_no_trouble():
+    line = Line()
+    for second in range(60):
+        line.estimated(int(1.5 * 80_000) + second % 3, 80_000, second)
+    assert line.limit == FIRST
+
+
+def test_a_stuck_estimate_is_a_full_line():
+    line = Line()
+    for second in range(10):
+        line.estimated(400_000, 1_500_000, second)
+    assert line.limit < 1_500_000
+    assert not line.may_rise(9)
+
+
+def test_loss_counts_when_it_lasts_and_never_silences_a_camera():
+    line = Line()
+    line.lost(0.3, 1_000_000, 0.0)
+    assert line.limit == FIRST
+    line.lost(0.3, 1_000_000, 1.0)
+    assert line.limit == 850_000
+    for second in range(2, 60):
+        line.lost(0.5, line.limit, second)
+    assert line.limit == LOSS_FLOOR
+
+
+def test_a_little_loss_is_radio():
+    line = Line()
+    for second in range(60):
+        line.lost(0.08, 1_000_000, second)
+    assert line.limit == FIRST
+
+
+def test_pauses_grow_with_each_failed_trial_and_are_short_again_after_a_good_one():
+    line, now, pauses = Line(), 0.0, []
+    for _ in range(5):
+        line.rise(1_000_000, now)
+        line.estimated(800_000, 0, now)
+        line.estimated(500_000, 1_000_000, now + 2)
+        begins = now + 2
+        line.estimated(900_000, 100_000, begins)
+        now = next(begins + k / 10 for k in range(1000) if line.may_rise(begins + k / 10))
+        pauses.append(round(now - begins))
+    assert pauses == [16, 32, 64, 64, 64]
+    line.rise(1_000_000, now)
+    line.estimated(800_000, 0, now)
+    line.estimated(500_000, 1_000_000, now + 100)
+    line.estimated(600_000, 100_000, now + 101)
+    assert line.may_rise(now + 100 + PAUSE)
+
+
+def test_random_reports_never_raise_a_limit():
+    chance, line = random.Random(5), Line()
+    for second in range(2000):
+        before = line.limit
+        if chance.random() < 0.5:
+            line.estimated(chance.randrange(1 << 40), chance.random() * 5e6, second / 10)
+        else:
+            line.lost(chance.random(), chance.random() * 5e6, second / 10)
+        assert 0 <= line.limit <= before
+
+
+def test_a_fitting_publisher_follows_a_growing_estimate():
+    line = Line()
+    line.estimated(1_000_000, 0, 0.0)
+    line.estimated(300_000, 1_000_000, 1.0)
+    assert line.limit == 300_000
+    line.estimated(600_000, 290_000, 3.0)
+    line.follow(3.0)
+    assert line.limit == 600_000
+
+
+def test_a_meter_reads_rates():
+    meter = Meter()
+    assert meter.read(1000, 0.0) == 0
+    assert meter.read(2000, 0.2) == 0
+    assert meter.read(126_000, 1.0) == 1_000_000
+    assert meter.read(100, 2.0) == 0

@@ -1,0 +1,150 @@
+"""Points a receiver's video slots at layers, by its line, its page and what is alive. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visits.relay import layers
+from visits.relay.bandwidth import BOOT_BITRATE
+from visits.relay.layers import Layer, Wish
+from visits.relay.peer import Peer
+from visits.relay.slots import Slot
+from visits.relay.tracks import Track
+
+SOUND = 50_000  # bit/s of one voice, with its headers
+DEAD_AFTER = {"camera": 0.5, "screen": 2.0}  # seconds that a layer is behind the newest of its picture
+SILENT_AFTER = 3.0  # seconds; a camera is off, and costs nothing
+STEADY_AFTER = 1.0  # seconds that a layer must have been alive before somebody is moved up to it
+GUESS = {"camera": (1_500_000, 500_000, 150_000), "screen": (2_500_000, 400_000, 200_000)}  # the largest first
+LEAST = 0.3  # of the guess: what stands still now may move soon
+EASY = 400_000  # a picture that has to fit into less is not what the publisher could send
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A slot with a publisher behind it; `alive` are the layers to choose from."""
+
+    index: int
+    slot: Slot
+    alive: list[Track]
+    wish: Wish
+    is_fitted: bool  # the publisher fits its picture to this receiver
+
+
+def choose(receiver: Peer, now: float) -> set[Peer]:
+    """Assign the video slots of a connected receiver anew.
+
+    Returns the publishers of whom it now sees more or less by its line's fault than before.
+    """
+    shown = [_look(receiver, index, slot, tracks, now) for index, (slot, tracks) in receiver.watching.items()]
+    wishes = [each.wish for each in shown]
+    fitted = sum(each.is_fitted for each in shown)
+    if fitted:
+        receiver.line.follow(now)
+    chosen, room = _share_out(receiver, wishes, now)
+    steps: dict[int, str] = {}
+    for each, number in zip(shown, chosen, strict=True):
+        each.slot.assign(each.alive[number] if number is not None else None)
+        offer = room
+        if number is not None:
+            offer = each.wish.layers[number].rate + (room / fitted if each.is_fitted else room)
+        track = each.alive[0]
+        track.owner.offers.setdefault(track.role, {})[each.slot] = offer
+        step = layers.step(each.wish, number)
+        if step == layers.FULL and each.is_fitted and number is not None and offer < EASY:
+            step = layers.LOW
+        if step != layers.FULL:
+            steps[each.index] = step
+    before, receiver.steps = receiver.steps, steps
+    receiver.line.changed = False
+    return {each.alive[0].owner for each in shown if steps.get(each.index) != before.get(each.index)}
+
+
+def _share_out(receiver: Peer, wishes: list[Wish], now: float) -> tuple[list[int | None], float]:
+    """The choice, and what is left of the line. A step up is tried when the line may rise."""
+    line = receiver.line
+    sound = SOUND * sum(1 for audio, _ in receiver.slots if audio is not None and audio.source is not None)
+    chosen = layers.share_out(line.limit - sound, wishes)
+    more = layers.next_budget(wishes, chosen)
+    if more is not None and line.may_rise(now):
+        line.rise(more + sound, now)
+        chosen = layers.share_out(line.limit - sound, wishes)
+    return chosen, max(0.0, line.limit - sound - layers.total(wishes, chosen))
+
+
+def _look(receiver: Peer, index: int, slot: Slot, tracks: list[Track], now: float) -> _Shown:
+    publisher, role = tracks[0].owner, tracks[0].role
+    alive = alive_layers(tracks, now, slot.target)
+    offers = publisher.offers.get(role, {})
+    best = max(offers.values(), default=float("inf"))
+    is_fitted = len(alive) == 1 and offers.get(slot, best) >= best
+    sizes = [
+        Layer(
+            layers.FLOOR
+            if is_fitted
+            else int(min(_cost(track, tracks, now), best if len(alive) == 1 else BOOT_BITRATE)),
+            layers.nominal_height(tracks.index(track), len(tracks)),
+        )
+        for track in alive
+    ]
+    is_screen = role == "screen"
+    whole = is_screen or publisher.audience == 1
+    wish = Wish(sizes, receiver.heights.get(index, layers.FULL_HEIGHT), is_screen, whole)
+    return _Shown(index, slot, alive, wish, is_fitted)
+
+
+def _cost(track: Track, family: list[Track], now: float) -> float:
+    if now - max(each.last_packet_at for each in family) > SILENT_AFTER:
+        return 0
+    guess = GUESS[track.role][len(family) - 1 - family.index(track)]
+    measured = track.owner.rates.get(track, 0.0)
+    return max(measured, LEAST * guess) if measured else guess
+
+
+def alive_layers(family: list[Track], now: float, shown: Track | None = None) -> list[Track]:
+    """The layers to choose from, the smallest first; at least one.
+
+    Dead is what falls silent while its siblings go on: of a camera that is off nothing is known, and the
+    choice stays. A layer that has only just begun is not moved up to yet.
+    """
+    newest = max(track.last_packet_at for track in family)
+    if newest == float("-inf"):
+        return [family[-1]]
+    alive = [track for track in family if newest - track.last_packet_at <= DEAD_AFTER[track.role]]
+    steady = [
+        track for track in alive if track is shown or now - track.owner.alive_since.get(track, now) >= STEADY_AFTER
+    ]
+    return steady or alive[:1]
+
+
+def note_alive(publisher: Peer, now: float) -> bool:
+    """Keep the publisher's `alive_since`; whether its receivers should be looked at anew."""
+    sent: dict[Track, float] = {}
+    for family in publisher.families:
+        newest = max(track.last_packet_at for track in family)
+        if now - newest > SILENT_AFTER:
+            continue
+        for track in family:
+            if newest - track.last_packet_at <= DEAD_AFTER[track.role]:
+                sent[track] = publisher.alive_since.get(track, now)
+    settled = sum(1 for since in sent.values() if now - since >= STEADY_AFTER)
+    changed = sent.keys() != publisher.alive_since.keys() or settled != publisher.settled
+    publisher.alive_since, publisher.settled = sent, settled
+    return changed
+
+
+def ceiling(publisher: Peer, now: float) -> int:
+    """What the publisher may send of its pictures, as far as its receivers are concerned.
+
+    A picture in one size fits the receiver that can take most of it. Where there are several sizes each
+    receiver gets the one that fits it, and nobody is told to send less.
+    """
+    rate = 0.0
+    for family in publisher.families:
+        role = family[0].role
+        if role == "screen" and not any(track.outputs for track in family):
+            continue  # nobody's screen is up: its share would only inflate the camera's
+        offers = publisher.offers.get(role, {}).values()
+        is_single = len(alive_layers(family, now)) == 1
+        rate += min(max(offers), BOOT_BITRATE) if offers and is_single else BOOT_BITRATE
+    return int(max(rate, layers.FLOOR))
