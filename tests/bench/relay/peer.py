@@ -50,7 +50,7 @@ class Peer:
         """An offer with these m-sections, (kind, direction) each."""
         sections = [Media.offered(kind, mid, direction) for mid, (kind, direction) in enumerate(directions)]
         for media in sections:
-            if media.direction == "sendonly":
+            if media.direction != "recvonly":
                 media.ssrc = secrets.randbelow(0xFFFFFFFE) + 1
         self.audio = next(media for media in sections if media.kind == "audio" and media.ssrc)
         self.video = next(media for media in sections if media.kind == "video" and media.ssrc)

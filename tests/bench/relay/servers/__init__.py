@@ -26,6 +26,7 @@ SERVERS = {
     "pion-default": "pion.PionDefault",
     "janus": "janus.Janus",
     "janus-loop": "janus.JanusLoop",
+    "stock": "stock.Stock",
 }
 
 
