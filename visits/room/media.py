@@ -58,6 +58,6 @@ async def _tell(command: Callable[[RelayClient], Awaitable[None]]) -> None:
         await command(client)
     except RelayUnavailable:
         # Nobody is cut off less: the browsers hear it by their sockets, and the relay forgets the silent.
-        log.warning("the relay could not be told that somebody left")
+        log.info("the relay could not be told that somebody left")
     finally:
         await client.aclose()
