@@ -18,6 +18,7 @@
 enum { VIDEO, AUDIO, KINDS };
 enum { BATCH = 64, ROOM = 1600, STREAMS = 16, SAMPLE = 8, BINS = 200000, BIN = 5000 };
 #define SECOND 1000000000ull
+#define DRAIN (3 * SECOND / 10)  // at the end of a window nothing is sent for so long: what is on its way comes in
 
 typedef int (*srtp_call)(void *session, void *packet, int *size);
 static srtp_call protect, unprotect, protect_rtcp, unprotect_rtcp;
@@ -54,7 +55,7 @@ struct settings {           // one peer
 
 struct result {             // of one window
     uint64_t sent, send_errors, received, expected, rejected, keyframe_requests;
-    uint64_t streams;       // that were alive in the last half second
+    uint64_t streams;       // that were alive in the last second
     uint64_t latest;        // ns that a packet left after its time, at most
     uint64_t sender_reports, receiver_reports, estimates;
 };
@@ -85,9 +86,10 @@ struct peer {
 static struct track clip[KINDS];
 static struct peer *peers;
 static int count, room, back, stamped;
-static struct result result;
+static struct result result, closed;  // of the window that is open, of the last one
 static uint32_t histogram[BINS];
 static volatile int stopping, wanted, measuring;
+static uint64_t drained;    // while draining: until when
 static pthread_t thread;
 
 static uint64_t clock_ns(clockid_t id) {
@@ -335,7 +337,7 @@ static void open_window(void) {
         }
 }
 
-// By sequence numbers: no packet that was on its way at an edge counts as lost.
+// Lost is what is missing between sequence numbers: no packet that was on its way at the begin counts.
 static void close_window(uint64_t now) {
     result.received = result.expected = result.streams = 0;
     for (int i = 0; i < count; i++)
@@ -343,8 +345,26 @@ static void close_window(uint64_t now) {
             struct receiving *stream = &peers[i].receiving[k];
             result.received += stream->count - stream->base_count;
             result.expected += stream->highest - stream->base_highest;
-            result.streams += now - stream->heard < SECOND / 2;
+            result.streams += now - stream->heard < SECOND;
         }
+    closed = result;
+    for (int i = 0; i < count; i++)  // and on it goes, as if that time had not been
+        for (int kind = 0; kind < KINDS; kind++) peers[i].sending[kind].base += DRAIN;
+}
+
+static void turn_window(uint64_t now) {
+    if (wanted) {
+        open_window();
+    } else if (!drained) {
+        drained = now + DRAIN;
+        return;
+    } else if (now < drained) {
+        return;
+    } else {
+        close_window(now);
+    }
+    drained = 0;
+    measuring = wanted;
 }
 
 static void *run(void *unused) {
@@ -362,13 +382,10 @@ static void *run(void *unused) {
     }
     while (!stopping) {
         uint64_t now = clock_ns(CLOCK_MONOTONIC), next = now + SECOND / 100;
-        if (wanted != measuring) {
-            if (wanted) open_window(); else close_window(now);
-            measuring = wanted;
-        }
+        if (wanted != measuring) turn_window(now);
         for (int i = 0; i < count; i++) {
             struct peer *peer = &peers[i];
-            if (peer->given.publishes)
+            if (peer->given.publishes && !drained)
                 for (int kind = 0; kind < KINDS; kind++) {
                     if (due(peer, kind) <= now) publish(peer, kind, now);
                     if (due(peer, kind) < next) next = due(peer, kind);
@@ -415,7 +432,7 @@ void pump_measure(int on) {
 }
 
 void pump_result(struct result *to, uint32_t *bins) {
-    *to = result;
+    *to = closed;
     memcpy(bins, histogram, sizeof histogram);
 }
 

@@ -66,11 +66,7 @@ async def measure(server: Server, rooms: int, people: int, seconds: float, gap: 
             pump.add(peer)
         pump.start()
         await asyncio.sleep(RAMP)
-        before, spent, at = cpu(server.pid), time.process_time(), time.monotonic()
-        pump.begin()
-        await asyncio.sleep(seconds)
-        window, passed = pump.end(), time.monotonic() - at
-        used, own = cpu(server.pid) - before, time.process_time() - spent
+        window, used, passed, own = await observe(server, pump, seconds)
         held = memory(server.pid) - empty
         pump.stop()
         profile = peers[0].profile
@@ -81,6 +77,15 @@ async def measure(server: Server, rooms: int, people: int, seconds: float, gap: 
         "streams_missing": streams - window.counts["streams"], "load_core": round(own / passed, 3),
         "memory_empty": empty, "memory": held / rooms, "join": took / rooms / people, "profile": profile,
     }  # fmt: skip
+
+
+async def observe(server: Server, pump: Pump, seconds: float) -> tuple[Window, float, float, float]:
+    """One window: what came, CPU of the server, how long it was, CPU of this process (all in seconds)."""
+    used, own, passed = cpu(server.pid), time.process_time(), time.monotonic()
+    pump.begin()
+    await asyncio.sleep(seconds)
+    used, own, passed = cpu(server.pid) - used, time.process_time() - own, time.monotonic() - passed
+    return pump.end(), used, passed, own
 
 
 async def fill(server: Server, rooms: int, people: int) -> tuple[list[Peer], float]:
