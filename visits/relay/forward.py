@@ -42,9 +42,10 @@ class Forwarder:
             self._counters.refuse("rtp_payload_type", peer.peer_id)
             return
         track.last_packet_at = now
-        track.packets += not is_rtx
+        sequence = int.from_bytes(original[2:4], "big")
+        track.packets += track.is_new(sequence) and not is_rtx
         track.octets += len(original) - start
-        self._repair(track, int.from_bytes(original[2:4], "big"))
+        self._repair(track, sequence)
         keyframe = track.kind == "video" and rtp.vp8_keyframe(original, start)
         if keyframe:
             track.keyframe_wanted = False
@@ -63,7 +64,7 @@ class Forwarder:
     def _repair(self, track: Track, sequence: int) -> None:
         """Ask for what got lost before `sequence` at once: a receiver would ask a trip later."""
         lost = track.lost_before(sequence)
-        if lost and track.kind == "video" and track.ssrc is not None:
+        if lost and track.nack and track.ssrc is not None:
             self._counters["nack_own"] += len(lost)
             self.send_rtcp(track.owner, rtcp.nack(track.ssrc, lost))
 

@@ -36,6 +36,7 @@ class Media:
     codec: int | None = None
     rtx: int | None = None
     reduced_rtcp: bool = False
+    nack: bool = False  # whether lost packets of the codec can be asked for
     extensions: dict[str, int] = field(default_factory=dict)  # URI to id
     ssrcs: list[int] = field(default_factory=list)
     rtx_pairs: dict[int, int] = field(default_factory=dict)  # media SSRC to RTX SSRC
@@ -130,6 +131,7 @@ def _parse_media(lines: Sequence[str]) -> Media:
     media = Media(kind)
     formats = rest.split()[2:]
     names: dict[str, str] = {}
+    asked: set[str] = set()  # payload types with NACK
     apt: dict[str, str] = {}  # RTX payload type to the payload type that it repairs
     for line in lines[1:]:
         name, _, value = line.removeprefix("a=").strip().partition(":")
@@ -139,9 +141,12 @@ def _parse_media(lines: Sequence[str]) -> Media:
         elif name == "fmtp" and " apt=" in value:
             number, _, target = value.partition(" apt=")
             apt[number] = target
+        elif name == "rtcp-fb" and value.endswith(" nack"):
+            asked.add(value.partition(" ")[0])
         else:
             _read_attribute(media, name, value)
     _choose_codec(media, formats, names, apt)
+    media.nack = str(media.codec) in asked
     _settle(media)
     return media
 
@@ -295,6 +300,8 @@ def _accepted(media: Media, announced: Announced | None, transport: Transport) -
     if media.kind == "video":
         feedback = UPWARD_FEEDBACK if TRANSPORT_SEQUENCE in media.extensions else FEEDBACK
         lines += [f"a=rtcp-fb:{pt} {each}" for each in feedback]
+    elif media.nack:
+        lines.append(f"a=rtcp-fb:{pt} nack")
     if rtx is not None:
         lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={pt}"]
     lines += [f"a=extmap:{number} {uri}" for uri, number in media.extensions.items()]

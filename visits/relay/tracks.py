@@ -42,13 +42,18 @@ class Track:
         self.rtx_ssrc: int | None = None
         self.outputs: list[Slot] = []
         self.last_packet_at = float("-inf")
-        self.packets = 0  # arrived under `ssrc`: what was retransmitted under `rtx_ssrc` does not count
+        self.packets = 0  # arrived the first time that they were sent, in order
         self.octets = 0  # of payload, with retransmissions
         self.keyframe_wanted = False
+        self.nack = kind == "video"  # whether its publisher sends lost packets again
         self.highest: int | None = None  # the newest sequence number that arrived
         self.route: Voidable | None = None  # how the batched path moves its packets, while nothing changes
         self._asked_at = float("-inf")
         self.estimates: dict[int, tuple[int, float]] = {}  # slot SSRC to (bit/s, when)
+
+    def is_new(self, sequence: int) -> bool:
+        """Whether a packet comes in its turn. Sound that is sent again has no stream of its own to tell it by."""
+        return self.highest is None or later(sequence, self.highest)
 
     def lost_before(self, sequence: int) -> list[int]:
         """Note an arrived packet; the sequence numbers that went missing just before it."""

@@ -10,12 +10,12 @@ const SCREEN_BITS = 2_500_000;
 export class Peer extends EventTarget {
   /**
    * `transforms` may set encoded transforms: it is called with each sender ("audio", "camera", "screen") and
-   * receiver before the offer is made, which is the only moment that every browser accepts.
+   * receiver before the offer is made, which is the only moment that every browser accepts. Without
+   * `iceServers` the relay is reached directly, and nothing else is asked.
    */
-  constructor({make = (config) => new RTCPeerConnection(config), transforms = null} = {}) {
+  constructor({make = (config) => new RTCPeerConnection(config), transforms = null, iceServers = []} = {}) {
     super();
-    // No servers: the relay is reached directly, and nothing outside the clinic is asked.
-    const pc = make({iceServers: [], bundlePolicy: "max-bundle", rtcpMuxPolicy: "require"});
+    const pc = make({iceServers, bundlePolicy: "max-bundle", rtcpMuxPolicy: "require"});
     this.pc = pc;
     // The order is the protocol's.
     this.audio = pc.addTransceiver("audio", {direction: "sendonly"});
@@ -38,7 +38,8 @@ export class Peer extends EventTarget {
 
   /** The offer's SDP. The relay finds us by our first check, so nobody waits for candidates. */
   async offer() {
-    await this.pc.setLocalDescription(await this.pc.createOffer());
+    const {type, sdp} = await this.pc.createOffer();
+    await this.pc.setLocalDescription({type, sdp: repairable(sdp)});
     return this.pc.localDescription.sdp;
   }
 
@@ -75,6 +76,11 @@ export class Peer extends EventTarget {
     this.pc.onconnectionstatechange = null;
     this.pc.close();
   }
+}
+
+/** Browsers can send lost sound again, as they do pictures, but do not offer it by themselves (RFC 4585). */
+function repairable(sdp) {
+  return sdp.replaceAll(/a=rtpmap:(\d+) opus\/48000\/2\r\n/g, "$&a=rtcp-fb:$1 nack\r\n");
 }
 
 async function put(sender, track) {
