@@ -1,7 +1,6 @@
 """How each stream goes: from counters and from what receivers report (RFC 3550 section 6.4)."""
 
 import asyncio
-import json
 import time
 
 import pytest
@@ -183,12 +182,10 @@ async def test_a_node_tells_the_room_and_its_pulse_what_it_costs(nodes, client, 
                     break
     assert "127.0.0.1" not in event.to_text()
 
-    async def facts():
-        return json.loads(await client._redis.get(f"relay:node:{node.node}"))
-
     async with asyncio.timeout(10):
-        while not ((found := await facts())["us_per_packet"] and found["bitrate"]):
+        while not ((pulse := (await client.pulses())[node.node]).bitrate and pulse.facts["us_per_packet"]):
             await asyncio.sleep(0.1)
+    found = pulse.facts
     assert found["packets_per_batch"] >= 1
     assert found["loop_lag_ms"] >= 0
     assert found["counted"]["forwarded"] > 0

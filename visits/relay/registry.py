@@ -5,6 +5,7 @@ Every function lets redis.RedisError out.
 
 from __future__ import annotations
 
+import contextlib
 from typing import cast
 
 from redis.asyncio import Redis
@@ -24,7 +25,8 @@ async def pulses(redis: Redis) -> dict[str, Pulse]:
     found = {}
     for node, text, left in zip(nodes, answers[::2], answers[1::2], strict=True):
         if text is not None and left >= 0:
-            found[node] = Pulse.from_text(text, wire.age(left))
+            with contextlib.suppress(ValueError):  # no word of a node of ours
+                found[node] = Pulse.from_text(text, wire.age(left))
     if len(found) < len(nodes):
         await redis.srem(wire.NODES, *(set(nodes) - set(found)))  # one that lives comes back with its next beat
     return found

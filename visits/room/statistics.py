@@ -154,7 +154,7 @@ def record(*, encounter: uuid.UUID, heard: Mapping[Key, Heard], told: Mapping[Ke
             [LineMinute(seat_id=seat, minute=minute) for seat, minute in keys], ignore_conflicts=True
         )
         for key in keys:
-            rows = LineMinute.objects.filter(seat=key[0], minute=key[1])
+            rows = LineMinute.objects.filter(seat_id=key[0], minute=key[1])
             if key in heard:
                 # Who heard more of the minute than what is on record says it anew.
                 relay = {name: figure.as_row() for name, figure in heard[key].figures.items()}
