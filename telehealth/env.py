@@ -1,6 +1,7 @@
 """Typed access to environment variables; every secret may also come from a file (``NAME_FILE``)."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -36,6 +37,15 @@ def env_int(name: str, default: int) -> int:
 
 def env_list(name: str, default: str = "") -> list[str]:
     return [item.strip() for item in env_str(name, default).split(",") if item.strip()]
+
+
+def env_turn_urls(name: str) -> list[str]:
+    """Read addresses of TURN servers (RFC 7065), separated by commas. Raises ImproperlyConfigured for anything else."""
+    urls = env_list(name)
+    for url in urls:
+        if not re.fullmatch(r"turns?:[^/?#@\s]+(:\d{1,5})?(\?transport=(udp|tcp))?", url):
+            raise ImproperlyConfigured(f"{name} must be like turn:turn.example.org:3478?transport=udp, not {url!r}.")
+    return urls
 
 
 def env_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> SplitResult:

@@ -10,7 +10,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from telehealth.env import env_bool, env_int, env_list, env_secret, env_str, env_url, smtp_settings
+from telehealth.env import env_bool, env_int, env_list, env_secret, env_str, env_turn_urls, env_url, smtp_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_str("TELEHEALTH_DATA", str(BASE_DIR / ".data"))).resolve()
@@ -138,6 +138,9 @@ CELERY_TIMEZONE = "UTC"
 # --- the media relay --------------------------------------------------------------------------
 
 RELAY_SECRET = env_secret("TELEHEALTH_RELAY_SECRET")
+# A TURN server of the clinic's own, for browsers that nothing else gets through to the relay from.
+TURN_URLS = env_turn_urls("TELEHEALTH_TURN_URLS")
+TURN_SECRET = env_secret("TELEHEALTH_TURN_SECRET") if TURN_URLS else ""
 # Who shows it may read /metrics/; without one there is no such page.
 _has_metrics = any(env_str(f"TELEHEALTH_METRICS_TOKEN{suffix}") for suffix in ("", "_FILE"))
 METRICS_TOKEN = env_secret("TELEHEALTH_METRICS_TOKEN", min_length=24) if _has_metrics else ""

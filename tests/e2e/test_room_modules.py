@@ -22,12 +22,13 @@ async (scenario) => {
     wake() { this.woken += 1; },
     say(type, detail = {}) { this.dispatchEvent(new CustomEvent(type, {detail})); },
   });
-  const makePeer = () => {
+  const makePeer = (_, iceServers) => {
     const peer = Object.assign(new EventTarget(), {
       state: "new", slots: new Map(), screenReceiver: null, closed: false, tracks: null, sound: 0,
       offer: async () => `offer ${peers.length}`,
       accept: async (joined) => { for (const slot of joined.slots) peer.slots.set(slot.index, slot); },
       send: async (tracks) => { peer.tracks = tracks; },
+      iceServers,
       heard: async () => peer.sound,
       close() { peer.closed = true; },
       become(state) { peer.state = state; peer.dispatchEvent(new CustomEvent("change", {detail: state})); },
@@ -38,7 +39,8 @@ async (scenario) => {
   const session = new Session(live, {makePeer});
   session.addEventListener("phase", ({detail}) => heard.push(detail));
   session.addEventListener("end", ({detail}) => heard.push(["end", detail.code, detail.over]));
-  const answer = async () => { joins.at(-1).resolve({epoch: joins.length, slots: [{index: 0, audio: "a", video: "v"}]}); await wait(5); };
+  const slots = [{index: 0, audio: "a", video: "v"}];
+  const answer = async () => { joins.at(-1).resolve({epoch: joins.length, slots}); await wait(5); };
   const join = async () => { live.say("up"); await wait(5); await answer(); peers.at(-1).become("connected"); };
   const refuse = async (code) => { joins.at(-1).reject(Object.assign(new Error(code), {code})); await wait(5); };
   const encryption = {policy: "preferred", mode: "on", unable: [], by: null};
@@ -51,10 +53,40 @@ async (scenario) => {
 """
 
 SCENARIOS: dict[str, tuple[str, Any]] = {
-    "joins with the offer it made ahead of time": (
-        """async ({live, peers, joins, join, heard}) => {
-          const ahead = peers.length; await join(); return [ahead, peers.length, joins[0].fields.sdp, heard]; }""",
-        [1, 1, "offer 1", ["connected"]],
+    "joins once it is welcome, by the servers that it is told of": (
+        """async ({live, peers, joins, answer, wait}) => {
+          const ahead = peers.length, detail = {ice_servers: [{urls: ["turn:x"]}]};
+          live.say("up", detail); await wait(5); await answer();
+          return [ahead, peers.length, joins[0].fields.sdp, peers[0].iceServers]; }""",
+        [0, 1, "offer 1", [{"urls": ["turn:x"]}]],
+    ),
+    "a call that moves to another relay keeps its old connection until the new one carries": (
+        """async ({live, peers, joins, join, answer, wait, heard}) => {
+          await join(); live.say("moved"); live.say("moved"); await wait(5); const during = peers[0].closed;
+          await answer(); const answered = peers[0].closed; peers[1].become("connected");
+          return [joins.length, during, answered, peers[0].closed, peers[1].closed, heard]; }""",
+        [2, False, False, True, False, ["connected"]],
+    ),
+    "and has one connection in the end, also when the first new one came to nothing": (
+        """async ({live, peers, joins, join, answer, wait}) => {
+          await join(); live.say("moved"); await wait(5); await answer(); peers[1].become("failed");
+          while (joins.length < 3) await wait(20);
+          await answer(); peers[2].become("connected"); return peers.map((peer) => peer.closed); }""",
+        [True, True, False],
+    ),
+    "full relays are named, and asked again after growing pauses": (
+        """async ({live, joins, refuse, answer, peers, wait, heard}) => {
+          live.say("up"); await wait(5);
+          const at = [];
+          for (const tries of [1, 2, 3]) {
+            while (joins.length < tries) await wait(20);
+            at.push(performance.now()); await refuse("relay-full");
+          }
+          while (joins.length < 4) await wait(20);
+          at.push(performance.now()); await answer(); peers.at(-1).become("connected");
+          const pauses = at.slice(1).map((each, i) => each - at[i]);
+          return [pauses[0] < pauses[1] && pauses[1] < pauses[2], heard]; }""",
+        [True, ["busy", "connected"]],
     ),
     "a new socket takes up the media that flow": (
         """async ({live, peers, joins, join, answer, wait, heard}) => {

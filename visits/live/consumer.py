@@ -72,6 +72,10 @@ class LiveConsumer(AsyncConsumer):
         """The groups of ``visits.live.events`` whose nudges concern this socket."""
         return []
 
+    async def greeting(self) -> dict[str, Any]:
+        """What ``welcome`` tells besides the version."""
+        return {}
+
     async def state(self) -> dict[str, Any]:
         """The whole truth for this person, read from the database now."""
         raise NotImplementedError
@@ -175,7 +179,7 @@ class LiveConsumer(AsyncConsumer):
         for group in self.groups():
             await self.channel_layer.group_add(group, self.channel_name)
             self._joined.append(group)
-        await self.say("welcome", version=VERSION)
+        await self.say("welcome", version=VERSION, **await self.greeting())
         await self.send_state()
         self._clock = asyncio.create_task(self._keep_looking())
 

@@ -28,7 +28,7 @@ from visits.live.consumer import (
 )
 from visits.live.messages import MAX_BYTES, Bucket, Message, Refused, Schema, flag, octets, off, optional, text, whole
 from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent, StreamFigures
-from visits.room import encryption, farewell, joining, nodes, presence, services, statistics
+from visits.room import encryption, farewell, joining, nodes, presence, services, statistics, turn
 from visits.room.ear import Ear
 from visits.room.media import relay
 from visits.room.models import Seat
@@ -89,6 +89,9 @@ class RoomConsumer(LiveConsumer):
 
     async def opened(self) -> None:
         self.visit = await database_sync_to_async(appointment_for)(self.who, self.visit_id, Action.VISIT_JOIN)
+
+    async def greeting(self) -> dict[str, Any]:
+        return {"ice_servers": await database_sync_to_async(turn.servers_for)(self.who, self.visit)}
 
     def groups(self) -> list[str]:
         return [events.visit_group(self.visit_id)]

@@ -30,6 +30,7 @@ def room_words() -> dict[str, Any]:
             "resuming": _("You lost the connection. Joining again, stay here."),
             "blocked": _("This network blocks video calls. Try mobile data or another Wi-Fi."),
             "unavailable": _("The video does not answer. We keep trying, stay here."),
+            "busy": _("All video lines are busy now. We keep trying, stay here."),
             "full": _("This visit is full"),
         },
         "line": {

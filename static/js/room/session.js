@@ -5,7 +5,7 @@
  * connection that joins with the next epoch and takes the seat from the old one. A socket that was lost while the
  * media flow is no such thing: the new one takes the copy up as it is.
  *
- * Events: "phase" (`detail`: joining, connected, resuming, blocked, unavailable, full, encryption-required,
+ * Events: "phase" (`detail`: joining, connected, resuming, blocked, unavailable, busy, full, encryption-required,
  * encryption-undecided; all but "connected" go on trying, the last two when a clinician has turned encryption off),
  * "state" (the protocol's), "view" (who is where changed: ask `people()`, `screen()`), "security" (that of
  * e2ee/security.js), "end" (`detail.code`, `detail.over`).
@@ -30,6 +30,8 @@ export class Session extends EventTarget {
   #security;
   #peer = null; // the one that carries the call
   #next = null; // the one that is about to
+  #old = null; // the one that goes on at another relay until #peer carries
+  #iceServers = []; // by which the relay is reached where nothing else passes; the socket's welcome names them
   #epoch = 0; // of #peer
   #isIn = false; // this socket is that of a copy in the call
   #dead = null; // a connection that is to be replaced, whatever its state says
@@ -46,22 +48,25 @@ export class Session extends EventTarget {
   #leaving = false;
   #ended = false;
 
-  constructor(live, {makePeer = (transforms) => new Peer({transforms})} = {}) {
+  constructor(live, {makePeer = (transforms, iceServers) => new Peer({transforms, iceServers})} = {}) {
     super();
     this.#live = live;
     this.#security = new Security({send: (data) => this.#isIn && live.send("e2ee", {to: null, data})});
     this.#security.addEventListener("change", ({detail}) => this.#tell("security", detail));
-    this.#makePeer = () => makePeer(this.#security.transform);
+    this.#makePeer = () => makePeer(this.#security.transform, this.#iceServers);
     live.addEventListener("e2ee", ({detail}) => this.#security.hear(detail));
     live.addEventListener("down", () => (this.#isIn = false));
-    live.addEventListener("up", () => this.#onUp());
+    live.addEventListener("up", ({detail}) => {
+      this.#iceServers = detail?.ice_servers ?? [];
+      this.#onUp();
+    });
+    live.addEventListener("moved", () => this.#move());
     live.addEventListener("state", ({detail}) => this.#onState(detail));
     live.addEventListener("slots", ({detail}) => {
       this.#roster.place(detail);
       this.#tell("view");
     });
     live.addEventListener("end", ({detail}) => this.#finish(detail.code));
-    this.#prepare();
     this.#enter("joining");
     this.#pulse = new Pulse(
       () => this.#peer,
@@ -142,7 +147,7 @@ export class Session extends EventTarget {
 
   // --- joining ----------------------------------------------------------------------------------
 
-  /** Makes the next connection and its offer ahead of time, so that joining is one message. */
+  /** Makes the next connection and its offer. */
   #prepare() {
     const peer = this.#makePeer();
     peer.offered = peer.send(this.#tracks).then(() => peer.offer());
@@ -204,9 +209,18 @@ export class Session extends EventTarget {
     this.#security.joined();
   }
 
-  /** The new connection carries the call; the relay has let go of the old one already. */
+  /** The call goes on at another relay. Whoever is still at the old one sees us there until the new one carries. */
+  #move() {
+    if (this.#ended || this.#next || !this.#peer) return;
+    this.#old?.close();
+    this.#old = this.#peer;
+    this.#failures = 0;
+    this.#join();
+  }
+
+  /** The new connection carries the call; the relay has let go of the old one already, unless it is another. */
   #take(peer) {
-    this.#peer?.close();
+    if (this.#peer !== this.#old) this.#peer?.close();
     this.#peer = peer;
     this.#next = null;
     peer.addEventListener("change", () => this.#onConnection(peer));
@@ -227,6 +241,9 @@ export class Session extends EventTarget {
     } else if (error.code === "room-full") {
       this.#enter("full");
       this.#failures = BACKOFF.length; // no need to hurry
+    } else if (error.code === "relay-full") {
+      this.#enter("busy");
+      this.#failures = Math.max(this.#failures, 2);
     } else if (this.#failures >= UNAVAILABLE_AFTER) {
       this.#enter("unavailable");
     }
@@ -249,6 +266,8 @@ export class Session extends EventTarget {
       clearTimeout(this.#timer);
       this.#resuming = false;
       this.#failures = this.#unanswered = 0;
+      this.#old?.close();
+      this.#old = null;
       this.#enter("connected");
     } else if (peer.state === "disconnected") {
       clearTimeout(this.#timer);
@@ -292,7 +311,8 @@ export class Session extends EventTarget {
     this.#security.close();
     this.#peer?.close();
     this.#next?.close();
-    this.#peer = this.#next = null;
+    this.#old?.close();
+    this.#peer = this.#next = this.#old = null;
     if (!this.#leaving) this.#tell("end", {code, over: this.#roster.state?.phase === "over"});
   }
 
