@@ -77,7 +77,7 @@ class Peer:
 
     async def connect(self, remote: Transport, within: float = 20) -> None:
         """Check, shake hands; returns when media can flow. TimeoutError, ConnectionError."""
-        self._remote = remote
+        self.remote = remote
         self._socket.connect(remote.address)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._socket, self._read)
@@ -93,6 +93,10 @@ class Peer:
         sessions = (self._link._dtls._tx_srtp, self._link._dtls._rx_srtp)
         tx, rx = (int(ffi.cast("uintptr_t", session._srtp[0])) for session in sessions)
         return self._socket.fileno(), tx, rx
+
+    def protected(self, packet: bytes) -> bytes:
+        """SRTP of an RTP packet."""
+        return bytes(self._link._dtls._tx_srtp.protect(packet))
 
     def close(self) -> None:
         """Go without a word."""
@@ -112,7 +116,7 @@ class Peer:
             self._answered.set()
         elif message.message_class == stun.Class.REQUEST:
             answer = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, message.transaction_id)
-            answer.attributes["XOR-MAPPED-ADDRESS"] = self._remote.address
+            answer.attributes["XOR-MAPPED-ADDRESS"] = self.remote.address
             answer.add_message_integrity(self.local.password.encode())
             answer.add_fingerprint()
             self._send(bytes(answer))
@@ -121,12 +125,12 @@ class Peer:
         tie = secrets.randbits(64)
         while True:
             message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-            message.attributes["USERNAME"] = f"{self._remote.ufrag}:{self.local.ufrag}"
+            message.attributes["USERNAME"] = f"{self.remote.ufrag}:{self.local.ufrag}"
             message.attributes["PRIORITY"] = 1853759231
             message.attributes["ICE-CONTROLLING" if self._controls else "ICE-CONTROLLED"] = tie
             if self._controls:
                 message.attributes["USE-CANDIDATE"] = None
-            message.add_message_integrity(self._remote.password.encode())
+            message.add_message_integrity(self.remote.password.encode())
             message.add_fingerprint()
             self._send(bytes(message))
             await asyncio.sleep(CONSENT_EVERY if self._answered.is_set() else CHECK_EVERY)
