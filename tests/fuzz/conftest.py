@@ -15,7 +15,7 @@ import pytest
 
 from tests.fuzz.mutate import Mutator
 from tests.headless import Participant
-from tests.relay.conftest import Relay
+from tests.relay.conftest import Relay, client, nodes, people, redis_url  # noqa: F401 - fixtures
 from visits.relay.config import PATHS, Limits
 
 SECONDS = float(os.environ.get("TELEHEALTH_FUZZ_SECONDS", "4"))

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Any, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from visits.relay import wire
 from visits.relay.engine import Engine, Refused
@@ -34,7 +35,11 @@ class Commands:
             return
         answer = self._answers.get(identifier)
         if answer is None:
-            text = cast("str | None", await self._redis.get(wire.command_key(identifier)))
+            try:
+                text = cast("str | None", await self._redis.get(wire.command_key(identifier)))
+            except ResponseError:  # something else is there, and trying again would find it again
+                self._engine.counters.refuse("command_malformed")
+                return
             if text is None:
                 self._engine.counters.refuse("command_expired")
                 return

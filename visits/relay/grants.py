@@ -42,7 +42,7 @@ def verify_grant(secret: str, token: str, max_age: int = MAX_AGE) -> Grant:
         raise BadGrant("grant is too long")
     try:
         fields, signed_at = URLSafeTimedSerializer(secret, salt=SALT).loads(token, return_timestamp=True)
-    except BadData as error:
+    except (BadData, ValueError) as error:  # ValueError: not even text that could be encoded
         raise BadGrant("grant is forged or malformed") from error
     if not -CLOCK_LEEWAY <= time.time() - signed_at.timestamp() <= max_age:
         raise BadGrant("grant has expired")
