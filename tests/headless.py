@@ -11,7 +11,9 @@ import secrets
 import struct
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from aioice import stun as ice
 
@@ -39,6 +41,11 @@ class Arrived:
     def sender(self) -> str:
         return self.payload[-16:].rstrip(b"\0").decode()
 
+    @property
+    def layer(self) -> str:
+        """Which layer of a simulcast it was sent in; "" if in none."""
+        return self.payload[2:3].decode() if self.payload[2:3].isalpha() else ""
+
 
 @dataclass
 class Stream:
@@ -52,6 +59,9 @@ class Stream:
     keyframe_due: bool = True
     keyframes: int = 0
     sent: dict[int, bytes] = field(default_factory=dict)
+    rid: str = ""  # which layer of a simulcast
+    size: int = 20  # bytes of a frame
+    stopped: bool = False
 
 
 class _Port(asyncio.DatagramProtocol):
@@ -66,15 +76,18 @@ class _Port(asyncio.DatagramProtocol):
 
 
 class Participant:
-    """One person's page. `name` has at most 16 bytes."""
+    """One person's page. `name` has at most 16 bytes; `layers` has the camera's layers: rid to bytes of a frame."""
 
-    def __init__(self, name: str, *, slots: int = 5, pace: float = 0.02) -> None:
+    def __init__(
+        self, name: str, *, slots: int = 5, pace: float = 0.02, layers: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self.name = name
         self.pace = pace
         self.ufrag, self.password = secrets.token_hex(4), secrets.token_hex(12)
         self.microphone = Stream("audio", "0", _ssrc())
         self.camera = Stream("video", "1", _ssrc())
         self.screen = Stream("video", "2", _ssrc())
+        self.layers = {rid: Stream("video", "1", _ssrc(), rid=rid, size=size) for rid, size in layers.items()}
         self.slots = slots
         self.by_mid: dict[str, list[Arrived]] = defaultdict(list)  # what arrived
         self.rtcp: Counter[str] = Counter()
@@ -100,7 +113,7 @@ class Participant:
         prints = self._certificate.getFingerprints()
         fingerprint = next(f.value for f in prints if f.algorithm == "sha-256")
         own = {s.mid: s.ssrc for s in (self.microphone, self.camera, self.screen)}
-        return headless_offer(self.ufrag, self.password, fingerprint, own, self.slots)
+        return headless_offer(self.ufrag, self.password, fingerprint, own, self.slots, list(self.layers))
 
     async def join(
         self, client: RelayClient, room: str, epoch: int = 1, peer: str | None = None, node: str | None = None
@@ -217,7 +230,7 @@ class Participant:
             self.rtcp[type(message).__name__] += 1
             match message:
                 case rtcp.KeyframeRequest(ssrc):
-                    for stream in (self.camera, self.screen):
+                    for stream in (self.camera, self.screen, *self.layers.values()):
                         stream.keyframe_due = stream.keyframe_due or stream.ssrc == ssrc
                 case rtcp.Remb():
                     self.rembs.append(message.bitrate)
@@ -235,7 +248,9 @@ class Participant:
         turn = 0
         while True:
             self.publish(self.microphone)
-            self.publish(self.camera)
+            for camera in self.layers.values() or [self.camera]:
+                if not camera.stopped:
+                    self.publish(camera)
             if self.sharing:
                 self.publish(self.screen)
             if turn % 25 == 0:
@@ -248,7 +263,7 @@ class Participant:
         clock = 48000 if stream.kind == "audio" else 90000
         stream.sequence = stream.sequence + 1 + skip & 0xFFFF
         stream.timestamp = stream.timestamp + int(clock * self.pace) & 0xFFFFFFFF
-        body = b"\xff" * 20
+        body = stream.rid.encode() + b"\xff" * (stream.size - len(stream.rid))
         if stream.kind == "video":
             body = VP8_START + (KEYFRAME if stream.keyframe_due else DELTA) + body
             stream.keyframes += stream.keyframe_due
@@ -261,7 +276,10 @@ class Participant:
         """An RTP packet with MID and audio-level extensions."""
         elements = bytes([EXTENSIONS[rtp.MID] << 4 | 0]) + stream.mid.encode()
         elements += bytes([EXTENSIONS[rtp.AUDIO_LEVEL] << 4 | 0, 30])
-        extension = struct.pack(">HH", rtp.ONE_BYTE_PROFILE, 1) + elements
+        if stream.rid:
+            elements += bytes([EXTENSIONS[rtp.RID] << 4 | len(stream.rid) - 1]) + stream.rid.encode()
+        elements += bytes(-len(elements) % 4)
+        extension = struct.pack(">HH", rtp.ONE_BYTE_PROFILE, len(elements) // 4) + elements
         number = AUDIO_PT if stream.kind == "audio" else VIDEO_PT
         header = rtp.HEADER.pack(0x90, number, stream.sequence, stream.timestamp, stream.ssrc)
         return header + extension + payload

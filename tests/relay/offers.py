@@ -2,12 +2,13 @@
 participant's offer, and what it reads of the answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from visits.relay import rtp
 
 AUDIO_PT, VIDEO_PT, RTX_PT = 111, 96, 97  # of the headless participant
-EXTENSIONS = {rtp.AUDIO_LEVEL: 1, rtp.ABS_SEND_TIME: 2, rtp.MID: 4}
+EXTENSIONS = {rtp.AUDIO_LEVEL: 1, rtp.ABS_SEND_TIME: 2, rtp.MID: 4, rtp.RID: 10, rtp.REPAIRED_RID: 11}
 
 FINGERPRINT = ":".join(["AB"] * 32)
 PREFIX = ["v=0", "o=- 4611731400430051336 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]
@@ -135,8 +136,10 @@ def full_offer(browser: dict[str, list[str]], slots: int = 5) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def headless_offer(ufrag: str, password: str, fingerprint: str, own: dict[str, int], slots: int) -> str:
-    """The fixed sections; `own` has the SSRC of each that sends, by mid."""
+def headless_offer(
+    ufrag: str, password: str, fingerprint: str, own: dict[str, int], slots: int, layers: Sequence[str] = ()
+) -> str:
+    """The fixed sections; `own` has the SSRC of each that sends, by mid. Of a camera in layers it is not named."""
     kinds = ["audio", "video", "video"] + ["audio"] * slots + ["video"] * (slots + 1)
     lines = [*PREFIX, "a=group:BUNDLE " + " ".join(str(mid) for mid in range(len(kinds)))]
     for mid, kind in enumerate(kinds):
@@ -156,7 +159,10 @@ def headless_offer(ufrag: str, password: str, fingerprint: str, own: dict[str, i
                 f"a=rtpmap:{RTX_PT} rtx/90000",
                 f"a=fmtp:{RTX_PT} apt={VIDEO_PT}",
             ]
-        lines += [f"a=ssrc:{ssrc} cname:headless"] if ssrc else []
+        if layers and mid == 1:
+            lines += [*(f"a=rid:{rid} send" for rid in layers), f"a=simulcast:send {';'.join(layers)}"]
+        else:
+            lines += [f"a=ssrc:{ssrc} cname:headless"] if ssrc else []
     return "\r\n".join(lines) + "\r\n"
 
 

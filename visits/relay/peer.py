@@ -51,6 +51,7 @@ class Peer:
         self.rates: dict[Track, float] = {}  # bit/s of each video track
         self._meters: dict[Track, Meter] = {}
         self.alive_since: dict[Track, float] = {}  # of the video layers that are sent now
+        self.fallen: set[Track] = set()  # those that once were and then were not
         self.settled = 0  # how many of them are for long enough
         self.audience = 0  # other people in the room
         self.watchers: set[Peer] = set()  # who have a place for our pictures

@@ -14,7 +14,7 @@ from visits.relay.tracks import Track
 SOUND = 50_000  # bit/s of one voice, with its headers
 DEAD_AFTER = {"camera": 0.5, "screen": 2.0}  # seconds that a layer is behind the newest of its picture
 SILENT_AFTER = 3.0  # seconds; a camera is off, and costs nothing
-STEADY_AFTER = 1.0  # seconds that a layer must have been alive before somebody is moved up to it
+STEADY_AFTER = 1.0  # seconds that a layer that had died must have been back before somebody is moved up to it
 GUESS = {"camera": (1_500_000, 500_000, 150_000), "screen": (2_500_000, 400_000, 200_000)}  # the largest first
 LEAST = 0.3  # of the guess: what stands still now may move soon
 EASY = 400_000  # a picture that has to fit into less is not what the publisher could send
@@ -105,16 +105,19 @@ def alive_layers(family: list[Track], now: float, shown: Track | None = None) ->
     """The layers to choose from, the smallest first; at least one.
 
     Dead is what falls silent while its siblings go on: of a camera that is off nothing is known, and the
-    choice stays. A layer that has only just begun is not moved up to yet.
+    choice stays. A layer that had died is not moved up to until it has lived for a while.
     """
     newest = max(track.last_packet_at for track in family)
     if newest == float("-inf"):
         return [family[-1]]
     alive = [track for track in family if newest - track.last_packet_at <= DEAD_AFTER[track.role]]
-    steady = [
-        track for track in alive if track is shown or now - track.owner.alive_since.get(track, now) >= STEADY_AFTER
-    ]
+    steady = [track for track in alive if track is shown or now - _since(track, now) >= STEADY_AFTER]
     return steady or alive[:1]
+
+
+def _since(track: Track, now: float) -> float:
+    publisher = track.owner
+    return publisher.alive_since.get(track, now if track in publisher.fallen else float("-inf"))
 
 
 def note_alive(publisher: Peer, now: float) -> bool:
@@ -126,9 +129,10 @@ def note_alive(publisher: Peer, now: float) -> bool:
             continue
         for track in family:
             if newest - track.last_packet_at <= DEAD_AFTER[track.role]:
-                sent[track] = publisher.alive_since.get(track, now)
+                sent[track] = _since(track, now)
     settled = sum(1 for since in sent.values() if now - since >= STEADY_AFTER)
     changed = sent.keys() != publisher.alive_since.keys() or settled != publisher.settled
+    publisher.fallen |= publisher.alive_since.keys() - sent.keys()
     publisher.alive_since, publisher.settled = sent, settled
     return changed
 
