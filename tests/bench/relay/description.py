@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-EXTENSIONS = {"audio": {AUDIO_LEVEL: 1, ABS_SEND_TIME: 2, MID: 4}, "video": {ABS_SEND_TIME: 2, MID: 4}}
+TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+EXTENSIONS = {
+    "audio": {AUDIO_LEVEL: 1, ABS_SEND_TIME: 2, TRANSPORT_SEQUENCE: 3, MID: 4},
+    "video": {ABS_SEND_TIME: 2, TRANSPORT_SEQUENCE: 3, MID: 4},
+}
 PAYLOAD_TYPES = {"audio": 111, "video": 96}
 RTX = 97
 CODECS = {"audio": "opus/48000/2", "video": "VP8/90000"}
-FEEDBACK = ("goog-remb", "nack", "nack pli", "ccm fir")
+FEEDBACK = ("goog-remb", "transport-cc", "nack", "nack pli", "ccm fir")
 
 
 @dataclass
@@ -55,7 +59,9 @@ def write(transport: Transport, sections: list[Media], setup: str) -> str:
             f"a=mid:{media.mid}", f"a={media.direction}", "a=rtcp-mux", "a=rtcp-rsize",
             f"a=rtpmap:{media.payload_type} {CODECS[media.kind]}",
         ]  # fmt: skip
-        if media.kind == "video":
+        if media.kind == "audio":
+            lines.append(f"a=rtcp-fb:{media.payload_type} transport-cc")
+        else:
             lines += [f"a=rtcp-fb:{media.payload_type} {feedback}" for feedback in FEEDBACK]
             lines += [f"a=rtpmap:{RTX} rtx/90000", f"a=fmtp:{RTX} apt={media.payload_type}"]
         lines += [f"a=extmap:{number} {uri}" for uri, number in media.extensions.items()]

@@ -42,7 +42,8 @@ struct track {              // the clip's picture or its sound; it is played in 
 
 struct output {             // a stream that a peer publishes
     uint32_t ssrc;
-    uint8_t payload_type, extension_size, send_time;  // send_time: where abs-send-time is, 0: nowhere
+    uint8_t payload_type, extension_size;
+    uint8_t send_time, number;  // where abs-send-time and the transport-wide number are; 0: nowhere
     uint8_t extension[32];
 };
 
@@ -57,7 +58,7 @@ struct result {             // of one window
     uint64_t sent, send_errors, received, expected, rejected, keyframe_requests;
     uint64_t streams;       // that were alive in the last second
     uint64_t latest;        // ns that a packet left after its time, at most
-    uint64_t sender_reports, receiver_reports, estimates;
+    uint64_t sender_reports, receiver_reports, estimates, transport_feedback;
 };
 
 // ---- state
@@ -81,6 +82,7 @@ struct peer {
     struct receiving receiving[STREAMS];
     uint64_t report_due, rewound;
     int receivings, rewind;
+    uint16_t number;        // transport-wide
 };
 
 static struct track clip[KINDS];
@@ -120,6 +122,7 @@ static int write_rtp(struct peer *peer, int kind, const struct piece *piece, uin
         uint64_t now = clock_ns(CLOCK_REALTIME);
         put24(out + size + output->send_time, (now % (64 * SECOND)) * (1 << 18) / SECOND);
     }
+    if (output->number) put16(out + size + output->number, peer->number++);
     size += output->extension_size;
     memcpy(out + size, clip[kind].payload + piece->offset, piece->size);
     size += piece->size;
@@ -268,6 +271,8 @@ static void take_rtcp(struct peer *peer, uint8_t *packet, int size, uint64_t now
             }
         } else if (type == 201) {
             result.receiver_reports++;
+        } else if (type == 205 && format == 15) {
+            result.transport_feedback++;
         } else if (type == 206 && format == 15) {
             result.estimates++;
         } else if (type == 206 && (format == 1 || format == 4)) {  // PLI, FIR

@@ -13,10 +13,11 @@ from pylibsrtp._binding import ffi, lib
 
 from tests.bench.relay import build
 from tests.bench.relay.clip import Track, clip
-from tests.bench.relay.description import ABS_SEND_TIME, AUDIO_LEVEL, MID, Media
+from tests.bench.relay.description import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_SEQUENCE, Media
 from tests.bench.relay.peer import Peer
 
 VIDEO, AUDIO = 0, 1
+EMPTY = {AUDIO_LEVEL: b"\x90", ABS_SEND_TIME: bytes(3), TRANSPORT_SEQUENCE: bytes(2)}
 BINS, BIN = 200_000, 0.005  # of the histogram; ms
 
 
@@ -37,7 +38,7 @@ class _Track(c.Structure):
 class _Output(c.Structure):
     _fields_ = [
         ("ssrc", c.c_uint32), ("payload_type", c.c_uint8), ("extension_size", c.c_uint8), ("send_time", c.c_uint8),
-        ("extension", c.c_uint8 * 32),
+        ("number", c.c_uint8), ("extension", c.c_uint8 * 32),
     ]  # fmt: skip
 
 
@@ -52,7 +53,7 @@ class _Result(c.Structure):
         (name, c.c_uint64)
         for name in (
             "sent", "send_errors", "received", "expected", "rejected", "keyframe_requests", "streams", "latest",
-            "sender_reports", "receiver_reports", "estimates",
+            "sender_reports", "receiver_reports", "estimates", "transport_feedback",
         )
     ]  # fmt: skip
 
@@ -143,12 +144,16 @@ def percentiles(bins: list[int], wanted: tuple[float, ...]) -> dict[float, float
 
 
 def _output(stream: Media) -> _Output:
-    elements, send_time = b"", 0
+    elements, send_time, number_at = b"", 0, 0
     for uri, number in stream.extensions.items():
-        value = {MID: stream.mid.encode(), AUDIO_LEVEL: b"\x90", ABS_SEND_TIME: bytes(3)}[uri]
+        value = {MID: stream.mid.encode(), AUDIO_LEVEL: b"\x90", ABS_SEND_TIME: bytes(3), TRANSPORT_SEQUENCE: bytes(2)}[
+            uri
+        ]
         if uri == ABS_SEND_TIME:
             send_time = 4 + len(elements) + 1
+        elif uri == TRANSPORT_SEQUENCE:
+            number_at = 4 + len(elements) + 1
         elements += bytes([number << 4 | len(value) - 1]) + value
     elements += bytes(-len(elements) % 4)
     block = struct.pack(">HH", 0xBEDE, len(elements) // 4) + elements if elements else b""
-    return _Output(stream.ssrc or 0, stream.payload_type, len(block), send_time, (c.c_uint8 * 32)(*block))
+    return _Output(stream.ssrc or 0, stream.payload_type, len(block), send_time, number_at, (c.c_uint8 * 32)(*block))
