@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import AuditEvent, Clinic
 from tests.room.sockets import Page, is_here
-from visits.room import consumers, services
+from visits.room import consumers
 from visits.room.models import Encounter, Seat
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,7 +110,7 @@ async def test_another_visit_hears_nothing(
         await one.join(connect=False)
         await other.join(connect=False)
         await one.send("e2ee", to=None, data=SECRET)
-        await one.send("e2ee", to=str((await Seat.objects.aget(name="Else")).pk), data=SECRET)
+        await one.send("e2ee", to=str((await Seat.objects.exclude(encounter=encounter).aget()).pk), data=SECRET)
         await nothing_of(one, "e2ee")
         await nothing_of(other, "e2ee")
 
@@ -137,7 +137,9 @@ async def test_nothing_of_it_is_logged_or_stored(
 
     assert not any(mark.encode() in dump for dump in dumps if dump)
     assert mark not in caplog.text
-    assert not any(mark in str(detail) async for detail in AuditEvent.objects.values_list("detail", flat=True))
+    trail = [str(detail) async for detail in AuditEvent.objects.values_list("detail", flat=True)]
+    assert trail
+    assert not any(mark in detail for detail in trail)
 
 
 @pytest.mark.parametrize("fields", [
@@ -289,12 +291,3 @@ async def test_a_browser_that_waits_counts_while_its_socket_lives(
 
         await one.send("resync")
         assert (await one.until("state"))["encryption"]["unable"]
-
-
-def test_a_refused_browser_leaves_the_epoch_alone(encounter: Encounter, as_patient: Any) -> None:
-    from visits.room import encryption
-
-    with pytest.raises(encryption.CannotEncrypt):
-        services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=False)
-
-    assert Seat.objects.get().epoch == 0
