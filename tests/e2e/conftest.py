@@ -128,11 +128,19 @@ def person(
     """``person(name, colour=…, tone=…, **context)``: a page in a browser of their own. Pictures are kept on failure."""
     opened: list[tuple[str, Browser, Page]] = []
 
-    def open_browser(name: str, *, colour: str = "green", tone: int = 440, ask: bool = False, **context: Any) -> Page:
+    def open_browser(
+        name: str,
+        *,
+        colour: str = "green",
+        tone: int | None = 440,
+        ask: bool = False,
+        executable: str = chromium,
+        **context: Any,
+    ) -> Page:
         flags = [*FLAGS, *media.flags(tmp_path, name, colour, tone)]
         if ask:
             flags.remove("--use-fake-ui-for-media-stream")
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        browser = playwright.chromium.launch(executable_path=executable, args=flags)
         options = {"base_url": site, "viewport": {"width": 1440, "height": 900}, "locale": "en-US", **context}
         page = browser.new_context(**options).new_page()
         page.set_default_timeout(PATIENCE)

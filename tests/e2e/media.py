@@ -2,6 +2,7 @@
 
 import math
 import struct
+import subprocess
 import time
 import wave
 from pathlib import Path
@@ -56,11 +57,20 @@ AUDIBLE = -60  # dB
 PATIENCE = 30  # seconds; only a failure waits so long
 
 
-def flags(folder: Path, name: str, colour: str, tone: int) -> list[str]:
-    """Chromium's flags for a camera and a microphone of this person's own."""
+SPEECH = """The north wind and the sun were disputing which was the stronger, when a traveler came along wrapped in a
+warm cloak. They agreed that the one who first succeeded in making the traveler take his cloak off should be considered
+stronger than the other. Then the north wind blew as hard as he could, but the more he blew, the more closely did the
+traveler fold his cloak around him."""
+
+
+def flags(folder: Path, name: str, colour: str, tone: int | None) -> list[str]:
+    """Chromium's flags for a camera and a microphone of this person's own; without a tone the person speaks."""
     camera, microphone = folder / f"{name}.y4m", folder / f"{name}.wav"
     _write_camera(camera, COLOURS[colour])
-    _write_microphone(microphone, tone)
+    if tone is None:
+        subprocess.run(["espeak-ng", "-w", str(microphone), SPEECH], check=True)
+    else:
+        _write_microphone(microphone, tone)
     return [f"--use-file-for-fake-video-capture={camera}", f"--use-file-for-fake-audio-capture={microphone}"]
 
 

@@ -10,14 +10,20 @@ from django.conf import settings
 from telehealth.embedded import end_with_parent
 
 
-def start_relay(limits: str = "") -> subprocess.Popen[str]:
-    """Start it on a free port; returns when it is ready. ``limits`` as in TELEHEALTH_RELAY_LIMITS."""
+def start_relay(
+    limits: str = "", *, address: str = "127.0.0.1", command: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
+    """Start it on a free port; returns when it is ready. ``limits`` as in TELEHEALTH_RELAY_LIMITS.
+
+    ``command`` starts it elsewhere, as in a network namespace where ``address`` is.
+    """
+    settings_of_it = {"PORT": "0", "LIMITS": limits, "BIND": address, "PUBLIC_IP": address}
     process = subprocess.Popen(
-        [sys.executable, "-m", "visits.relay"],
-        env={**os.environ, "TELEHEALTH_RELAY_PORT": "0", "TELEHEALTH_RELAY_LIMITS": limits},
+        [*command, sys.executable, "-m", "visits.relay"],
+        env={**os.environ, **{f"TELEHEALTH_RELAY_{name}": value for name, value in settings_of_it.items()}},
         cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent,
     )  # fmt: skip
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert re.match(r"relay \S+ on 127\.0\.0\.1:\d+", line), line
+    assert re.match(rf"relay \S+ on {re.escape(address)}:\d+", line), line
     return process

@@ -16,7 +16,7 @@ from pathlib import Path
 from django.conf import settings
 
 from telehealth.embedded import end_with_parent, stop
-from tests.e2e.network.line import DEVICE
+from tests.e2e.network import line
 from tests.room.relay_process import start_relay
 
 RELAY = "10.77.0.1"
@@ -89,16 +89,16 @@ class Lab:
     def start(self, limits: str = "") -> subprocess.Popen[str]:
         return start_relay(limits, address=RELAY, command=("ip", "netns", "exec", self.namespace.name))
 
-    def line(self, site: str) -> Line:
+    def connect(self, site: str) -> Line:
         """A network for a browser, connected with the relay and the site."""
-        line = Line(self, next(_names) % 200 + 1, int(site.rpartition(":")[2]))
-        self.lines.append(line)
-        return line
+        connection = Line(self, next(_names) % 200 + 1, int(site.rpartition(":")[2]))
+        self.lines.append(connection)
+        return connection
 
     def close(self) -> None:
         stop(self.process)
-        for line in self.lines:
-            line.close()
+        for each in self.lines:
+            each.close()
         self.namespace.close()
 
 
@@ -110,14 +110,14 @@ class Line:
         self._near = f"wire{number}"
         self.namespace = Namespace(str(number))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.network.line", self.namespace.name, lab.namespace.name, self._near, str(site)],
+            [sys.executable, "-m", line.__name__, self.namespace.name, lab.namespace.name, self._near, str(site)],
             cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent,
         )  # fmt: skip
         self._answer("ready")
         address = f"10.77.{number}.2"
-        self.namespace.ip("addr", "add", f"{address}/24", "dev", DEVICE)
-        self.namespace.ip("link", "set", DEVICE, "up")
-        self.namespace.ip("route", "add", "default", "dev", DEVICE)
+        self.namespace.ip("addr", "add", f"{address}/24", "dev", line.DEVICE)
+        self.namespace.ip("link", "set", line.DEVICE, "up")
+        self.namespace.ip("route", "add", "default", "dev", line.DEVICE)
         lab.namespace.ip("link", "set", self._near, "up")
         lab.namespace.ip("route", "add", f"{address}/32", "dev", self._near)
         self.chromium = str(self._wrapper(lab.folder / f"chromium-{number}", "chromium"))
@@ -130,12 +130,12 @@ class Line:
     def lose(self, *, up: int, down: int) -> None:
         """Percent of the packets that never arrive."""
         self._lab.namespace.lose(self._near, up)
-        self.namespace.lose(DEVICE, down)
+        self.namespace.lose(line.DEVICE, down)
 
     def squeeze(self, kilobits: int) -> None:
         """So many kbit/s each way; 0: all there is."""
         self._lab.namespace.squeeze(self._near, kilobits)
-        self.namespace.squeeze(DEVICE, kilobits)
+        self.namespace.squeeze(line.DEVICE, kilobits)
 
     def tell(self, *command: object) -> None:
         """A command of ``line.py``."""
