@@ -152,7 +152,7 @@ def headless_offer(
         ]  # fmt: skip
         lines += [f"a=extmap:{number} {uri}" for uri, number in EXTENSIONS.items()]
         if kind == "audio":
-            lines.append(f"a=rtpmap:{AUDIO_PT} opus/48000/2")
+            lines += [f"a=rtpmap:{AUDIO_PT} opus/48000/2", f"a=rtcp-fb:{AUDIO_PT} nack"]
         else:
             lines += [
                 f"a=rtpmap:{VIDEO_PT} VP8/90000",

@@ -12,6 +12,8 @@ from visits.relay.arrivals import Reception
 from visits.relay.bandwidth import BOOT_BITRATE
 from visits.relay.tracks import Track
 
+KINDS = pytest.mark.parametrize("kind", ["audio", "video"])
+
 
 @pytest.fixture
 async def trio(relay):
@@ -109,18 +111,20 @@ async def test_the_screen_goes_to_the_screen_slot_of_the_others(relay, trio):
     assert relay.view("ben").screen is None
 
 
-async def test_a_lost_packet_is_asked_for_at_once_and_its_repair_is_delivered(relay, trio):
+@KINDS
+async def test_a_lost_packet_is_asked_for_at_once_and_its_repair_is_delivered(relay, trio, kind):
     ann, ben, _ = trio
+    stream = ann.microphone if kind == "audio" else ann.camera
     index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
-    ann.publish(ann.camera, skip=1)
-    missing = ann.camera.sequence - 1 & 0xFFFF
+    ann.publish(stream, skip=1)
+    missing = stream.sequence - 1 & 0xFFFF
     await eventually(lambda: missing in ann.nacked)
-    seen = len(ben.seen(index))
-    sequence, ann.camera.sequence = ann.camera.sequence, missing
-    ann.send_rtp(ann.packet(ann.camera, b"\x00\x01" + b"repaired".rjust(30) + ann.name.encode().ljust(16, b"\0")))
-    ann.camera.sequence = sequence
-    await eventually(lambda: any(b"repaired" in p.payload for p in ben.seen(index)[seen:]))
-    packets = sorted({p.sequence for p in ben.seen(index)[max(0, seen - 5) :]})
+    seen = len(ben.seen(index, kind))
+    sequence, stream.sequence = stream.sequence, missing
+    ann.send_rtp(ann.packet(stream, b"\x00\x01" + b"repaired".rjust(30) + ann.name.encode().ljust(16, b"\0")))
+    stream.sequence = sequence
+    await eventually(lambda: any(b"repaired" in p.payload for p in ben.seen(index, kind)[seen:]))
+    packets = sorted({p.sequence for p in ben.seen(index, kind)[max(0, seen - 5) :]})
     assert all(b - a == 1 for a, b in pairwise(packets)) or 0 in packets
 
 
@@ -143,12 +147,13 @@ async def test_a_retransmission_stream_is_unwrapped_and_its_probes_are_dropped(r
     assert repaired.payload_type == VIDEO_PT
 
 
-async def test_a_receivers_nack_is_answered_from_the_cache(relay, trio):
+@KINDS
+async def test_a_receivers_nack_is_answered_from_the_cache(relay, trio, kind):
     ann, ben, _ = trio
     index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
-    mid = ben.slot_mid(index, "video")
+    mid = ben.slot_mid(index, kind)
     ssrc = next(s for s, m in ben._mid_of.items() if m == mid)
-    wanted = ben.seen(index)[-1].sequence
+    wanted = ben.seen(index, kind)[-1].sequence
     hits = relay.engine.counters["nack_hit"]
     ben.send_rtcp(rtcp.nack(ssrc, [wanted]))
     await eventually(lambda: relay.engine.counters["nack_hit"] == hits + 1)

@@ -47,6 +47,18 @@ def test_codecs_are_opus_and_vp8_under_the_browsers_numbers(browser, audio, vide
 
 
 @BROWSERS
+def test_lost_sound_can_be_asked_for_where_the_page_offers_it(browser, audio, video, rtx):
+    offer = full_offer(browser)
+    assert f"a=rtcp-fb:{audio} nack" not in answer_to(offer)
+    rtpmap = f"a=rtpmap:{audio} opus/48000/2"
+    offer = offer.replace(rtpmap, f"{rtpmap}\r\na=rtcp-fb:{audio} nack")
+    found = sections(answer_to(offer))
+    assert f"a=rtcp-fb:{audio} nack" in found[0]
+    assert f"a=rtcp-fb:{audio} nack" in found[3]
+    assert sdp.parse_offer(offer).media[0].nack
+
+
+@BROWSERS
 def test_every_section_says_how_to_reach_the_relay(browser, audio, video, rtx):
     found = sections(answer_to(full_offer(browser)))
     assert len(found) == 14
