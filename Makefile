@@ -48,6 +48,8 @@ e2e:
 	4) $(PYTEST) -m e2e tests/e2e && \
 	echo "NOT RUN: the tests with Firefox (tests/e2e/test_firefox.py), because it is missing and could not be installed.";; \
 	*) exit 1;; esac
+	@command -v turnserver >/dev/null || \
+	echo "NOT RUN: the tests with a TURN server (tests/e2e/test_turn.py), because coturn is missing and could not be installed."
 
 bench:
 	@telehealth/setup.sh browsers || test $$? = 4

@@ -61,6 +61,11 @@ browsers() {
     has_firefox || apt_install firefox-esr || apt_install firefox || exit 4
 }
 
+turn_server() {
+    if command -v turnserver >/dev/null || ! apt_install coturn; then return; fi
+    as_root systemctl disable --now coturn >/dev/null 2>&1 || true # the tests start their own
+}
+
 translations() {
     for po in telehealth/locale/*/LC_MESSAGES/django.po; do
         mo=${po%.po}.mo
@@ -73,4 +78,4 @@ translations() {
 
 dependencies
 translations
-if [ "${1:-}" = browsers ]; then browsers; fi
+if [ "${1:-}" = browsers ]; then turn_server; browsers; fi
