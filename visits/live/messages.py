@@ -94,6 +94,16 @@ def whole(least: int, most: int) -> Check:
     return check
 
 
+def by_index(most: int, check: Check) -> Check:
+    """A field with a value for some of the whole numbers below ``most``: an object, whose keys are text."""
+    keys = {str(index) for index in range(most)}
+
+    def check_all(value: object) -> bool:
+        return isinstance(value, dict) and value.keys() <= keys and all(check(each) for each in value.values())
+
+    return check_all
+
+
 def is_too_large(frame: str | bytes) -> bool:
     """Whether a frame is over ``MAX_BYTES`` on the wire."""
     if len(frame) > MAX_BYTES:

@@ -26,7 +26,20 @@ from visits.live.consumer import (
     Handler,
     LiveConsumer,
 )
-from visits.live.messages import MAX_BYTES, Bucket, Message, Refused, Schema, flag, octets, off, optional, text, whole
+from visits.live.messages import (
+    MAX_BYTES,
+    Bucket,
+    Message,
+    Refused,
+    Schema,
+    by_index,
+    flag,
+    octets,
+    off,
+    optional,
+    text,
+    whole,
+)
 from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent, StreamFigures
 from visits.room import encryption, farewell, joining, nodes, presence, services, statistics, turn
 from visits.room.ear import Ear
@@ -42,6 +55,8 @@ MAX_EPOCH = 2**31 - 1
 # What browsers say to each other about keys: each message goes to five others.
 MOST_E2EE_BYTES = 8 * 1024
 E2EE_PER_SECOND, E2EE_BURST = 10, 40
+PICTURES = 6  # five people and a screen
+MAX_HEIGHT = 10_000  # pixels
 
 
 class RoomConsumer(LiveConsumer):
@@ -55,6 +70,7 @@ class RoomConsumer(LiveConsumer):
         "resume": {"epoch": whole(1, MAX_EPOCH)},
         "media": {"audio": flag, "video": flag},
         "share": {"on": flag},
+        "sizes": {"heights": by_index(PICTURES, whole(0, MAX_HEIGHT))},
         "e2ee": {"to": optional(text(36)), "data": octets(MOST_E2EE_BYTES)},
         "encryption": {"on": off},
         "leave": {},
@@ -71,6 +87,8 @@ class RoomConsumer(LiveConsumer):
         super().__init__()
         self._slots: dict[int, str] = {}
         self._screen: str | None = None
+        self._steps: dict[int, str] = {}  # of the pictures that this one sees
+        self._watched: dict[str, str] = {}  # and of its own, by who sees it
         self._away: set[str] = set()
         self._ear = Ear(lambda event: self._guarded(partial(self._hear, event)), partial(self.close, BROKEN))
         self._e2ee_pace = Bucket(E2EE_PER_SECOND, E2EE_BURST)
@@ -102,6 +120,7 @@ class RoomConsumer(LiveConsumer):
             "resume": self.on_resume,
             "media": self.on_media,
             "share": self.on_share,
+            "sizes": self.on_sizes,
             "e2ee": self.on_e2ee,
             "encryption": self.on_encryption,
             "leave": self.on_leave,
@@ -116,8 +135,15 @@ class RoomConsumer(LiveConsumer):
         self._room_is_at = truth.node
         return {
             **truth.as_message(self._away),
+            **self._view(),
+        }
+
+    def _view(self) -> dict[str, Any]:
+        return {
             "slots": {str(index): seat for index, seat in self._slots.items()},
             "screen": self._screen,
+            "steps": {str(index): step for index, step in self._steps.items()},
+            "watched": self._watched,
         }
 
     async def send_state(self, *, only_news: bool = False) -> None:
@@ -212,6 +238,7 @@ class RoomConsumer(LiveConsumer):
         self.seat, self.outside, self._is_in = seat, None, False
         joined = await self._join_relay(seat, message.fields["sdp"])
         self._slots, self._screen = joined.view, joined.screen
+        self._steps, self._watched = {}, {}
         await self.say(
             "joined",
             re=message.id,
@@ -259,6 +286,18 @@ class RoomConsumer(LiveConsumer):
             raise Refused("relay-unavailable") from None
         except RelayRefused:
             raise Refused("not-joined") from None
+
+    async def on_sizes(self, message: Message) -> None:
+        seat = self._joined_seat()
+        if seat.node is None:
+            raise Refused("not-joined")
+        heights = {int(index): height for index, height in message.fields["heights"].items()}
+        try:
+            await relay().prefer(
+                room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch, heights=heights, node=seat.node
+            )
+        except (RelayUnavailable, RelayRefused):
+            raise Refused("relay-unavailable") from None
 
     async def on_e2ee(self, message: Message) -> None:
         seat, to, data = self._joined_seat(), message.fields["to"], message.fields["data"]
@@ -366,8 +405,7 @@ class RoomConsumer(LiveConsumer):
         await self._note(event)
         if event.kind == "view":
             if self._is_own(event):
-                slots = {str(index): seat for index, seat in event.slots.items()}
-                await self.say("slots", slots=slots, screen=event.screen)
+                await self.say("slots", **self._view())
         elif event.kind in {"connected", "away", "back", "gone"}:
             await self.send_state(only_news=True)
 
@@ -375,6 +413,7 @@ class RoomConsumer(LiveConsumer):
         if event.kind == "view":
             if self._is_own(event):
                 self._slots, self._screen = event.slots, event.screen
+                self._steps, self._watched = event.steps, event.watched
         elif event.kind == "away":
             self._away.add(event.peer)
         elif event.kind in {"connected", "back", "gone"}:

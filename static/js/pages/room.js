@@ -9,7 +9,9 @@ import {fill} from "../room/fill.js";
 import {keysAreOn, listen, toolbar, turnKeys} from "../room/keys.js";
 import {LocalMedia} from "../room/local.js";
 import {Session} from "../room/session.js";
+import {Sizes} from "../room/sizes.js";
 import {Lines} from "../room/lines.js";
+import {Privacy} from "../room/privacy.js";
 import {compare, judge, measure, report, Steady} from "../room/stats.js";
 import {TalkWatch} from "../room/talk.js";
 import {View} from "../room/view.js";
@@ -23,6 +25,8 @@ const LOOK_EVERY = 2000;
 const REPORT_EVERY = 5000;
 const LEVELS_EVERY = 200;
 const ELSEWHERE = 4409;
+/** Phases that leave one thing to do. */
+const COVERS = ["full", "encryption-required", "encryption-undecided"];
 
 function start() {
   const view = new View(words);
@@ -34,9 +38,11 @@ function start() {
 
   const opened = local.start();
 
+  const privacy = new Privacy(words.security, (text) => view.say(text));
   connectCall(session, view, opened);
+  connectPrivacy(session, privacy);
   connectMedia(session, local, view);
-  connectButtons(session, local, view);
+  connectButtons({session, local, view, live, privacy});
   watchLine(session, view, live);
   showLines(session, live);
   connectDevices(local, words);
@@ -45,9 +51,11 @@ function start() {
 
 function connectCall(session, view, opened) {
   let known = null;
+  const sizes = new Sizes((heights) => session.prefer(heights));
   const showPeople = () => {
     const people = session.people();
     view.showPeople(people, session.screen());
+    sizes.watch(view.pictures(people, session.screen()));
     known = announce(known, people, view);
   };
   session.addEventListener("view", showPeople);
@@ -58,8 +66,8 @@ function connectCall(session, view, opened) {
   session.addEventListener("phase", ({detail}) => {
     view.notice(words.phase[detail] ?? "");
     view.say(words.phase[detail] || words.joined);
-    if (detail === "full") view.cover("full");
-    else view.uncover("full");
+    for (const cover of COVERS) if (cover !== detail) view.uncover(cover);
+    if (COVERS.includes(detail)) view.cover(detail);
   });
   // Who ends it for all is led on by the answer to that form, which has a word for them.
   let ending = false;
@@ -76,6 +84,12 @@ function connectCall(session, view, opened) {
   });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && session.wake());
   globalThis.addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+function connectPrivacy(session, privacy) {
+  session.addEventListener("security", ({detail}) => privacy.showSecurity(detail));
+  session.addEventListener("state", ({detail}) => privacy.showState(detail));
+  session.addEventListener("phase", ({detail}) => privacy.showPhase(detail));
 }
 
 /** Says who came and who went; the first look is no news. */
@@ -118,7 +132,7 @@ function troubleWith({camera, microphone}) {
   return trouble[`microphone-${microphone}`] ?? trouble[`camera-${camera}`] ?? "";
 }
 
-function connectButtons(session, local, view) {
+function connectButtons({session, local, view, live, privacy}) {
   const open = (id) => () => {
     $("dialog[open]")?.close();
     $(id).showModal();
@@ -135,6 +149,13 @@ function connectButtons(session, local, view) {
     invite: open("#invite-dialog"),
     keys: open("#keys-dialog"),
     leave: open("#leave-dialog"),
+    security: () => privacy.open(),
+    "words-differ": () => privacy.differ(),
+    unable: () => privacy.decide(),
+    unencrypt(button) {
+      button.closest("dialog")?.close();
+      live.send("encryption", {on: false});
+    },
     close: (button) => button.closest("dialog").close(),
     play: () => (view.play(), view.cover("")),
     reload: () => location.reload(),

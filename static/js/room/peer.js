@@ -4,10 +4,23 @@
  */
 
 const OTHERS = 5;
-const CAMERA_BITS = 1_500_000;
-const SCREEN_BITS = 2_500_000;
+// In up to three sizes, the smallest first; only the last is for who is alone with one other.
+const CAMERA = [
+  {rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000, active: false},
+  {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000, active: false},
+  {rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_500_000},
+];
+const SCREEN = [
+  {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 400_000, active: false},
+  {rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_500_000},
+];
+const FEW_AGAIN_AFTER = 5000; // by then the relay shows everybody the whole picture
 
 export class Peer extends EventTarget {
+  #isMany = false;
+  #timer = 0;
+  #changes = Promise.resolve();
+
   /**
    * `transforms` may set encoded transforms: it is called with each sender ("audio", "camera", "screen") and
    * receiver before the offer is made, which is the only moment that every browser accepts. Without
@@ -19,8 +32,8 @@ export class Peer extends EventTarget {
     this.pc = pc;
     // The order is the protocol's.
     this.audio = pc.addTransceiver("audio", {direction: "sendonly"});
-    this.camera = pc.addTransceiver("video", {direction: "sendonly", sendEncodings: [{maxBitrate: CAMERA_BITS}]});
-    this.screen = pc.addTransceiver("video", {direction: "sendonly", sendEncodings: [{maxBitrate: SCREEN_BITS}]});
+    this.camera = inSizes(pc, CAMERA);
+    this.screen = inSizes(pc, SCREEN);
     const receive = (kind) => pc.addTransceiver(kind, {direction: "recvonly"});
     for (let i = 0; i < OTHERS; i += 1) receive("audio");
     for (let i = 0; i < OTHERS; i += 1) receive("video");
@@ -63,6 +76,25 @@ export class Peer extends EventTarget {
     ]);
   }
 
+  /**
+   * Says how many others are in the call: for one, small pictures would be encoded for nobody. The relay has
+   * moved everybody to the whole picture before the small ones end.
+   */
+  reach(others) {
+    const isMany = others > 1;
+    if (isMany === this.#isMany) return;
+    this.#isMany = isMany;
+    clearTimeout(this.#timer);
+    if (isMany) this.#sendSmall(true);
+    else this.#timer = setTimeout(() => this.#sendSmall(false), FEW_AGAIN_AFTER);
+  }
+
+  #sendSmall(on) {
+    for (const {sender} of [this.camera, this.screen]) {
+      this.#changes = this.#changes.then(() => activate(sender, on)).catch(() => {}); // closed meanwhile
+    }
+  }
+
   /** A number that grows as long as anything arrives: media, reports, answers to our checks. */
   async heard() {
     let sum = 0;
@@ -73,6 +105,7 @@ export class Peer extends EventTarget {
   }
 
   close() {
+    clearTimeout(this.#timer);
     this.pc.onconnectionstatechange = null;
     this.pc.close();
   }
@@ -81,6 +114,25 @@ export class Peer extends EventTarget {
 /** Browsers can send lost sound again, as they do pictures, but do not offer it by themselves (RFC 4585). */
 function repairable(sdp) {
   return sdp.replaceAll(/a=rtpmap:(\d+) opus\/48000\/2\r\n/g, "$&a=rtcp-fb:$1 nack\r\n");
+}
+
+/** A place for a picture in several sizes, or in one where the browser cannot do more. */
+function inSizes(pc, encodings) {
+  try {
+    return pc.addTransceiver("video", {direction: "sendonly", sendEncodings: encodings});
+  } catch {
+    const {maxBitrate} = encodings.at(-1);
+    return pc.addTransceiver("video", {direction: "sendonly", sendEncodings: [{maxBitrate}]});
+  }
+}
+
+/** Sends the smaller sizes or not; the largest is always sent. */
+async function activate(sender, on) {
+  const parameters = sender.getParameters();
+  const small = parameters.encodings.slice(0, -1);
+  if (!small.some((encoding) => encoding.active !== on)) return;
+  for (const encoding of small) encoding.active = on;
+  await sender.setParameters(parameters);
 }
 
 async function put(sender, track) {

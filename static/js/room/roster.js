@@ -4,6 +4,8 @@ export class Roster {
   /** The protocol's last whole state, or null before the first. */
   state = null;
   #slots = {};
+  #steps = {};
+  #watched = {};
   #screenSeat = null;
   #wasHere = false;
 
@@ -18,21 +20,32 @@ export class Roster {
   }
 
   /** Takes a `slots` message. */
-  place({slots, screen}) {
+  place({slots, screen, steps = {}, watched = {}}) {
     this.#slots = slots;
+    this.#steps = steps;
+    this.#watched = watched;
     this.#screenSeat = screen;
   }
 
-  /** The others who are here: the protocol's fields and their receivers in `peer`, when they have a slot. */
+  /**
+   * The others who are here: the protocol's fields and, when they have a slot, its index as `slot` and their
+   * receivers in `peer`; `step` is how their picture comes ("full", "low", "paused"), `watches` how ours reaches them.
+   */
   people(peer) {
-    const at = new Map(Object.entries(this.#slots).map(([index, seat]) => [seat, peer?.slots.get(Number(index))]));
+    const at = new Map(Object.entries(this.#slots).map(([index, seat]) => [seat, Number(index)]));
     const others = (this.state?.people ?? []).filter((person) => person.here && person.seat !== this.state.you);
-    return others.map((person) => ({...person, receivers: at.get(person.seat) ?? {audio: null, video: null}}));
+    return others.map((person) => {
+      const slot = at.get(person.seat) ?? null;
+      const receivers = peer?.slots.get(slot) ?? {audio: null, video: null};
+      return {...person, slot, receivers, step: this.#steps[slot] ?? "full", watches: this.#watched[person.seat] ?? "full"};
+    });
   }
 
-  /** Who shows their screen: {seat, receiver}, or null. */
+  /** Who shows their screen: {seat, receiver, slot, step}, or null. */
   screen(peer) {
     const receiver = peer?.screenReceiver;
-    return this.#screenSeat && receiver ? {seat: this.#screenSeat, receiver} : null;
+    if (!this.#screenSeat || !receiver) return null;
+    const slot = peer.slots.size; // the index after the last
+    return {seat: this.#screenSeat, receiver, slot, step: this.#steps[slot] ?? "full"};
   }
 }

@@ -39,6 +39,7 @@ export class Session extends EventTarget {
   #tracks = {audio: null, camera: null, screen: null};
   #media = {audio: false, video: false};
   #sharing = false;
+  #heights = {}; // of the pictures as the page shows them, by slot index
   #roster = new Roster();
   #pulse;
   #failures = 0;
@@ -96,6 +97,12 @@ export class Session extends EventTarget {
     await this.setTracks({screen: track});
     this.#sharing = track !== null;
     this.#live.send("share", {on: this.#sharing});
+  }
+
+  /** Says how large the page shows the pictures (sizes.js): slot index → height, 0 for hidden. */
+  prefer(heights) {
+    this.#heights = {...this.#heights, ...heights};
+    if (this.#isIn) this.#live.send("sizes", {heights});
   }
 
   /** What is encrypted, and the words to compare: e2ee/security.js. */
@@ -207,6 +214,7 @@ export class Session extends EventTarget {
   #speak() {
     this.#isIn = true;
     this.#security.joined();
+    if (Object.keys(this.#heights).length) this.#live.send("sizes", {heights: this.#heights});
   }
 
   /** The call goes on at another relay. Whoever is still at the old one sees us there until the new one carries. */
@@ -226,7 +234,12 @@ export class Session extends EventTarget {
     peer.addEventListener("change", () => this.#onConnection(peer));
     this.#timer = setTimeout(() => this.#onSilence(peer), CONNECT_WITHIN);
     this.#onConnection(peer);
+    this.#reach();
     this.#tell("view");
+  }
+
+  #reach() {
+    this.#peer?.reach?.(this.people().length);
   }
 
   #retry(error) {
@@ -295,6 +308,7 @@ export class Session extends EventTarget {
     const isLost = this.#roster.take(state);
     this.#security.take(state);
     this.#tell("state", state);
+    this.#reach();
     this.#tell("view");
     if (this.#phase.startsWith("encryption-") && state.encryption.mode === "off") {
       this.#enter("joining");

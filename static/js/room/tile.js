@@ -34,6 +34,10 @@ export class Tile {
     if (attach(this.#audio, person.receivers.audio)) this.play().then((plays) => plays || this.#onBlocked());
   }
 
+  get picture() {
+    return this.#video;
+  }
+
   set speaking(is) {
     this.element.classList.toggle("tile-speaking", is);
   }

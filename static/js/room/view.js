@@ -4,6 +4,7 @@ import {fill} from "./fill.js";
 import {Tile} from "./tile.js";
 
 const HINT_FOR = 6000;
+const SAY_EVERY = 800;
 const $ = (selector) => document.querySelector(selector);
 
 export class View extends EventTarget {
@@ -16,6 +17,7 @@ export class View extends EventTarget {
   #started = null;
   #skew = 0;
   #hintTimer = 0;
+  #sayings = [];
 
   /** Events: "blocked-sound": the browser wants a press before it plays. */
   constructor(words) {
@@ -40,6 +42,14 @@ export class View extends EventTarget {
     $("#alone").hidden = people.length > 0;
     const list = $("#people");
     if (list) this.#listPeople(list, people);
+  }
+
+  /** Slot index → the video element that shows it. */
+  pictures(people, screen) {
+    const shown = new Map();
+    for (const {seat, slot} of people) if (slot !== null) shown.set(slot, this.#tiles.get(seat).picture);
+    if (screen) shown.set(screen.slot, this.#screen.querySelector("video"));
+    return shown;
   }
 
   /** `levels`: seat → loudness from 0 to 1. */
@@ -169,9 +179,19 @@ export class View extends EventTarget {
     this.#tick();
   }
 
-  /** Says it to who does not see the page. */
+  /** Says it to who does not see the page. What comes at the same time is said one after the other. */
   say(text) {
-    $("#status").textContent = text;
+    this.#sayings.push(text);
+    if (this.#sayings.length === 1) this.#sayNext();
+  }
+
+  #sayNext() {
+    if (this.#sayings.length === 0) return;
+    $("#status").textContent = this.#sayings[0];
+    setTimeout(() => {
+      this.#sayings.shift();
+      this.#sayNext();
+    }, SAY_EVERY);
   }
 
   #tick() {
