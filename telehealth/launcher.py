@@ -1,6 +1,6 @@
 """``make run``: Telehealth with a demo clinic, all processes of it, in one folder.
 
-Starts Valkey, the web server, the media relay, the Celery worker and beat, as production has them,
+Starts Valkey, the web server, two media relays, the Celery worker and beat, as production has them,
 and ends with all of them. Everything that it keeps lies in the data folder.
 """
 
@@ -95,7 +95,7 @@ class Launcher:
         valkey, redis_url = start_valkey(self._socket_folder())
         self.processes.append(("valkey", valkey))
         self.environment = self._environment(redis_url)
-        self._start("relay", PYTHON, "-m", "visits.relay")
+        self._start("relay", PYTHON, "-m", "telehealth.relays")
         print("Preparing the database and the demo clinic ...", flush=True)
         where_to_look = self._prepare()
         self._start("web", PYTHON, "-m", "uvicorn", "telehealth.asgi:application", "--host", "127.0.0.1",
@@ -162,8 +162,9 @@ class Launcher:
             "TELEHEALTH_ALLOWED_HOSTS": "localhost,127.0.0.1",
             "TELEHEALTH_SOCKET_ORIGINS": f"http://127.0.0.1:{self.port}",
             "TELEHEALTH_REDIS_URL": redis_url,
-            "TELEHEALTH_RELAY_NODE": "relay-1",
+            "TELEHEALTH_RELAY_NODE": "relay",
             "TELEHEALTH_RELAY_PORT": "0",
+            "TELEHEALTH_RELAY_PROCESSES": "2",  # so that a visit has somewhere to go
         }
 
     def _secrets(self) -> dict[str, str]:

@@ -110,6 +110,36 @@ def test_it_says_where_to_look_and_answers_there(demo):
         assert page.status == 200
 
 
+def test_a_relay_that_dies_is_started_again(data, demo):
+    log = data / "log" / "relay.log"
+    started = re.findall(r"^relay relay-[12]\.\w+ on .*$", log.read_text(), re.M)
+    assert len(set(started)) == 2
+    [supervisor] = [pid for pid in launched(data) if "telehealth.relays" in command_line(pid)]
+    victim = children(supervisor)[0]
+
+    os.kill(victim, signal.SIGKILL)
+
+    deadline = time.monotonic() + 30
+    while len(set(re.findall(r"^relay relay-[12]\.\w+ on .*$", log.read_text(), re.M))) < 3:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    assert victim not in children(supervisor)
+    assert len(children(supervisor)) == 2
+
+
+def launched(data: Path) -> list[int]:
+    """The processes whose settings name this folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            environment = (entry / "environ").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if f"TELEHEALTH_DATA={data}".encode() in environment.split(b"\0"):
+            found.append(int(entry.name))
+    return found
+
+
 def test_a_taken_port_is_one_clear_line(demo, tmp_path):
     port, _ = demo
 
