@@ -254,13 +254,15 @@ class RoomEvents(AsyncIterator[RoomEvent]):
         while True:
             try:
                 message = await (await self._subscribe()).get_message(timeout=LISTEN)
-            except (RedisError, OSError, UnicodeDecodeError):
+            except UnicodeDecodeError:  # no word of a node of ours
+                continue
+            except (RedisError, OSError):
                 _heed_cancellation()
                 await self.aclose()
                 await asyncio.sleep(PAUSE)
                 continue
             if message is not None and message["type"] == "message":
-                with contextlib.suppress(ValueError):  # no word of a node of ours
+                with contextlib.suppress(ValueError):  # nor this
                     return RoomEvent.from_text(message["data"])
 
     async def aclose(self) -> None:
