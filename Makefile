@@ -1,6 +1,7 @@
 # make run             the product with a demo clinic (PORT=8000, DATA=.data)
 # make test            everything that must hold
 # make check           formatter, linter, types, import rules, migrations
+# make fuzz            what is wrong, for a minute a target (SECONDS=3600: for an hour)
 # make bench           what docs/figures.md says about speed, measured here and now
 # make format          put the formatting right
 PORT ?= 8000
@@ -8,14 +9,16 @@ DATA ?= .data
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
 # Each worker brings its own servers and database.
-UNIT := $(PYTEST) -n auto --maxprocesses 4 -m "not e2e and not bench"
+SIDE_BY_SIDE := $(PYTEST) -n auto --maxprocesses 4
+UNIT := $(SIDE_BY_SIDE) -m "not e2e and not bench and not fuzz"
+SECONDS ?= 60
 
-.PHONY: run test check format setup unit unit-postgresql e2e bench
+.PHONY: run test check format setup unit unit-postgresql fuzz e2e bench
 
 run: setup
 	@exec $(BIN)/python -m telehealth.launcher --port "$(PORT)" --data "$(DATA)"
 
-test: check unit unit-postgresql e2e
+test: check unit unit-postgresql fuzz e2e
 
 setup:
 	@telehealth/setup.sh
@@ -39,6 +42,9 @@ unit: setup
 # The same tests again: what a database must refuse, PostgreSQL refuses in its own words.
 unit-postgresql: setup
 	TELEHEALTH_TEST_DATABASE=postgresql $(UNIT)
+
+fuzz: setup
+	TELEHEALTH_FUZZ_SECONDS=$(SECONDS) $(SIDE_BY_SIDE) -m fuzz tests/fuzz
 
 # By themselves: sync Playwright and asyncio tests do not share a process.
 e2e:
