@@ -236,7 +236,12 @@ def _hold(visit: Appointment) -> None:
         appointment=visit, arrived_at=visit.start - timedelta(minutes=8), admitted_at=began, admitted_by=user
     )
     encounter = Encounter.objects.create(
-        appointment=visit, status=Encounter.Status.FINISHED, started_at=began, ended_at=ended, ended_by=user
+        appointment=visit,
+        status=Encounter.Status.FINISHED,
+        started_at=began,
+        ended_at=ended,
+        ended_by=user,
+        encryption=visit.clinic.encryption,
     )
     link = AccessLink.objects.create(
         token_hash=hash_token(secrets.token_urlsafe(32)),
