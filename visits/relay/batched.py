@@ -32,6 +32,7 @@ ROUNDS = 8  # batches before other work of the loop gets its turn
 COPIES = 8 * BATCH  # packets for further receivers in one batch
 PACKET_AT = HEAD // 4  # 32-bit words from the start of a place
 SSRC_AT = PACKET_AT + 2
+LATE = 0x8000  # sequence numbers ahead: half of the circle is behind (RFC 1982)
 FRONT = struct.Struct(">HHI")  # of an RTP header: flags and payload type, sequence number, timestamp
 WHOLE = struct.Struct(">HHII")  # and the SSRC
 
@@ -51,7 +52,7 @@ class BatchedPort(UdpPort):
         self._outbox = Outbox(BATCH + COPIES)
         self._routes = Routes(self._ring)
         self._pacer = Pacer(self._descriptor, self._look)
-        self._ingress: Ingress | None = None
+        self._ingress: Ingress
 
     def open(self, ingress: Ingress) -> None:
         """Start reading."""
@@ -75,7 +76,7 @@ class BatchedPort(UdpPort):
 
     def _batch(self, now: float) -> int:  # noqa: C901 - one loop without calls is what makes it fast
         """Receive one batch, and send it on."""
-        ring, inbox, outbox, counters = self._ring, self._inbox, self._outbox, self._counters
+        ring, inbox, outbox, counters, ingress = self._ring, self._inbox, self._outbox, self._counters, self._ingress
         first = ring.reserve(BATCH + COPIES, now)
         count = inbox.receive(self._descriptor, first)
         if count <= 0:
@@ -97,7 +98,7 @@ class BatchedPort(UdpPort):
             home = by_address.get(senders[i * NAME_STEP])
             route = home.get(words[start + SSRC_AT]) if home is not None else None
             try:
-                # 1. Is it the next packet of a steady stream, shaped as its last one, and can its sender afford it?
+                # 1. Is it a newer packet of a steady stream, in a known shape, and can its sender afford it?
                 shape: Shape | None = None
                 if route is not None:
                     head, sequence, timestamp = unpack(memory, packet * 4)
@@ -113,7 +114,7 @@ class BatchedPort(UdpPort):
                     route is None
                     or shape is None
                     or track.highest is None
-                    or sequence != track.highest + 1 & 0xFFFF
+                    or not 0 < (step := sequence - track.highest & 0xFFFF) < LATE
                     or not shape.shortest <= length <= longest
                     or peer.budget < 1
                     or peer.away
@@ -133,7 +134,10 @@ class BatchedPort(UdpPort):
                 plain = words[start]
                 octets = plain - shape.start
                 peer.heard_at = track.last_packet_at = now
-                track.highest = sequence
+                if step == 1:
+                    track.highest = sequence
+                else:
+                    ingress.forwarder.repair(track, sequence)
                 track.packets += 1
                 track.octets += octets
                 if shape.arrival_at:
@@ -167,7 +171,7 @@ class BatchedPort(UdpPort):
                     waiting += 1
                     lane.entries[number % KEPT] = lap + target
                     slot.last_sequence, slot.last_timestamp, slot.last_at = number, stamp, now
-                    slot.span += 1
+                    slot.span += step
                     slot.packets += 1
                     slot.octets += octets
                     slot.rate_octets += octets
@@ -191,12 +195,9 @@ class BatchedPort(UdpPort):
 
     def _portable(self, packet: bytes, sender: int, now: float) -> None:
         """Let the portable path have a datagram, and see whether the next of its kind need it."""
-        ingress = self._ingress
-        if ingress is None:
-            return
         source = word_address(sender)
-        ingress.datagram(packet, source, now)
-        peer = ingress.roster.by_address.get(source)
+        self._ingress.datagram(packet, source, now)
+        peer = self._ingress.roster.by_address.get(source)
         if peer is not None and is_rtp(packet):
             with contextlib.suppress(ValueError):  # malformed, and counted by then
                 self._routes.consider(peer, packet)

@@ -45,7 +45,7 @@ class Forwarder:
         sequence = int.from_bytes(original[2:4], "big")
         track.packets += track.is_new(sequence) and not is_rtx
         track.octets += len(original) - start
-        self._repair(track, sequence)
+        self.repair(track, sequence)
         keyframe = track.kind == "video" and rtp.vp8_keyframe(original, start)
         if keyframe:
             track.keyframe_wanted = False
@@ -61,7 +61,7 @@ class Forwarder:
             self._counters.note("rtx_probe")
         return original
 
-    def _repair(self, track: Track, sequence: int) -> None:
+    def repair(self, track: Track, sequence: int) -> None:
         """Ask for what got lost before `sequence` at once: a receiver would ask a trip later."""
         lost = track.lost_before(sequence)
         if lost and track.nack and track.ssrc is not None:

@@ -36,7 +36,7 @@ class Ingress:
         checked: Callable[[Peer], None],
     ) -> None:
         self.roster = roster
-        self._forwarder = forwarder
+        self.forwarder = forwarder
         self._feedback = feedback
         self._counters = counters
         self._limits = limits
@@ -133,7 +133,7 @@ class Ingress:
         packet = self._open(peer, data)
         if packet is not None:
             self._heard(peer, now)
-            self._forwarder.forward(peer, packet, now)
+            self.forwarder.forward(peer, packet, now)
 
     def _open(self, peer: Peer, data: bytes) -> bytes | None:
         """The decrypted RTP packet, or None."""
@@ -182,4 +182,4 @@ class Ingress:
         if packet is not None and self.roster.move(peer, source, now):
             self._counters.note("latched")
             self._heard(peer, now)
-            self._forwarder.forward(peer, packet, now)
+            self.forwarder.forward(peer, packet, now)
