@@ -69,7 +69,12 @@ class RelayClient:
     def __init__(self, redis_url: str, secret: str, *, timeout: float = 5.0) -> None:
         self._secret = secret
         self._timeout = timeout
-        self._redis = Redis.from_url(redis_url, decode_responses=True, socket_connect_timeout=timeout)
+        self._redis = Redis.from_url(
+            redis_url,
+            decode_responses=True,
+            encoding_errors="replace",  # redis-py would read bytes that are no text for ever
+            socket_connect_timeout=timeout,
+        )
 
     async def pulses(self) -> dict[str, Pulse]:
         """What every node said last, by node id; one that has been dead for a minute is missing.
@@ -254,15 +259,13 @@ class RoomEvents(AsyncIterator[RoomEvent]):
         while True:
             try:
                 message = await (await self._subscribe()).get_message(timeout=LISTEN)
-            except UnicodeDecodeError:  # no word of a node of ours
-                continue
             except (RedisError, OSError):
                 _heed_cancellation()
                 await self.aclose()
                 await asyncio.sleep(PAUSE)
                 continue
             if message is not None and message["type"] == "message":
-                with contextlib.suppress(ValueError):  # nor this
+                with contextlib.suppress(ValueError):  # no word of a node of ours
                     return RoomEvent.from_text(message["data"])
 
     async def aclose(self) -> None:

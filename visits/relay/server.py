@@ -96,8 +96,9 @@ def _connect(url: str) -> Redis:
     # The node repeats what fails by itself, and at the start it shall fail at once.
     never = Retry(NoBackoff(), 0)
     return Redis.from_url(
-        url, decode_responses=True, retry=never, socket_timeout=REDIS_PATIENCE, socket_connect_timeout=REDIS_PATIENCE
-    )
+        url, decode_responses=True, encoding_errors="replace", retry=never,
+        socket_timeout=REDIS_PATIENCE, socket_connect_timeout=REDIS_PATIENCE,
+    )  # fmt: skip
 
 
 def _make_node(config: RelayConfig, sock: socket.socket, redis: Redis) -> Node:
