@@ -1,8 +1,9 @@
 /**
  * The worker through which every encoded frame of the page passes: sealed on the way out, opened on the way in.
  *
- * Told by security.js: {type: "mode", mode}, {type: "send", kid, key}, {type: "receive", kid, key}, {type: "forget", kid},
- * {type: "counts", id}. Until it knows the mode, and in mode "on" without a key, nothing passes either way.
+ * Told by security.js: {type: "mode", mode}, {type: "send", kid, key} (key null: nothing), {type: "receive", kid, key},
+ * {type: "forget", kid}, {type: "counts", id}. Until it knows the mode, and in mode "on" without a key, nothing passes
+ * either way.
  *
  * A sealed frame: clear bytes, SFrame header, ciphertext and tag. VP8 keeps what the packetizer and the relay read
  * (RFC 7741: whether it is a key frame, and its size); sound keeps nothing. The clear bytes are authenticated.
@@ -35,8 +36,8 @@ const orders = {
   },
   send: async ({kid, key}) => {
     const waited = sender === null;
-    sender = {cipher: await Cipher.make(key, kid), ctr: 0n};
-    if (waited) askKeyFrames("send");
+    sender = key && {cipher: await Cipher.make(key, kid), ctr: 0n};
+    if (waited && sender) askKeyFrames("send");
   },
   receive: async ({kid, key}) => {
     receivers.set(kid, await Cipher.make(key, kid));
