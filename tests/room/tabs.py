@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ class Tab:
 
     def __init__(self, client: Client, path: str, name: str) -> None:
         self.name = name
+        self._place = client, path
         self.page = Page(client, path, name=name)
         self.person: Participant | None = None  # the connection that carries the call
         self.epoch = 0
@@ -43,6 +45,11 @@ class Tab:
         if self.person is not None:
             await self.person.close()
         await self.page.__aexit__()
+
+    async def reopen(self) -> None:
+        """Load the page again."""
+        self.page, self.person = Page(*self._place, name=self.name), None
+        await self.open()
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -88,8 +95,10 @@ class Tab:
         """When the first packet came of somebody else's, over the present connection and after ``moment``."""
         if self.person is None:
             return None
-        arrived = [packet.at for mid in self.person.by_mid.values() for packet in mid[:50] if packet.at > moment]
-        return min(arrived, default=None)
+        firsts = [
+            next((packet.at for packet in mid if packet.at > moment), None) for mid in self.person.by_mid.values()
+        ]
+        return min((at for at in firsts if at is not None), default=None)
 
 
 async def all_hear(tabs: list[Tab], since: float, within: float = 60) -> list[float]:
@@ -105,15 +114,13 @@ async def all_hear(tabs: list[Tab], since: float, within: float = 60) -> list[fl
 def shown(seconds: list[float]) -> str:
     """Measured times as p50, p95 and the longest."""
     ordered = sorted(seconds)
-    p50, p95 = (ordered[min(len(ordered) - 1, round(share * len(ordered)))] for share in (0.5, 0.95))
+    p50, p95 = (ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.5, 0.95))
     return f"p50 {p50:.2f} s, p95 {p95:.2f} s, longest {ordered[-1]:.2f} s"
 
 
 @contextmanager
 def stopped(process: Any) -> Iterator[None]:
     """As if the process hung."""
-    import signal
-
     process.send_signal(signal.SIGSTOP)
     try:
         yield

@@ -126,6 +126,20 @@ async def carries(client: RelayClient, node: str, *, rooms: int, peers: int) -> 
             await asyncio.sleep(0.1)
 
 
+async def test_joining(start: Any, client: RelayClient, visits: Any) -> None:
+    start()
+    tabs = await visits(1)
+    took = []
+    for tab in tabs * 8:
+        await tab.close()
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await tab.reopen()
+        took.append((await all_hear(tabs, began))[-1])
+
+    say(f"from opening the socket to media both ways: {shown(took)}")
+
+
 async def test_all_visits_of_a_killed_node_go_on_at_another(start: Any, client: RelayClient, visits: Any) -> None:
     count = int(os.environ.get("TELEHEALTH_TEST_VISITS", "20"))
     doomed = start()

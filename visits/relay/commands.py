@@ -13,7 +13,7 @@ from visits.relay import wire
 from visits.relay.engine import Engine, Refused
 from visits.relay.grants import BadGrant, verify_grant
 
-REMEMBERED = 2000  # answers kept for commands that come again
+REMEMBERED = 500  # answers kept for commands that come again, within seconds
 MAX_ID = 64
 
 

@@ -177,7 +177,7 @@ class Node:
 
     def _pulse(self, *, gone: bool = False) -> Pulse:
         engine, admission = self._engine, self._engine.admission
-        facts, bitrate = self._load.facts(), engine.statistics.bitrate
+        facts, bitrate = {**self._load.facts(), "tasks": len(asyncio.all_tasks())}, engine.statistics.bitrate
         admission.measured(cpu=facts["cpu"], late=facts["loop_lag_ms"] / 1000, bitrate=bitrate)
         rooms, peers = len(engine.halls), len(engine.roster)
         takes_room, takes_peer = admission.takes_room(rooms, peers), admission.takes_peer(peers)
