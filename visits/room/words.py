@@ -32,7 +32,10 @@ def room_words() -> dict[str, Any]:
             "unavailable": _("The video does not answer. We keep trying, stay here."),
             "busy": _("All video lines are busy now. We keep trying, stay here."),
             "full": _("This visit is full"),
+            "encryption-required": _("This visit needs another browser"),
+            "encryption-undecided": _("This browser cannot encrypt. A clinician decides."),
         },
+        "security": security_words(),
         "line": {
             "good": _("Good connection"),
             "weak": _("Weak connection, smaller picture"),
@@ -55,5 +58,74 @@ def room_words() -> dict[str, Any]:
         "unplugged": {
             "camera": _("Your camera was unplugged. We now use another one."),
             "microphone": _("Your headset was unplugged. We now use the built-in microphone."),
+        },
+    }
+
+
+def security_words() -> dict[str, Any]:
+    """By the modes of static/js/room/e2ee/security.js, and "unable": this browser cannot encrypt."""
+    return {
+        "badge": {
+            "on": _("Encrypted end to end"),
+            "agreeing": _("Agreeing on encryption"),
+            "alone": _("Ready to encrypt"),
+            "off": _("Not encrypted end to end"),
+            "broken": _("Encryption failed"),
+            "unable": _("Cannot encrypt"),
+        },
+        "title": {
+            "on": _("Check that the visit is private"),
+            "agreeing": _("The encryption is being agreed"),
+            "alone": _("The visit will be private"),
+            "off": _("This visit is not encrypted end to end"),
+            "broken": _("The encryption failed"),
+            "unable": _("This browser cannot encrypt"),
+        },
+        "plain": {
+            "on": _(
+                "If you both see the same words, nobody can listen in, not even the clinic's own server. "
+                "Read them to each other."
+            ),
+            "onForMany": _(
+                "If you all see the same words, nobody can listen in, not even the clinic's own server. "
+                "Read them to each other."
+            ),
+            "agreeing": _(
+                "Your browsers agree on keys that nobody else has. Until then nobody is seen or heard. "
+                "It takes a moment."
+            ),
+            "alone": _(
+                "When somebody comes, your browsers agree on keys that nobody else has. "
+                "You then see four words to compare."
+            ),
+            "off": _(
+                "Sound and pictures are encrypted on their way, but the clinic's server could open them. "
+                "The clinic does without encryption from end to end."
+            ),
+            "offBy": _(
+                "Sound and pictures are encrypted on their way, but the clinic's server could open them. "
+                "{name} decided to go on without encryption from end to end."
+            ),
+            "broken": _(
+                "The keys of your browsers do not fit together, so nobody is seen or heard. Load this page again. "
+                "If that does not help, go on by phone."
+            ),
+            "unable": _("You are not in the visit yet, and nobody sees or hears you."),
+        },
+        "reason": {
+            "joined": _("The words are new because {name} joined."),
+            "left": _("The words are new because {name} left."),
+            "new-key": _("The words are new because somebody opened the page again."),
+        },
+        "somebody": _("somebody"),
+        "offBy": _("{name} went on without encryption from end to end."),
+        "unable": {
+            "title": _("{name} cannot join encrypted"),
+            "who": _(
+                "{name} waits outside, because their browser cannot encrypt from end to end. "
+                "They see and hear nobody, and nobody sees or hears them."
+            ),
+            "waiting": _("Waits outside, cannot encrypt: {names}"),
+            "refused": _("Cannot come in, because their browser cannot encrypt: {names}"),
         },
     }

@@ -64,7 +64,7 @@ function connectCall(session, view, opened) {
     view.showTime(detail.started, detail.now);
   });
   session.addEventListener("phase", ({detail}) => {
-    view.notice(words.phase[detail] ?? "");
+    view.notice(detail.startsWith("encryption-") ? "" : (words.phase[detail] ?? ""));
     view.say(words.phase[detail] || words.joined);
     for (const cover of COVERS) if (cover !== detail) view.uncover(cover);
     if (COVERS.includes(detail)) view.cover(detail);
