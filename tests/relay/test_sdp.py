@@ -153,6 +153,10 @@ def test_layers_are_read_or_left(lines, layers):
     assert [track.rid for track in peer.layers("camera")] == (layers or [None])
 
 
+def test_a_layer_that_is_paused_stays_so():
+    assert "a=simulcast:recv ~q;~h;f\r\n" in answer_to(with_layers(CHROMIUM, "a=simulcast:send ~q;~h;f"))
+
+
 def test_layers_that_packets_cannot_name_are_no_layers():
     text = with_layers(CHROMIUM).replace(rtp.RID, "urn:x")
     assert sdp.parse_offer(text).media[1].layers == []

@@ -41,6 +41,7 @@ class Media:
     ssrcs: list[int] = field(default_factory=list)
     rtx_pairs: dict[int, int] = field(default_factory=dict)  # media SSRC to RTX SSRC
     layers: list[str] = field(default_factory=list)  # rids of a simulcast, the smallest picture first
+    paused: set[str] = field(default_factory=set)  # those of them that are not sent at first
 
     @property
     def sends(self) -> bool:
@@ -199,9 +200,11 @@ def _read_simulcast(media: Media, value: str) -> None:
     words = value.split()
     if words[:1] != ["send"] or len(words) < 2:
         return
-    layers = [choice.partition(",")[0].removeprefix("~") for choice in words[1].split(";")]
+    choices = [choice.partition(",")[0] for choice in words[1].split(";")][: MAX_LAYERS + 1]
+    layers = [choice.removeprefix("~") for choice in choices]
     if all(TOKEN.fullmatch(rid) for rid in layers) and len(set(layers)) == len(layers):
         media.layers = layers[:MAX_LAYERS]
+        media.paused = {choice[1:] for choice in choices if choice.startswith("~")}
 
 
 def _choose_codec(media: Media, formats: Sequence[str], names: dict[str, str], apt: dict[str, str]) -> None:
@@ -307,7 +310,9 @@ def _accepted(media: Media, announced: Announced | None, transport: Transport) -
     lines += [f"a=extmap:{number} {uri}" for uri, number in media.extensions.items()]
     if media.layers:
         lines += [f"a=rid:{rid} recv" for rid in media.layers]
-        lines.append(f"a=simulcast:recv {';'.join(media.layers)}")
+        # A paused layer that the answer does not pause would be taken for wanted at once.
+        layers = ["~" * (rid in media.paused) + rid for rid in media.layers]
+        lines.append(f"a=simulcast:recv {';'.join(layers)}")
     return lines + (_announce(media, announced) if announced else [])
 
 
