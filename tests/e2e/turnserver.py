@@ -29,7 +29,8 @@ def running(secret: str) -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="th-turn-") as folder:
         options = {
             "listening-ip": "127.0.0.1", "relay-ip": "127.0.0.1", "listening-port": port, "realm": "telehealth",
-            "denied-peer-ip": "0.0.0.0-255.255.255.255", "allowed-peer-ip": "127.0.0.1", "static-auth-secret": secret, "userdb": f"{folder}/turndb", "pidfile": f"{folder}/pid",
+            "denied-peer-ip": "0.0.0.0-255.255.255.255", "allowed-peer-ip": "127.0.0.1",
+            "static-auth-secret": secret, "userdb": f"{folder}/turndb", "pidfile": f"{folder}/pid",
             "log-file": f"{folder}/log",
         }  # fmt: skip
         flags = ["use-auth-secret", "simple-log", "no-cli", "no-tls", "no-dtls", "no-tcp-relay", "allow-loopback-peers"]

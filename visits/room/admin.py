@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext as now_
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -120,7 +120,7 @@ class RelayNodeAdmin(ClinicScopedAdmin):
     @admin.display(description=_("status"), ordering="state")
     def status(self, node: RelayNode) -> str:
         is_full = node.full and node.state == RelayNode.State.ACTIVE
-        return now_("Full") if is_full else str(node.get_state_display())
+        return gettext("Full") if is_full else str(node.get_state_display())
 
     @admin.display(description=_("last sign of life"), ordering="seen_at")
     def heard(self, node: RelayNode) -> str:
@@ -147,7 +147,7 @@ class RelayNodeAdmin(ClinicScopedAdmin):
         for node in chosen:
             if nodes.drain(node):
                 self.audit(request, "relay.drain", AuditEvent.Action.UPDATE, node)
-        messages.success(request, now_("They get no new visits."))
+        messages.success(request, gettext("They get no new visits."))
 
     @admin.action(description=_("Drain and move the visits to other relays now"), permissions=["view"])
     def move_now(self, request: HttpRequest, chosen: QuerySet[RelayNode]) -> None:
@@ -170,4 +170,4 @@ class RelayNodeAdmin(ClinicScopedAdmin):
         for node in chosen:
             if nodes.take_back(node):
                 self.audit(request, "relay.take-back", AuditEvent.Action.UPDATE, node)
-        messages.success(request, now_("They get new visits again."))
+        messages.success(request, gettext("They get new visits again."))
