@@ -95,15 +95,20 @@ def test_both_are_back_by_themselves_after_the_relay_died(relay: Any, doctor: Pa
     assert Seat.objects.count() == 2
 
 
-def test_a_lost_socket_is_joined_again(relay: Any, doctor: Page, rosa: Page) -> None:
+def test_a_lost_socket_does_not_touch_the_media(relay: Any, doctor: Page, rosa: Page) -> None:
     media.looks(picture(doctor), "blue")
-    before = Seat.objects.get(role="patient").epoch
+    before = Seat.objects.get(role="patient")
+    rosa.get_by_role("button", name="Mute").click()
     cut_socket(rosa)
 
-    poll(rosa, lambda: Seat.objects.get(role="patient").epoch > before)
+    poll(rosa, lambda: Seat.objects.get(role="patient").turn > before.turn)
+    assert Seat.objects.get(role="patient").epoch == before.epoch
     media.keeps_moving(picture(doctor))
-    media.looks(picture(rosa), "red")
+    media.keeps_moving(picture(rosa))
     expect(others(doctor)).to_have_count(1)
+    rosa.get_by_role("button", name="Unmute").click()
+    expect(others(doctor)).not_to_have_class(re.compile("is-muted"))
+    assert Presence.objects.filter(seat__role="patient").count() == 1
 
 
 def test_a_closed_tab_leaves_no_ghost(relay: Any, doctor: Page, rosa: Page) -> None:
