@@ -5,10 +5,12 @@ TELEHEALTH_FUZZ_SEED repeats a run. A failure names its seed.
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -54,6 +56,22 @@ async def hostile_call(request: pytest.FixtureRequest) -> AsyncIterator["Hostile
     await call.begin()
     yield call
     await call.end()
+
+
+@pytest.fixture(params=PATHS)
+async def flooded_call(request: pytest.FixtureRequest) -> AsyncIterator["HostileCall"]:
+    """The same with limits, lower than a node's: a test cannot send as much as a real flooder."""
+    call = HostileCall(Relay(Limits(packets_per_second=400, strangers_per_second=400), request.param))
+    await call.begin()
+    yield call
+    await call.end()
+
+
+@pytest.fixture
+def stranger() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        yield sock
 
 
 class Mallory(Participant):
@@ -138,6 +156,17 @@ class HostileCall:
             for kept in (person.rembs, person.nacked, person.sender_reports, person.reports):
                 kept.clear()
         self.relay.events.clear()
+
+
+def send_as_stranger(call: HostileCall, stranger: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):  # a full buffer, an answer to an earlier one, a datagram that is too long
+        stranger.sendto(data, call.relay.address)
+
+
+def assert_refused(call: HostileCall, *causes: str) -> None:
+    """Each of the causes was counted."""
+    counters = call.relay.engine.counters
+    assert [cause for cause in causes if not counters[cause]] == []
 
 
 async def vanish(person: Participant) -> None:

@@ -4,31 +4,17 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from tests.fuzz import packets
-from tests.fuzz.conftest import HostileCall, vanish
+from tests.fuzz.conftest import HostileCall, assert_refused, send_as_stranger, vanish
 from tests.fuzz.mutate import Mutator, kept
 from tests.headless import Participant
 from tests.relay.test_hostile import DTLS_SEEDS, STUN_SEEDS
 from visits.relay import rtcp, rtp
 
 RTP_HEAD = b"\x90\x60\x00\x01" + b"\0\0\0\1" + b"\0\0\0\2" + b"\xbe\xde\0\1" + b"\x40\x31\0\0"
-
-
-@pytest.fixture
-def stranger(hostile_call: HostileCall) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        sock.connect(hostile_call.relay.address)
-        yield sock
-
-
-def send_as_stranger(stranger: socket.socket, data: bytes) -> None:
-    with contextlib.suppress(OSError):  # a full buffer, an answer to an earlier one, a datagram that is too long
-        stranger.send(data)
 
 
 async def test_stun(hostile_call: HostileCall, mutator: Mutator, stranger: socket.socket) -> None:
@@ -45,7 +31,7 @@ async def test_stun(hostile_call: HostileCall, mutator: Mutator, stranger: socke
         if chance.random() < 0.5:
             mallory.send(data)
         else:
-            send_as_stranger(stranger, data)
+            send_as_stranger(hostile_call, stranger, data)
 
     await hostile_call.go_on(throw)
     assert_refused(hostile_call, "stun_malformed", "stun_unknown", "stun_forged")
@@ -74,7 +60,7 @@ async def test_dtls(hostile_call: HostileCall, mutator: Mutator, stranger: socke
         if chance.random() < 0.8:
             hostile_call.mallory.send(data)
         else:
-            send_as_stranger(stranger, data)
+            send_as_stranger(hostile_call, stranger, data)
 
     try:
         await hostile_call.go_on(throw)
@@ -165,7 +151,7 @@ async def test_srtp_without_the_keys(
         if mutator.chance.random() < 0.6:
             hostile_call.mallory.send(data)
         else:
-            send_as_stranger(stranger, data)
+            send_as_stranger(hostile_call, stranger, data)
 
     await hostile_call.go_on(throw)
     assert_refused(hostile_call, "srtp_rejected" if kind == "rtp" else "srtcp_rejected", "stranger")
@@ -204,13 +190,7 @@ async def test_anything(hostile_call: HostileCall, mutator: Mutator, stranger: s
         if chance.random() < 0.5:
             hostile_call.mallory.send(data)
         else:
-            send_as_stranger(stranger, data)
+            send_as_stranger(hostile_call, stranger, data)
 
     await hostile_call.go_on(throw)
     assert_refused(hostile_call, "size", "unknown_protocol", "stranger")
-
-
-def assert_refused(call: HostileCall, *causes: str) -> None:
-    """Each of the causes was counted."""
-    counters = call.relay.engine.counters
-    assert [cause for cause in causes if not counters[cause]] == []

@@ -27,7 +27,7 @@ class Limits:
     datagram: int = 1500  # bytes; WebRTC sends nothing that an Ethernet frame does not hold
     ring: int = 131_072  # packets that the batched path keeps at most: 1.5 seconds' worth, as long as this suffices
     dtls_queue: int = 32  # datagrams waiting for OpenSSL, per peer
-    packets_per_second: int = 3000  # work for one peer, in packets; 720p with sound needs some 250
+    packets_per_second: int = 1500  # work for one peer; a camera in three sizes, a screen and sound take some 700
     strangers_per_second: int = 1000  # datagrams from unknown addresses that are tried against a key, for the node
     ssrcs: int = 48  # distinct inbound SSRCs per peer: libsrtp keeps state for each
     away_after: float = 5.0
