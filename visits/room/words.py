@@ -23,6 +23,8 @@ def room_words() -> dict[str, Any]:
         "went": _("{name} left."),
         "muted": _("{name}, muted"),
         "joiningAgain": _("{name}, joining again"),
+        "paused": _("{name}, picture paused to keep the sound"),
+        "seesNothing": _("{name}, hears you, the picture is paused"),
         "videoOf": _("Video of {name}"),
         "screenOf": _("Screen of {name}"),
         "phase": {

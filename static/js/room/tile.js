@@ -24,6 +24,7 @@ export class Tile {
     element.classList.toggle("is-away", person.away);
     element.classList.toggle("is-muted", !person.audio);
     element.classList.toggle("is-camera-off", !hasPicture);
+    element.classList.toggle("is-paused", hasPicture && person.step === "paused"); // the last picture stands still
     element.querySelector(".face").textContent = initials(person.name);
     element.querySelector(".tile-who").textContent = this.#caption(person);
     this.#video.setAttribute("aria-label", fill(this.#words.videoOf, person));
@@ -63,6 +64,8 @@ export class Tile {
 
   #caption(person) {
     if (person.away) return fill(this.#words.joiningAgain, person);
+    if (person.video && person.step === "paused") return fill(this.#words.paused, person);
+    if (person.watches === "paused") return fill(this.#words.seesNothing, person);
     return person.audio ? person.name : fill(this.#words.muted, person);
   }
 }
