@@ -114,6 +114,22 @@ def test_a_packet_whose_retransmission_came_first_is_not_sent_again_under_its_nu
     assert slot.place(track, 6, 0, False, 1.0) is not None
 
 
+def test_a_gap_can_be_filled_when_the_packets_before_cannot_be_read_any_more():
+    class Overwritten:
+        def read(self, reference: int) -> None:
+            return None
+
+    slot, track = video_slot(), camera()
+    slot.assign(track)
+    slot.sent.packets = Overwritten()
+    for placed in run(slot, track, 65000, 2 * KEPT):
+        slot.sent.entries[placed.sequence % KEPT] = 7
+    assert slot.place(track, 65000 + 2 * KEPT - 1 & 0xFFFF, 0, False, 1.0) is None
+    slot.place(track, 65000 + 2 * KEPT + 2 & 0xFFFF, 0, False, 1.0)  # two are missing
+    assert slot.place(track, 65000 + 2 * KEPT & 0xFFFF, 0, False, 1.0) is not None
+    assert slot.place(track, 65000 + 2 * KEPT + 1 & 0xFFFF, 0, False, 1.0) is not None
+
+
 def test_a_publisher_that_starts_over_waits_for_its_keyframe():
     slot, track = video_slot(), camera()
     slot.assign(track)

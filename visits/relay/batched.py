@@ -5,7 +5,7 @@ A batch is received into the ring. A packet with a route is decrypted, renumbere
 `Ingress` as if it had come alone. Until a packet is known to be ordinary it is looked at and nothing is changed, so
 the portable path sees whatever is odd as it came.
 
-The order of a stream is kept: what waits in the outbox is sent before a packet goes the portable way.
+The order of a stream is kept: what waits to be sent is sent before a packet goes the portable way.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ import contextlib
 import socket
 import struct
 import time
+from array import array
 
 from visits.relay import rtp
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.hooks import InPlace
 from visits.relay.ingress import Ingress
-from visits.relay.mmsg import BATCH, LENGTH_AT, LENGTH_STEP, NAME_STEP, VECTOR_STEP, Inbox, Outbox, word_address
+from visits.relay.mmsg import BATCH, Inbox, Outbox, word_address
 from visits.relay.pacing import Pacer
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD, Ring
-from visits.relay.routes import Routes, is_rtp
-from visits.relay.shapes import Shape
+from visits.relay.routes import MAX_COPIES, Route, Routes, is_rtp, resume, settle
+from visits.relay.shapes import NO_CLOCK, Rewrite
 from visits.relay.udp import UdpPort
 
 ROUNDS = 8  # batches before other work of the loop gets its turn
-COPIES = 8 * BATCH  # packets for further receivers in one batch
-PACKET_AT = HEAD // 4  # 32-bit words from the start of a place
-SSRC_AT = PACKET_AT + 2
+COPIES = MAX_COPIES * BATCH  # packets for further receivers in one batch
 LATE = 0x8000  # sequence numbers ahead: half of the circle is behind (RFC 1982)
-FRONT = struct.Struct(">HHI")  # of an RTP header: flags and payload type, sequence number, timestamp
-WHOLE = struct.Struct(">HHII")  # and the SSRC
+FLAGS, UNMARKED = 0xFF80, 0xFF7F  # of a packet's first two bytes: all but the payload type, all but the marker
+FIXED = struct.Struct(">HHII")  # flags with payload type, sequence number, timestamp, SSRC
+SHORT = struct.Struct(">HHIIIQ")  # and the extension block's head and two words of elements (Shape.front)
+LONG = struct.Struct(">HHIIIQI")  # or three (Shape.tail)
 
 
 class BatchedPort(UdpPort):
@@ -47,16 +48,22 @@ class BatchedPort(UdpPort):
         self._descriptor = sock.fileno()
         self._longest = limits.datagram
         self._srtp = srtp
-        self._ring = Ring(srtp, limits.datagram, limits.ring)
-        self._inbox = Inbox(self._ring, limits.datagram)
-        self._outbox = Outbox(BATCH + COPIES)
-        self._routes = Routes(self._ring)
+        self._ring = ring = Ring(srtp, limits.datagram, limits.ring)
+        self._inbox = Inbox(ring, limits.datagram)
+        self._outbox = Outbox(ring, BATCH + COPIES)
+        self._headers = struct.Struct(f">{HEAD}x{LONG.format[1:]}{ring.stride - HEAD - LONG.size}x")
+        self._routes = Routes(ring)
+        self._names: list[int] = []  # of who gets what lies ready in the ring
+        self._copy_names: list[int] = []  # of who gets the copies, which begin in place `_copied`
+        self._copied = self._spare = 0  # behind them: the next place for a copy
+        self._clock = b""  # for abs-send-time
         self._pacer = Pacer(self._descriptor, self._look)
         self._ingress: Ingress
 
     def open(self, ingress: Ingress) -> None:
         """Start reading."""
         self._ingress = ingress
+        ingress.settle = self._routes.settle
         self._pacer.start()
 
     def close(self) -> None:
@@ -74,130 +81,173 @@ class BatchedPort(UdpPort):
                 break
         return looked
 
-    def _batch(self, now: float) -> int:  # noqa: C901 - one loop without calls is what makes it fast
+    def _batch(self, now: float) -> int:  # noqa: C901 - one loop with few calls is what makes it fast
         """Receive one batch, and send it on."""
-        ring, inbox, outbox, counters, ingress = self._ring, self._inbox, self._outbox, self._counters, self._ingress
+        ring, inbox, counters, by_address = self._ring, self._inbox, self._counters, self._routes.by_address
         first = ring.reserve(BATCH + COPIES, now)
         count = inbox.receive(self._descriptor, first)
         if count <= 0:
             counters["receive_failed"] -= count
             return 0
-        memory, words, stride, lap = ring.memory, ring.words, ring.stride // 4, ring.lap
-        packets, lengths, addresses = ring.packets, ring.lengths, ring.addresses
-        senders, sizes, receivers, vectors = inbox.names, inbox.lengths, outbox.names, outbox.vectors
-        unprotect, protect, unpack, pack = self._srtp.unprotect, self._srtp.protect, FRONT.unpack_from, WHOLE.pack_into
-        by_address, longest = self._routes.by_address, self._longest
-        early, middle, late = rtp.clock(now)
-        spare, end = first + count, first + BATCH + COPIES
-        waiting = forwarded = 0
-        for i in range(count):
-            place = first + i
-            start = place * stride
-            packet = start + PACKET_AT
-            length = sizes[i * LENGTH_STEP + LENGTH_AT]
-            home = by_address.get(senders[i * NAME_STEP])
-            route = home.get(words[start + SSRC_AT]) if home is not None else None
+        memory, stride, lap, longest, end = ring.memory, ring.stride, ring.lap, self._longest, first + count
+        unprotect, protect, short, long = self._srtp.unprotect, self._srtp.protect, SHORT.pack_into, LONG.pack_into
+        lengths = inbox.lengths[:count].tolist()
+        ring.sizes[first:end] = array("Q", lengths)
+        self._clock = rtp.clock(now)
+        clocks = self._routes.clocks(self._clock)
+        self._copied = self._spare = end
+        run, names = first, self._names  # the places from `run` on are ready to go to these
+        for sender, length, packet, size, reference, at, (head, sequence, timestamp, ssrc, block, front, tail) in zip(
+            inbox.names[:count].tolist(),
+            lengths,
+            ring.packets[first:end],
+            ring.lengths[first:end],
+            range(lap + first, lap + end),
+            range(first * stride + HEAD, end * stride, stride),
+            self._headers.iter_unpack(memory[first * stride : end * stride]),
+            strict=True,
+        ):
+            sent = False
             try:
-                # 1. Is it a newer packet of a steady stream, in a known shape, and can its sender afford it?
-                shape: Shape | None = None
-                if route is not None:
-                    head, sequence, timestamp = unpack(memory, packet * 4)
-                    track, peer, shape = route.track, route.peer, route.shape
-                    if shape is None or head not in shape.heads:
-                        shape = route.recognise(words, packet, head)
+                # 1. Is it the next packet of a steady stream, in the shape of the last one, and paid for?
+                home = by_address.get(sender)
+                route = home.get(ssrc) if home is not None else None
+                if route is None:
+                    step = 0
+                else:
+                    shape = route.shape
+                    if (
+                        sequence == route.expected
+                        and route.left
+                        and shape.shortest <= length <= longest
+                        and head & UNMARKED == shape.head
+                        and block == shape.block
+                        and front & shape.front_mask == shape.front
+                        and tail & shape.tail_mask == shape.tail
+                    ):
+                        step = 1
                     else:
-                        for at, mask, value in shape.checks:
-                            if words[packet + at] & mask != value:
-                                shape = route.recognise(words, packet, head)
-                                break
-                if (
-                    route is None
-                    or shape is None
-                    or track.highest is None
-                    or not 0 < (step := sequence - track.highest & 0xFFFF) < LATE
-                    or not shape.shortest <= length <= longest
-                    or peer.budget < 1
-                    or peer.away
-                    or spare + route.copies > end
-                ):
-                    if waiting:
-                        forwarded += self._send(waiting)
-                        waiting = 0
-                    self._portable(bytes(memory[packet * 4 : packet * 4 + length]), senders[i * NAME_STEP], now)
+                        step = self._step(route, at, length, head, sequence)
+                        shape = route.shape
+                if route is None or not step:
+                    self._send(run, names)
+                    self._portable(bytes(memory[at : at + length]), sender, now)
                     continue
                 # 2. Decrypt it: from here on it is authentic, or ends here.
-                peer.budget -= 1
-                words[start] = length
-                if unprotect(route.context, packets[place], lengths[place]):
-                    counters.refuse("srtp_rejected", peer.peer_id)
+                if unprotect(route.context, packet, size):
+                    route.peer.affords()
+                    counters.refuse("srtp_rejected", route.peer.peer_id)
                     continue
-                plain = words[start]
-                octets = plain - shape.start
-                peer.heard_at = track.last_packet_at = now
-                if step == 1:
-                    track.highest = sequence
-                else:
-                    ingress.forwarder.repair(track, sequence)
-                track.packets += 1
-                track.octets += octets
+                if step != 1:
+                    route.skip(sequence)
+                    self._ingress.forwarder.repair(route.track, sequence)
+                route.expected = sequence + 1 & 0xFFFF
+                route.left -= 1
+                route.octets += length
+                route.timestamp = timestamp
+                route.at = now
                 if shape.arrival_at:
-                    at = packet * 4 + shape.arrival_at
-                    peer.arrivals.note(memory[at] << 8 | memory[at + 1], now)
-                # 3. To each receiver under its slot's numbers and key. The last one gets it where it lies.
-                flags = shape.heads[head]
-                for lane in route.lanes:
-                    if lane.last:
-                        target, begin = place, packet
-                    else:
-                        target, begin = spare, spare * stride + PACKET_AT
-                        spare += 1
-                        words[begin - PACKET_AT] = plain
-                        self._srtp.move(packets[target], packets[place], plain)
-                    slot, rewrite = lane.slot, shape.rewrites[lane.number]
-                    number = sequence + slot.sequence_offset & 0xFFFF
-                    stamp = timestamp + slot.timestamp_offset & 0xFFFFFFFF
-                    pack(memory, begin * 4, flags | slot.payload_type, number, stamp, slot.ssrc)
-                    for at, stays, put in rewrite.changes:
-                        words[begin + at] = words[begin + at] & stays | put
-                    if rewrite.clock_at:
-                        at = begin * 4 + rewrite.clock_at
-                        memory[at], memory[at + 1], memory[at + 2] = early, middle, late
-                    if protect(lane.context, packets[target], lengths[target]):
-                        counters.refuse("srtp_protect", slot.owner.peer_id)
-                        continue
-                    receivers[waiting * NAME_STEP] = lane.destination
-                    vectors[waiting * VECTOR_STEP] = addresses[target]
-                    vectors[waiting * VECTOR_STEP + 1] = words[begin - PACKET_AT]
-                    waiting += 1
-                    lane.entries[number % KEPT] = lap + target
-                    slot.last_sequence, slot.last_timestamp, slot.last_at = number, stamp, now
-                    slot.span += step
-                    slot.packets += 1
-                    slot.octets += octets
-                    slot.rate_octets += octets
+                    number = memory[at + shape.arrival_at] << 8 | memory[at + shape.arrival_at + 1]
+                    route.peer.arrivals.note(number, now)
+                # 3. To each receiver under its slot's numbers and key; to the last one from where it lies.
+                if route.copies:
+                    self._copy(route, reference, head, sequence, timestamp)
+                lane = route.lane
+                if lane is None:
+                    continue
+                number = sequence + lane.sequence_offset & 0xFFFF
+                flags = head & FLAGS | lane.payload_type
+                stamp = timestamp + lane.timestamp_offset & 0xFFFFFFFF
+                rewrite = shape.rewrite
+                if shape.words == 2:
+                    front = front & rewrite.front_keep | rewrite.front_put | clocks[rewrite.clock_at]
+                    short(memory, at, flags, number, stamp, lane.ssrc, block, front)
+                elif shape.words == 3:
+                    front = front & rewrite.front_keep | rewrite.front_put | clocks[rewrite.clock_at]
+                    tail = tail & rewrite.tail_keep | rewrite.tail_put
+                    long(memory, at, flags, number, stamp, lane.ssrc, block, front, tail)
+                else:
+                    self._write(at, flags, number, stamp, lane.ssrc, rewrite)
+                if protect(lane.context, packet, size):
+                    counters.refuse("srtp_protect", lane.slot.owner.peer_id)
+                    continue
+                lane.entries[number % KEPT] = reference
+                names.append(lane.destination)
+                sent = True
             except Exception as error:  # a mistake of ours: it must not cost more than this packet
                 counters.fail("batch", error)
-        if waiting:
-            forwarded += self._send(waiting)
-        ring.used(spare - first)
+            finally:
+                if not sent:
+                    self._send(run, names)
+                    run = reference - lap + 1
+        self._send(run, names)
+        ring.used(self._spare - first)
         counters["batches"] += 1
         counters["received"] += count
-        counters["forwarded"] += forwarded
         return count
 
-    def _send(self, count: int) -> int:
-        """Send what waits in the outbox; how many that were."""
+    def _step(self, route: Route, at: int, length: int, head: int, sequence: int) -> int:
+        """How far a packet is ahead of the last one of its route. 0: it must go the portable way."""
+        shape = route.recognise(self._ring.words, at // 4, head & UNMARKED)
+        ahead = sequence - route.expected & 0xFFFF
+        if shape is None or not shape.shortest <= length <= self._longest or ahead >= LATE:
+            return 0
+        return ahead + 1 if route.left or route.pay() else 0
+
+    def _copy(self, route: Route, reference: int, head: int, sequence: int, timestamp: int) -> None:
+        """Make the packets of all receivers but the last, in spare places."""
+        ring, source = self._ring, reference - self._ring.lap
+        length = ring.sizes[source]
+        for lane, rewrite in zip(route.copies, route.shape.rewrites, strict=False):
+            place = self._spare
+            packet, size = ring.packets[place], ring.lengths[place]
+            self._srtp.move(packet, ring.packets[source], length)
+            ring.sizes[place] = length
+            number = sequence + lane.sequence_offset & 0xFFFF
+            stamp = timestamp + lane.timestamp_offset & 0xFFFFFFFF
+            flags = head & FLAGS | lane.payload_type
+            self._write(place * ring.stride + HEAD, flags, number, stamp, lane.ssrc, rewrite)
+            if self._srtp.protect(lane.context, packet, size):
+                self._counters.refuse("srtp_protect", lane.slot.owner.peer_id)
+                continue
+            lane.entries[number % KEPT] = self._ring.lap + place
+            self._copy_names.append(lane.destination)
+            self._spare += 1
+
+    def _write(self, at: int, flags: int, number: int, stamp: int, ssrc: int, rewrite: Rewrite) -> None:
+        """Write the header of the packet at byte `at`."""
+        memory, words, begin = self._ring.memory, self._ring.words, at // 4
+        FIXED.pack_into(memory, at, flags, number, stamp, ssrc)
+        for word, keep, put in rewrite.changes:
+            words[begin + word] = words[begin + word] & keep | put
+        if rewrite.clock_at != NO_CLOCK:
+            memory[at + rewrite.clock_at : at + rewrite.clock_at + rtp.CLOCK_BYTES] = self._clock
+
+    def _send(self, run: int, names: list[int]) -> None:
+        """Send what is ready: the places from `run` on to `names`, and the copies."""
+        if not names and not self._copy_names:
+            return
+        count = self._outbox.put(0, run, names)
+        count = self._outbox.put(count, self._copied, self._copy_names)
         lost = self._outbox.send(self._descriptor, count)
+        names.clear()
+        self._copy_names.clear()
+        self._copied = self._spare
+        self._counters["forwarded"] += count
+        self._counters["sends"] = self._outbox.calls
         if lost:
             self._counters["send_failed"] += lost
-        self._counters["sends"] = self._outbox.calls
-        return count
 
     def _portable(self, packet: bytes, sender: int, now: float) -> None:
         """Let the portable path have a datagram, and see whether the next of its kind need it."""
-        source = word_address(sender)
+        source, roster = word_address(sender), self._ingress.roster
+        peer = roster.by_address.get(source)
+        if peer is not None:
+            settle(peer)
         self._ingress.datagram(packet, source, now)
-        peer = self._ingress.roster.by_address.get(source)
-        if peer is not None and is_rtp(packet):
-            with contextlib.suppress(ValueError):  # malformed, and counted by then
-                self._routes.consider(peer, packet)
+        peer = roster.by_address.get(source)
+        if peer is not None:
+            resume(peer)
+            if is_rtp(packet):
+                with contextlib.suppress(ValueError):  # malformed, and counted by then
+                    self._routes.consider(peer, packet)

@@ -28,6 +28,14 @@ class Sent:
         """Note a packet that was sent."""
         self.entries[sequence % KEPT] = (sequence, packet)
 
+    def skip(self, sequence: int, count: int) -> None:
+        """Note that nothing was sent under so many numbers from `sequence` on: what comes late for them may go out.
+
+        Without, the older packets at their places would stand in the way once they cannot be read any more.
+        """
+        for number in range(sequence, sequence + min(count, KEPT)):
+            self.entries[number % KEPT] = None
+
     def holds(self, sequence: int) -> bool:
         """Whether a packet was sent under that number; True also where that cannot be told any more."""
         entry = self.entries[sequence % KEPT]

@@ -129,7 +129,9 @@ class Slot:
         out_sequence = sequence + self.sequence_offset & 0xFFFF
         out_timestamp = timestamp + self.timestamp_offset & 0xFFFFFFFF
         if first or later(out_sequence, self.last_sequence):
-            self.span += out_sequence - self.last_sequence & 0xFFFF
+            step = out_sequence - self.last_sequence & 0xFFFF
+            self.sent.skip(self.last_sequence + 1, step - 1)
+            self.span += step
             self.last_sequence, self.last_timestamp = out_sequence, out_timestamp
             self.last_at = now
         elif self._is_taken(out_sequence):
