@@ -226,7 +226,7 @@ async def test_a_call_is_told_of_its_lines_and_leaves_them_on_record(
         await clinician.join()
         await patient.join()
         told = await clinician.until("stats", lambda message: len(message["streams"]) == 8)
-        own = await patient.until("stats", lambda message: len(message["streams"]) == 8)
+        own = await patient.until("stats", lambda message: len(message["streams"]) == 6)
         await patient.send("stats", **REPORT)
         await patient.send("ping")
         await patient.until("pong")
