@@ -203,6 +203,7 @@ class Engine:
 
     def tick(self, now: float) -> None:
         """What is due by the clock; call it every TICK. Raises nothing."""
+        self.ingress.settle()
         self.ingress.replenish(self._upkeep.elapsed(now))
         for peer in list(self.roster.by_ufrag.values()):
             try:
@@ -227,6 +228,7 @@ class Engine:
             self._gone(peer, "vanished")
         elif silent > self._limits.away_after and not peer.away:
             peer.away = True
+            peer.changed()  # so that the next packet is told of
             self._tell(peer, "away")
         self._upkeep.serve(peer, now)
 

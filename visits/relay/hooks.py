@@ -151,6 +151,7 @@ class SecureLink:
         self._dtls._srtp_profiles = sorted(SRTP_PROFILES, key=lambda profile: SRTP_ORDER.index(profile.openssl_profile))
         self._on_closed = on_closed
         self.ready = False
+        self.trailer = 0  # bytes that SRTP added to the last packet that came in
 
     @property
     def fingerprint(self) -> str:
@@ -206,9 +207,11 @@ class SecureLink:
     def unprotect(self, packet: bytes) -> bytes | None:
         """The RTP packet, or None if it is forged, replayed or malformed."""
         try:
-            return self._dtls._rx_srtp.unprotect(packet)
+            plain: bytes = self._dtls._rx_srtp.unprotect(packet)
         except (pylibsrtp.Error, ValueError):
             return None
+        self.trailer = len(packet) - len(plain)
+        return plain
 
     def protect_rtcp(self, packet: bytes) -> bytes | None:
         """SRTCP of an RTCP packet, or None if libsrtp refuses it."""

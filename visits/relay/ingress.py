@@ -44,6 +44,7 @@ class Ingress:
         self._heard = heard
         self._checked = checked
         self._strangers = float(limits.strangers_per_second)
+        self.settle: Callable[[], None] = lambda: None  # what a port has moved by itself, enter it into all books
 
     def replenish(self, elapsed: float) -> None:
         """Refill the budget of the unknown addresses."""

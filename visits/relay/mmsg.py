@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from visits.relay.kernel import NONBLOCK, NULL, SOCKADDR, ffi, last_error, libc
@@ -16,11 +18,6 @@ from visits.relay.ring import Ring
 
 BATCH = 64  # datagrams in one call
 _SOCKADDR = struct.Struct("=HH4s")
-
-LENGTH_STEP = ffi.sizeof("struct mmsghdr") // 4  # `Inbox.lengths`: 32-bit words from one message to the next
-LENGTH_AT = ffi.offsetof("struct mmsghdr", "msg_len") // 4
-NAME_STEP = SOCKADDR // 8  # `names`: 64-bit words from one to the next
-VECTOR_STEP = ffi.sizeof("struct iovec") // 8  # `Outbox.vectors`: address and length, 64 bits each
 
 
 def address_word(address: tuple[str, int]) -> int:
@@ -47,27 +44,27 @@ class _Box:
             header.msg_name, header.msg_namelen = self._names + i * SOCKADDR, SOCKADDR
             header.msg_iov, header.msg_iovlen = self._vectors + i, 1
         self.size = size
-        self.names = self._words(self._names, "Q")
-        self.vectors = self._words(self._vectors, "Q")
+        self.names = self._words(self._names, "Q")[:: SOCKADDR // 8]
+        vectors = self._words(self._vectors, "Q")
+        self.addresses, self.sizes = vectors[0::2], vectors[1::2]
 
     def _words(self, memory: Any, size: str) -> memoryview:
         return memoryview(ffi.buffer(memory)).cast("B").cast(size)  # type: ignore[call-overload, no-any-return]
 
 
 class Inbox(_Box):
-    """Receives BATCH datagrams at most into the ring."""
+    """Receives BATCH datagrams at most into the ring: their senders in `names`, how long they are in `lengths`."""
 
     def __init__(self, ring: Ring, longest: int) -> None:
         super().__init__(BATCH)
-        self.lengths = self._words(self._messages, "I")
+        step, at = ffi.sizeof("struct mmsghdr") // 4, ffi.offsetof("struct mmsghdr", "msg_len") // 4
+        self.lengths = self._words(self._messages, "I")[at::step]
         self._ring = ring
-        self._bases = self.vectors[0::VECTOR_STEP]
-        for i in range(BATCH):
-            self._vectors[i].iov_len = longest + 1  # so that a datagram that is too long shows
+        self.sizes[:] = array("Q", [longest + 1]) * BATCH  # so that a datagram that is too long shows
 
     def receive(self, descriptor: int, first: int) -> int:
         """Fill places of the ring from `first` on; how many it were. -1: an error other than that nothing is there."""
-        self._bases[:] = memoryview(self._ring.addresses)[first : first + BATCH]
+        self.addresses[:] = memoryview(self._ring.addresses)[first : first + BATCH]
         count: int = libc.recvmmsg(descriptor, self._messages, BATCH, NONBLOCK, NULL)
         if count < 0:
             return 0 if last_error() in (errno.EAGAIN, errno.EINTR) else -1
@@ -75,11 +72,20 @@ class Inbox(_Box):
 
 
 class Outbox(_Box):
-    """Datagrams to be sent: their addresses in `names`, where they lie and how long they are in `vectors`."""
+    """Sends datagrams that lie in the ring."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, ring: Ring, size: int) -> None:
         super().__init__(size)
+        self._ring = ring
         self.calls = 0
+
+    def put(self, at: int, first: int, names: Sequence[int]) -> int:
+        """Take up the packets in the places from `first` on, one for each name, behind `at` others; how many it are."""
+        end, count = at + len(names), len(names)
+        self.names[at:end] = array("Q", names)
+        self.addresses[at:end] = memoryview(self._ring.addresses)[first : first + count]
+        self.sizes[at:end] = self._ring.sizes[first : first + count]
+        return end
 
     def send(self, descriptor: int, count: int) -> int:
         """Send the first `count`; how many were lost, because the buffer is full or the network unreachable."""

@@ -33,6 +33,7 @@ class Ring:
         self._base = srtp.address(self._map)
         self.memory = memoryview(self._map)
         self.words = self.memory.cast("I")
+        self.sizes = self.memory.cast("Q")[:: self.stride // 8]  # each packet's length
         self.size = 0
         self.packets: list[Any] = []  # char * to each packet
         self.lengths: list[Any] = []  # int * to each length

@@ -1,9 +1,13 @@
 """The way of each steady stream, worked out once: whose packets, under which key, to whom, as what.
 
 A route exists for an inbound stream while all that is to be done with its packets is the same every time. It is
-found by the sender's address and the SSRC as they stand in memory. What makes it untrue voids it at once
-(`Track.changed`, `Peer.changed`), and the next packet goes the portable way, after which a new one is made.
-Keyframes that somebody waits for, retransmissions, losses and whatever is new or odd never have a route.
+found by the sender's address and the SSRC. What makes it untrue voids it at once (`Track.changed`, `Peer.changed`),
+and the next packet goes the portable way, after which a new one is made. Keyframes that somebody waits for,
+retransmissions, late packets and whatever is new or odd never have a route.
+
+A route pays for its packets in advance and keeps book of them by itself: `settle` brings what it has moved into the
+books of its peer, track and slots. That is done ten times a second, before the portable path sees a packet of the
+same sender, and when the route is voided.
 """
 
 from __future__ import annotations
@@ -14,70 +18,144 @@ from visits.relay import rtp
 from visits.relay.mmsg import address_word
 from visits.relay.peer import Peer
 from visits.relay.ring import Ring
-from visits.relay.shapes import Shape
+from visits.relay.shapes import NO_CLOCK, Shape, clock_in_front
 from visits.relay.slots import Slot
 from visits.relay.tracks import Track
 
 MAX_SHAPES = 8  # of one stream; what has more is sent by somebody who wants to be expensive
+MAX_COPIES = 8  # of one packet
+PREPAID = 64  # packets
 
 
 class Lane:
-    """From a route to one receiver. `number` is its place among the route's lanes, `last` if none follows."""
+    """From a route to one receiver, under the slot's numbers."""
 
-    __slots__ = ("context", "destination", "entries", "last", "number", "slot")
+    __slots__ = (
+        "context", "destination", "entries", "payload_type", "sequence_offset", "slot", "ssrc", "timestamp_offset",
+    )  # fmt: skip
 
-    def __init__(self, slot: Slot, context: Any, destination: int, number: int, *, last: bool) -> None:
+    def __init__(self, slot: Slot, context: Any, destination: int) -> None:
         self.slot = slot
         self.context = context  # libsrtp's, of the receiver
         self.destination = destination  # address word
         self.entries = slot.sent.entries
-        self.number = number
-        self.last = last
+        self.payload_type = slot.payload_type
+        self.ssrc = slot.ssrc
+        self.sequence_offset = slot.sequence_offset
+        self.timestamp_offset = slot.timestamp_offset
 
 
 class Route:
-    """What is done with the packets of one SSRC from one address (`key`: their words)."""
+    """What is done with the packets of one SSRC from one address (`key`: address word and SSRC)."""
 
-    __slots__ = ("_keys", "_table", "context", "copies", "key", "lanes", "peer", "shape", "shapes", "track")
+    __slots__ = (
+        "_keys", "_paid", "_table", "at", "context", "copies", "expected", "key", "lane", "lanes", "left", "octets",
+        "peer", "shape", "shapes", "timestamp", "track", "trailer",
+    )  # fmt: skip
 
     def __init__(
-        self, table: Routes, key: tuple[int, int], track: Track, context: Any, lanes: tuple[Lane, ...], keys: object
-    ) -> None:
+        self, table: Routes, key: tuple[int, int], track: Track, context: Any, trailer: int, lanes: list[Lane],
+        shape: Shape, keys: object,
+    ) -> None:  # fmt: skip
         self.key = key
         self.peer = track.owner
         self.track = track
         self.context = context  # libsrtp's, of the publisher
+        self.trailer = trailer  # bytes that SRTP has added to each packet
         self.lanes = lanes
-        self.copies = max(0, len(lanes) - 1)  # places that a packet needs beside its own
-        self.shapes: list[Shape] = []  # seen so far
-        self.shape: Shape | None = None  # of the last packet
+        self.lane = lanes[-1] if lanes else None  # whose packet is made where the publisher's lies
+        self.copies = lanes[:-1]  # the others'
+        self.shape = shape  # of the last packet
+        self.shapes = [shape]  # seen so far
+        self.expected = 0  # sequence number of the next packet
+        self.left = 0  # packets that are paid for
+        self.octets = 0  # moved since the last settlement, with headers and trailers
+        self.timestamp = 0  # of the last packet
+        self.at = 0.0  # when it came
+        self._paid = 0
         self._keys = keys  # what the contexts are freed with
         self._table = table
 
     def void(self) -> None:
         """Be found no more."""
+        self.settle()
         self._table.remove(self)
 
-    def learn(self, packet: bytes) -> None:
-        """Know packets shaped like this one from now on. ValueError if it is malformed."""
-        self.shape = Shape(packet, self.track.extensions, [lane.slot.extension_ids for lane in self.lanes])
-        self.shapes = [self.shape, *self.shapes[: MAX_SHAPES - 1]]
+    def pay(self) -> bool:
+        """Take packets from the peer's budget; False if there are none."""
+        self.settle()
+        self._paid = self.left = min(PREPAID, int(self.peer.budget))
+        self.peer.budget -= self.left
+        return self.left > 0
+
+    def settle(self) -> None:
+        """Let the books of others say what this route has done, and give back what it has not used."""
+        moved, octets = self._paid - self.left, self.octets
+        self.peer.budget += self.left
+        self._paid = self.left = self.octets = 0
+        if not moved:
+            return
+        octets -= moved * (self.shape.start + self.trailer)
+        track, highest = self.track, self.expected - 1 & 0xFFFF
+        track.last_packet_at = self.at
+        self.peer.heard_at = max(self.peer.heard_at, self.at)
+        track.highest = highest
+        track.packets += moved
+        track.octets += octets
+        for lane in self.lanes:
+            slot = lane.slot
+            slot.span += moved
+            slot.last_sequence = highest + lane.sequence_offset & 0xFFFF
+            slot.last_timestamp = self.timestamp + lane.timestamp_offset & 0xFFFFFFFF
+            slot.last_at = self.at
+            slot.packets += moved
+            slot.octets += octets
+            slot.rate_octets += octets
+
+    def skip(self, sequence: int) -> None:
+        """Go on with `sequence`, which is newer than the one that was expected."""
+        self.settle()
+        missing = sequence - self.expected & 0xFFFF
+        for lane in self.lanes:
+            lane.slot.span += missing
+            lane.slot.sent.skip(self.expected + lane.sequence_offset & 0xFFFF, missing)
+        self.expected = sequence
+
+    def resume(self) -> None:
+        """Go on behind the newest packet of the track."""
+        if self.track.highest is not None:
+            self.expected = self.track.highest + 1 & 0xFFFF
+
+    def learn(self, shape: Shape) -> None:
+        """Know packets of that shape from now on."""
+        self.settle()
+        self.shape = shape
+        self.shapes = [shape, *self.shapes[: MAX_SHAPES - 1]]
 
     def recognise(self, words: memoryview, begin: int, head: int) -> Shape | None:
-        """The shape of the packet that begins at word `begin` with `head`, if it was learned."""
+        """The shape of the packet that begins at that word with `head` (without its marker), if it was learned."""
         for shape in self.shapes:
-            if head in shape.heads and all(words[begin + at] & mask == word for at, mask, word in shape.checks):
-                self.shape = shape
+            if shape.head == head and shape.fits(words, begin):
+                if shape is not self.shape:
+                    self.settle()
+                    self.shape = shape
                 return shape
         return None
 
 
 class Routes:
-    """All routes, by the sender's address word and the SSRC's word."""
+    """All routes, by the sender's address word and the SSRC."""
 
     def __init__(self, ring: Ring) -> None:
         self.by_address: dict[int, dict[int, Route]] = {}
         self._ring = ring
+        self._clocks: set[int] = set()
+
+    def settle(self) -> None:
+        """Settle all routes."""
+        for home in self.by_address.values():
+            for route in home.values():
+                route.settle()
 
     def remove(self, route: Route) -> None:
         """Let the route be found no more."""
@@ -88,6 +166,11 @@ class Routes:
             if not home:
                 del self.by_address[address]
 
+    def clocks(self, clock: bytes) -> dict[int, int]:
+        """The time of departure as `front` has it at each byte where some stream has it."""
+        value = int.from_bytes(clock, "big")
+        return {NO_CLOCK: 0} | {at: clock_in_front(value, at) for at in self._clocks}
+
     def consider(self, peer: Peer, packet: bytes) -> None:
         """The peer's SRTP packet has gone the portable way: see whether the next ones need not.
 
@@ -97,12 +180,14 @@ class Routes:
         track, is_rtx = peer.by_ssrc.get(ssrc, (None, False))
         if track is None or is_rtx or track.highest != sequence or packet[1] & 0x7F != track.payload_type:
             return  # it was not let through, or is late
-        if track.route is None and track.steady:
-            track.route = self._make(peer, track, ssrc)
+        shape = Shape(packet, track.extensions, [slot.extension_ids for slot in track.outputs])
         if isinstance(track.route, Route):
-            track.route.learn(packet)
+            track.route.learn(shape)
+        elif track.steady and len(track.outputs) <= MAX_COPIES + 1:
+            track.route = self._make(peer, track, ssrc, shape)
+        self._clocks |= shape.clocks
 
-    def _make(self, peer: Peer, track: Track, ssrc: int) -> Route | None:
+    def _make(self, peer: Peer, track: Track, ssrc: int, shape: Shape) -> Route | None:
         if peer.address is None or peer.link is None or not peer.link.ready:
             return None
         context, _, keys = peer.link.contexts()
@@ -114,13 +199,27 @@ class Routes:
                 return None
             _, outward, keys = receiver.link.contexts()
             kept.append(keys)
-            number, destination = len(lanes), address_word(receiver.address)
-            lanes.append(Lane(slot, outward, destination, number, last=number == len(track.outputs) - 1))
+            lanes.append(Lane(slot, outward, address_word(receiver.address)))
             slot.sent.packets = self._ring
-        key = address_word(peer.address), int.from_bytes(ssrc.to_bytes(4, "big"), "little")
-        route = Route(self, key, track, context, tuple(lanes), kept)
-        self.by_address.setdefault(key[0], {})[key[1]] = route
+        key = address_word(peer.address), ssrc
+        route = Route(self, key, track, context, peer.link.trailer, lanes, shape, kept)
+        route.resume()
+        self.by_address.setdefault(key[0], {})[ssrc] = route
         return route
+
+
+def settle(peer: Peer) -> None:
+    """Settle the routes of all that the peer sends."""
+    for track in peer.tracks.values():
+        if track.route is not None:
+            track.route.settle()
+
+
+def resume(peer: Peer) -> None:
+    """Let the routes of all that the peer sends go on behind what went the portable way."""
+    for track in peer.tracks.values():
+        if track.route is not None:
+            track.route.resume()
 
 
 def is_rtp(packet: bytes) -> bool:

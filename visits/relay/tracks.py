@@ -18,11 +18,17 @@ KEYFRAME_INTERVAL = 0.3  # seconds between two keyframe requests to one publishe
 MAX_GAP = 60  # packets; a larger hole is not worth repairing, a keyframe is cheaper
 
 
-class Voidable(Protocol):
-    """Something worked out beforehand."""
+class Precomputed(Protocol):
+    """How the batched path moves a track's packets (routes.py)."""
 
     def void(self) -> None:
         """It is true no more."""
+
+    def settle(self) -> None:
+        """Enter what was moved into the books of the track, its owner and its slots."""
+
+    def resume(self) -> None:
+        """Go on behind the track's newest packet."""
 
 
 class Track:
@@ -43,11 +49,11 @@ class Track:
         self.outputs: list[Slot] = []
         self.last_packet_at = float("-inf")
         self.packets = 0  # arrived the first time that they were sent, in order
-        self.octets = 0  # of payload, with retransmissions
+        self.octets = 0  # of payload, without retransmissions
         self.keyframe_wanted = False
         self.nack = kind == "video"  # whether its publisher sends lost packets again
         self.highest: int | None = None  # the newest sequence number that arrived
-        self.route: Voidable | None = None  # how the batched path moves its packets, while nothing changes
+        self.route: Precomputed | None = None  # while nothing changes
         self._asked_at = float("-inf")
         self.estimates: dict[int, tuple[int, float]] = {}  # slot SSRC to (bit/s, when)
 
@@ -71,8 +77,8 @@ class Track:
 
     def restarted(self) -> None:
         """The publisher sends under a new SSRC: numbering starts over."""
-        self.highest = None
         self.changed()
+        self.highest = None
         for slot in self.outputs:
             slot.resume()
 
