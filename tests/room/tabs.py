@@ -101,10 +101,13 @@ class Tab:
         return min((at for at in firsts if at is not None), default=None)
 
 
-async def all_hear(tabs: list[Tab], since: float, within: float = 60) -> list[float]:
-    """Seconds from ``since`` until each tab heard another. AssertionError if one hears nobody."""
+async def all_hear(tabs: list[Tab], since: float, *, joined: int = 1, within: float = 60) -> list[float]:
+    """Seconds from ``since`` until each tab heard another, over its connection of that number at least.
+
+    AssertionError if one hears nobody.
+    """
     deadline = time.monotonic() + within
-    while (heard := [tab.heard_since(since) for tab in tabs]) and None in heard:
+    while None in (heard := [tab.heard_since(since) if tab.joined >= joined else None for tab in tabs]):
         silent = [(tab.name, tab.moved, tab.joined, tab.errors) for tab, at in zip(tabs, heard, strict=True) if not at]
         assert time.monotonic() < deadline, silent
         await asyncio.sleep(0.02)

@@ -152,7 +152,7 @@ async def test_all_visits_of_a_killed_node_go_on_at_another(start: Any, client: 
 
     doomed.kill()
     began = time.monotonic()
-    took = await all_hear(tabs, began)
+    took = await all_hear(tabs, began, joined=2)
 
     say(f"{count} visits, SIGKILL of their node, media back both ways: {shown(took)}")
     assert await on_database(where)() == {second}
@@ -171,7 +171,7 @@ async def test_a_node_that_hangs_loses_its_visits_and_may_come_back(
     second = await live(client, first)
 
     with stopped(slow):
-        took = await all_hear(tabs, time.monotonic())
+        took = await all_hear(tabs, time.monotonic(), joined=2)
         say(f"node hangs, media back: {shown(took)}")
         assert await on_database(where)() == {second}
 
@@ -193,7 +193,7 @@ async def test_without_another_node_they_wait_for_one(start: Any, client: RelayC
         while not all(tab.errors for tab in tabs):
             await asyncio.sleep(0.05)
     start()
-    await all_hear(tabs, began)
+    await all_hear(tabs, began, joined=2)
 
     assert {code for tab in tabs for code in tab.errors} == {"relay-unavailable"}
     await settled(lambda: stays() == [(2, 1)] * 2)
@@ -214,7 +214,7 @@ async def test_drained_rooms_move_before_the_old_connection_ends(start: Any, cli
 
     before = [tab.person for tab in tabs]
     assert await on_database(move)() == (2, 0)
-    await all_hear(tabs, time.monotonic())
+    await all_hear(tabs, time.monotonic(), joined=2)
 
     await carries(client, second, rooms=2, peers=4)
     await carries(client, first, rooms=0, peers=0)
