@@ -46,6 +46,24 @@ SCENARIOS = {
       s.say({type: "news", seq: 5}); s.say({type: "state", seq: 6}); s.say({type: "news", seq: 8});
       return [s.sent.map((m) => m.type), heard];
     }""",
+    "refused": """async ({sockets: [s], wait}) => {
+      s.open(); s.say({type: "news", seq: 3}); s.say({type: "error", seq: 4, re: 1, code: "too-fast", message: ""});
+      const before = s.sent.length;
+      await wait(1200);
+      s.say({type: "state", seq: 5}); s.say({type: "news", seq: 7});
+      return [before, s.sent.map((m) => m.type)];
+    }""",
+    "restart": """async ({sockets, wait}) => {
+      const times = [];
+      for (const chance of [0.02, 0.9]) {
+        Math.random = () => chance;
+        const socket = sockets.at(-1), count = sockets.length, start = performance.now();
+        socket.open(); socket.end(1012);
+        while (sockets.length === count) await wait(5);
+        times.push(performance.now() - start);
+      }
+      return times;
+    }""",
     "request": """async ({live, sockets: [s], failure}) => {
       const early = await failure(live.request("join"));
       s.open();
@@ -124,6 +142,19 @@ def test_a_gap_asks_for_the_state_once_and_repeats_are_dropped(play):
 
     assert sent == ["resync", "resync"]
     assert [seq for kind, seq in heard if kind == "news"] == [4, 5, 8]
+
+
+def test_a_refused_resync_is_asked_again(play):
+    before, sent = play("refused")
+
+    assert before == 1
+    assert sent == ["resync", "resync", "resync"]
+
+
+def test_a_restarted_server_is_not_met_by_everybody_at_once(play):
+    early, late = play("restart")
+
+    assert late - early > 1000
 
 
 def test_requests_are_answered_refused_late_or_lost(play):

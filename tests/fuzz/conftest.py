@@ -18,6 +18,17 @@ import pytest
 from tests.fuzz.mutate import Mutator
 from tests.headless import Participant
 from tests.relay.conftest import Relay, client, nodes, people, redis_url  # noqa: F401 - fixtures
+from tests.room.conftest import (  # noqa: F401 - fixtures
+    admitted,
+    as_clinician,
+    encounter,
+    guest_page,
+    patient_link,
+    patient_page,
+    redeemed,
+    staff_page,
+)
+from tests.room.conftest import relay as relay_process  # noqa: F401 - a fixture
 from visits.relay.config import PATHS, Limits
 
 SECONDS = float(os.environ.get("TELEHEALTH_FUZZ_SECONDS", "4"))

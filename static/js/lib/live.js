@@ -19,6 +19,10 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const PING_EVERY = 15_000;
 const ANSWER_WITHIN = 10_000;
+const ASK_AGAIN = 1000;
+/** The server restarts: everybody is back, and not all at the same moment. */
+const RESTARTS = new Set([1001, 1012, 1013]);
+const RESTART_SPREAD = 3000;
 
 /** The ws(s) address of a path on the page's own host. */
 export function socketUrl(path, base = globalThis.location.href) {
@@ -46,7 +50,7 @@ export class Live extends EventTarget {
   #tries = 0;
   #ended = false;
   #isDown = false;
-  #resyncing = false;
+  #resyncing = 0; // the id of the question that is open
   #waiting = new Map();
   #retryTimer = 0;
   #pingTimer = 0;
@@ -83,10 +87,10 @@ export class Live extends EventTarget {
     });
   }
 
-  /** Asks for the whole state again. */
+  /** Asks for the whole state again; once, and again if the server had no time for it. */
   resync() {
     if (this.#resyncing) return;
-    this.#resyncing = this.send("resync") > 0;
+    this.#resyncing = this.send("resync");
   }
 
   /** The page woke up (visible again): connect now if down, find out now if the line is dead. */
@@ -114,8 +118,7 @@ export class Live extends EventTarget {
     clearTimeout(this.#retryTimer);
     const socket = this.#make(this.#url);
     this.#socket = socket;
-    this.#id = this.#seq = 0;
-    this.#resyncing = false;
+    this.#id = this.#seq = this.#resyncing = 0;
     this.#heard = Date.now();
     socket.onmessage = (event) => socket === this.#socket && this.#receive(event.data);
     socket.onclose = (event) => socket === this.#socket && this.#onClose(event.code);
@@ -143,11 +146,21 @@ export class Live extends EventTarget {
     if (message.seq <= this.#seq) return;
     const gap = message.seq !== this.#seq + 1;
     this.#seq = message.seq;
-    if (message.type === "state") this.#resyncing = false;
+    if (message.type === "state") this.#resyncing = 0;
     else if (gap) this.resync();
+    if (message.type === "error" && message.re === this.#resyncing) this.#askAgain();
     if (message.type === "welcome") this.#onWelcome(message);
     this.#answer(message);
     this.#tell(message.type, message);
+  }
+
+  #askAgain() {
+    const socket = this.#socket;
+    setTimeout(() => {
+      if (socket !== this.#socket || !this.#resyncing) return;
+      this.#resyncing = 0;
+      this.resync();
+    }, ASK_AGAIN);
   }
 
   #onWelcome(message) {
@@ -192,6 +205,10 @@ export class Live extends EventTarget {
 
   /** Doubling, with jitter, so that a restarted server is not met by everybody at once. */
   #nextWait(code) {
+    if (RESTARTS.has(code) && this.#tries === 0) {
+      this.#tries = 1;
+      return Math.random() * RESTART_SPREAD;
+    }
     const most = code === TOO_MANY_REFUSALS ? LONGEST_WAIT : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#tries);
     this.#tries += 1;
     return most / 2 + (Math.random() * most) / 2;
