@@ -57,6 +57,7 @@ class Reception:
         self._start: tuple[int, int] | None = None  # extended sequence number and packets at the first report
         self._highest = 0  # extended
         self._before = (0, 0)  # expected and arrived at the last report
+        self.lost = 0  # of the packets between the last two reports, before any repair; in 1/256
         self._sender_report = (0, 0.0)  # middle of its NTP time, and when it came
 
     def heard(self, ntp: int, now: float) -> None:
@@ -74,8 +75,8 @@ class Reception:
         expected, arrived = self._highest - self._start[0], track.packets - self._start[1]
         more, came = expected - self._before[0], arrived - self._before[1]
         self._before = expected, arrived
-        fraction = min(255, max(0, 256 * (more - came) // more)) if more > 0 else 0
+        self.lost = min(255, max(0, 256 * (more - came) // more)) if more > 0 else 0
         lost = min(max(0, expected - arrived), 0x7FFFFF)
         ntp, at = self._sender_report
         delay = int((now - at) * 65536) & 0xFFFFFFFF if ntp else 0
-        return rtcp.ReportBlock(track.ssrc, max(fraction, elsewhere) << 24 | lost, self._highest, 0, ntp, delay)
+        return rtcp.ReportBlock(track.ssrc, max(self.lost, elsewhere) << 24 | lost, self._highest, 0, ntp, delay)

@@ -13,6 +13,7 @@ from visits.relay.arrivals import Reception
 from visits.relay.counters import Counters
 from visits.relay.forward import Forwarder
 from visits.relay.peer import Peer
+from visits.relay.slots import Slot
 from visits.relay.statistics import Statistics
 from visits.relay.tracks import Track
 
@@ -76,7 +77,7 @@ class Feedback:
             return
         self._statistics.reported(slot, block, now)
         if slot.kind == "video":
-            lost.append(block.loss >> 24)
+            lost.append(max(0, (block.loss >> 24) - _lost_before(slot)))
         elif slot.source is not None:
             before, at = self._lost_sound.get(slot.source, (0, 0.0))
             worst = max(block.loss >> 24, before if now - at < HEARD_FOR / 2 else 0)
@@ -122,6 +123,15 @@ class Feedback:
             message += rtcp.remb(publisher.ceiling, ssrcs)
             self._counters.note("remb_sent")
         self._forwarder.send_rtcp(publisher, message)
+
+
+def _lost_before(slot: Slot) -> int:
+    """What the publisher's own line has lost of a slot's stream lately, in 1/256: the receiver misses it, too."""
+    source = slot.source
+    if source is None or source.ssrc is None:
+        return 0
+    reception = source.owner.receptions.get(source.ssrc)
+    return reception.lost if reception is not None else 0
 
 
 def _cost(message: rtcp.Message) -> int:
