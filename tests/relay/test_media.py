@@ -197,6 +197,22 @@ async def test_a_publisher_hears_how_its_own_packets_arrive_and_of_sound_how_the
     assert not any(block.loss for block in cam.reports)
 
 
+async def test_what_the_publishers_line_lost_is_not_blamed_on_the_receivers(relay, trio):
+    ann, ben, _ = trio
+    line = relay.engine.roster.by_address[ben.transport.get_extra_info("sockname")].line
+    index = next(i for i, who in relay.view("ben").slots.items() if who == "ann")
+    ssrc = next(s for s, mid in ben._mid_of.items() if mid == ben.slot_mid(index, "video"))
+    reports = [rtcp.receiver_report([rtcp.ReportBlock(ssrc, 40 << 24, 1, 3, 4, 5)])] * 2
+    before = line.limit
+    for _ in range(20):
+        ann.publish(ann.camera, skip=2)
+    await eventually(lambda: any(b.ssrc == ann.camera.ssrc and b.loss >> 24 > 40 for b in ann.reports))
+    for report in reports:
+        ben.send_rtcp(report)
+    await asyncio.sleep(0.1)
+    assert line.limit == before
+
+
 async def test_a_report_counts_on_over_a_wrap():
     track = Track("camera", "video", VIDEO_PT, {})
     reception, highest = Reception(), []
