@@ -132,12 +132,13 @@ def person(
         name: str,
         *,
         colour: str = "green",
-        tone: int | None = 440,
+        tone: int = 440,
+        lively: bool = False,
         ask: bool = False,
         executable: str = chromium,
         **context: Any,
     ) -> Page:
-        flags = [*FLAGS, *media.flags(tmp_path, name, colour, tone)]
+        flags = [*FLAGS, *media.flags(tmp_path, name, colour, tone, lively=lively)]
         if ask:
             flags.remove("--use-fake-ui-for-media-stream")
         browser = playwright.chromium.launch(executable_path=executable, args=flags)

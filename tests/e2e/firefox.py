@@ -6,12 +6,14 @@ Playwright does not drive the Firefox that people have. ``looks``, ``keeps_movin
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import platform
 import re
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+
+from tests.e2e.network.line import inside
 
 PATIENCE = 30  # seconds; only a failure waits so long
 ROLES = {
@@ -67,7 +71,10 @@ def driver_path() -> str:
 class Firefox:
     """One page in a browser of its own."""
 
-    def __init__(self, base_url: str, *, tone: int = 440, size: tuple[int, int] = (1440, 900)) -> None:
+    def __init__(
+        self, base_url: str, *, tone: int = 440, namespace: str = "", size: tuple[int, int] = (1440, 900)
+    ) -> None:
+        """``namespace``: the network namespace that the browser lives in."""
         options = webdriver.FirefoxOptions()
         options.binary_location = binary() or ""
         options.add_argument("-headless")
@@ -75,21 +82,42 @@ class Firefox:
         for name, value in {**PREFERENCES, "media.navigator.audio.fake_frequency": tone}.items():
             options.set_preference(name, value)
         service = webdriver.FirefoxService(executable_path=driver_path())
-        self.driver = webdriver.Firefox(options=options, service=service)
+        self._home = partial(inside, namespace) if namespace else contextlib.nullcontext
+        with self._home():
+            self.driver = webdriver.Firefox(options=options, service=service)
+        self._call = self.driver.execute
+        self.driver.execute = self._execute  # type: ignore[method-assign]
         self.driver.set_window_size(*size)
         self.base_url = base_url
+
+    def _execute(self, *command: Any) -> Any:
+        with self._home():
+            return self._call(*command)
 
     @property
     def url(self) -> str:
         return str(self.driver.current_url)
 
     def add_init_script(self, script: str) -> None:
-        self.driver.script.add_preload_script(f"() => {{ {script} }}")
+        with self._home():
+            self.driver.script.add_preload_script(f"() => {{ {script} }}")
 
     def on_error(self, tell: Callable[[str], None]) -> None:
         """Hear of uncaught errors of the page, and of what it writes as an error."""
-        self.driver.script.add_javascript_error_handler(lambda entry: tell(str(entry.text)))
-        self.driver.script.add_console_message_handler(lambda entry: entry.level == "error" and tell(str(entry.text)))
+        with self._home():
+            script = self.driver.script
+            script.add_javascript_error_handler(lambda entry: tell(str(entry.text)))
+            script.add_console_message_handler(lambda entry: entry.level == "error" and tell(str(entry.text)))
+
+    @property
+    def context(self) -> Firefox:
+        """Whose cookies it has: a page is alone in its browser."""
+        return self
+
+    def add_cookies(self, cookies: list[dict[str, str]]) -> None:
+        self.goto("/healthz/")  # only a page of the site may be given its cookies
+        for cookie in cookies:
+            self.driver.add_cookie({"name": cookie["name"], "value": cookie["value"]})
 
     def goto(self, url: str) -> None:
         self.driver.get(url if "://" in url else self.base_url + url)
@@ -120,7 +148,8 @@ class Firefox:
         self.driver.save_screenshot(str(path))
 
     def close(self) -> None:
-        self.driver.quit()
+        with self._home():
+            self.driver.quit()
 
 
 class Locator:

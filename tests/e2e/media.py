@@ -1,6 +1,7 @@
 """Cameras that show one colour, microphones that hear one tone, and how to tell on the other side."""
 
 import math
+import random
 import struct
 import subprocess
 import time
@@ -63,31 +64,49 @@ stronger than the other. Then the north wind blew as hard as he could, but the m
 traveler fold his cloak around him."""
 
 
-def flags(folder: Path, name: str, colour: str, tone: int | None) -> list[str]:
-    """Chromium's flags for a camera and a microphone of this person's own; without a tone the person speaks."""
+def flags(folder: Path, name: str, colour: str, tone: int, *, lively: bool = False) -> list[str]:
+    """Chromium's flags for a camera and a microphone of this person's own, who speaks and moves if ``lively``."""
     camera, microphone = folder / f"{name}.y4m", folder / f"{name}.wav"
-    _write_camera(camera, COLOURS[colour])
-    if tone is None:
-        subprocess.run(["espeak-ng", "-w", str(microphone), SPEECH], check=True)
+    _write_camera(camera, COLOURS[colour], lively=lively)
+    if lively:
+        write_speech(microphone)
     else:
         _write_microphone(microphone, tone)
     return [f"--use-file-for-fake-video-capture={camera}", f"--use-file-for-fake-audio-capture={microphone}"]
 
 
-def _write_camera(path: Path, rgb: tuple[int, int, int]) -> None:
-    """Two seconds of one colour, in which a line moves so that frames differ (YUV4MPEG2, BT.601)."""
+def write_speech(path: Path) -> None:
+    """Some twenty seconds of a voice: an encoder treats speech otherwise than beeps (espeak-ng)."""
+    subprocess.run(["espeak-ng", "-w", str(path), SPEECH], check=True)
+
+
+def _write_camera(path: Path, rgb: tuple[int, int, int], *, lively: bool = False) -> None:
+    """Two seconds of one colour, in which a line moves so that frames differ (YUV4MPEG2, BT.601).
+
+    If ``lively``, a pattern of blocks moves over it, which keeps an encoder as busy as a person does.
+    """
     r, g, b = rgb
     y = round(16 + 0.257 * r + 0.504 * g + 0.098 * b)
     u = round(128 - 0.148 * r - 0.291 * g + 0.439 * b)
     v = round(128 + 0.439 * r - 0.368 * g - 0.071 * b)
     chroma = bytes([u]) * (WIDTH * HEIGHT // 4) + bytes([v]) * (WIDTH * HEIGHT // 4)
+    dice = random.Random(7)
+    blocks = [[dice.randrange(-25, 26) for _ in range(WIDTH // 16)] for _ in range(HEIGHT // 8)]
     with path.open("wb") as file:
         file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F20:1 Ip A1:1 C420jpeg\n".encode())
         for frame in range(40):
             luma = bytearray([y]) * (WIDTH * HEIGHT)
+            if lively:
+                luma = bytearray(b"".join(_blocks(y, line, frame * 16) * 8 for line in blocks))
             row = frame * 2
             luma[row * WIDTH : (row + 4) * WIDTH] = bytes([min(235, y + 60)]) * (4 * WIDTH)
             file.write(b"FRAME\n" + bytes(luma) + chroma)
+
+
+def _blocks(y: int, line: list[int], shift: int) -> bytes:
+    """One row of pixels, moved to the left."""
+    row = b"".join(bytes([min(235, max(16, y + each))]) * 16 for each in line)
+    return row[shift % WIDTH :] + row[: shift % WIDTH]
 
 
 def _write_microphone(path: Path, tone: int) -> None:
