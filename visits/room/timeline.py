@@ -99,8 +99,12 @@ def _picture(figure: Figure, minutes: Sequence[LineMinute]) -> Picture:
     if not known:
         return Picture(figure.title, _("not known"), bars)
     least, most = min(span[0] for _x, span in known), max(span[2] for _x, span in known)
-    words = _("{least} to {most}").format(least=figure.say(least), most=figure.say(most))
-    return Picture(figure.title, words, bars)
+    return Picture(figure.title, _range(figure, least, most), bars)
+
+
+def _range(figure: Figure, least: float, most: float) -> str:
+    low, high = figure.say(least), figure.say(most)
+    return low if low == high else _("{least} to {most}").format(least=low, most=high)
 
 
 def _cell(figure: Figure, span: Span | None) -> str:
