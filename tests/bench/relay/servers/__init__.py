@@ -109,3 +109,8 @@ def use_core(core: int) -> None:
         os.sched_setaffinity(0, {core})
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, -20)
+    with contextlib.suppress(OSError):
+        os.setsid()
+    if os.getsid(0) == os.getpid():  # Linux shares out between sessions first, then by priority within each
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text("-20")

@@ -10,8 +10,9 @@ from tests.bench.relay.description import Transport
 from tests.bench.relay.lines import ask, ready
 from tests.bench.relay.peer import Peer
 from tests.bench.relay.servers import Server
+from visits.relay.pacing import INTERVAL
 
-TICK = 1000  # microseconds, as our relay's under load
+TICK = int(1e6 * INTERVAL)  # microseconds, as our relay's under load
 
 
 class Floor(Server):

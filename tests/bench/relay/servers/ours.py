@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from telehealth.embedded import start_valkey, stop
@@ -18,7 +19,7 @@ from visits.relay.client import RelayClient
 # What the page offers: microphone, camera, screen, then five slots, and one for the screen (PROTOCOL.md).
 SECTIONS = [("audio", "sendonly"), ("video", "sendonly"), ("video", "sendonly")]
 SECTIONS += [("audio", "recvonly")] * 5 + [("video", "recvonly")] * 6
-LIMITS = "max_rooms=2000,max_peers=4000"
+LIMITS = "max_rooms=2000,max_peers=4000,cpu=9,late=9,bits_per_second=9000000000"  # the bench decides what is enough
 
 
 class Batched(Server):
@@ -26,6 +27,10 @@ class Batched(Server):
 
     title = "ours, batched"
     path = "batched"
+
+    @classmethod
+    def version(cls) -> str:
+        return f"aiortc {version('aiortc')}, pylibsrtp {version('pylibsrtp')}"
 
     async def start(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="tb-"))

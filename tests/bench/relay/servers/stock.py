@@ -19,7 +19,7 @@ class Stock(Server):
 
     @classmethod
     def version(cls) -> str:
-        return f"aiortc {version('aiortc')}"
+        return f"aiortc {version('aiortc')}, PyAV {version('av')}"
 
     async def start(self) -> None:
         command = [sys.executable, "-m", "tests.bench.relay.stock"]
