@@ -22,9 +22,9 @@ export class Peer extends EventTarget {
   #changes = Promise.resolve();
 
   /**
-   * `transforms` may set encoded transforms: it is called with each sender ("audio", "camera", "screen") and
-   * receiver before the offer is made, which is the only moment that every browser accepts. Without
-   * `iceServers` the relay is reached directly, and nothing else is asked.
+   * `transforms` may set encoded transforms: it is called with each transceiver in the task that makes it. Set later,
+   * Chromium sends as if there were none: in the clear. Without `iceServers` the relay is reached directly, and
+   * nothing else is asked.
    */
   constructor({make = (config) => new RTCPeerConnection(config), transforms = null, iceServers = []} = {}) {
     super();
