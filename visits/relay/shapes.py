@@ -48,7 +48,7 @@ class Shape:
     )  # fmt: skip
 
     def __init__(self, packet: bytes, publisher: Mapping[str, int], receivers: Sequence[Mapping[int, int]]) -> None:
-        """Of a packet that `rtp.payload_start` accepts. `publisher` has ids by URI, `receivers` theirs by those."""
+        """Of a packet; ValueError if it has none. `publisher` has ids by URI, `receivers` theirs by those."""
         self.start = rtp.payload_start(packet)
         self.shortest = self.start + SHORTEST_TAG
         self.head = packet[0] << 8 | packet[1] & 0x7F  # the first two bytes without the marker
@@ -86,7 +86,7 @@ def _structure(header: bytes, elements: Sequence[tuple[int, int, int]]) -> bytes
     block = rtp.HEADER.size + 4 * (header[0] & 0x0F)
     mask = bytearray(block) + bytearray(b"\xff" * (len(header) - block))
     if len(mask) > block and struct.unpack_from(">H", header, block)[0] != rtp.ONE_BYTE_PROFILE:
-        mask[block + 4 :] = bytes(len(header) - block - 4)  # unreadable: it is blanked, whatever it is
+        raise ValueError("extension elements of a kind that was not agreed on")
     for _, at, length in elements:
         mask[at + 1 : at + 1 + length] = bytes(length)
     return bytes(mask)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import sys
 import time
 
 from visits.relay.config import Limits
@@ -12,7 +14,9 @@ from visits.relay.ingress import Ingress
 from visits.relay.peer import Address
 
 BATCH = 64  # datagrams read before other work of the loop gets its turn
-BUFFER = 4 * 1024 * 1024  # bytes asked of the kernel, each way; it may grant fewer
+BUFFER = 16 * 1024 * 1024  # bytes asked of the kernel, each way; it may grant fewer
+# Linux: beyond the limits that it has for all, for who may administer the network (socket(7)). Python has no names.
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -20,8 +24,11 @@ def bind(host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        for option, beyond in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            if sys.platform == "linux":
+                with contextlib.suppress(PermissionError):
+                    sock.setsockopt(socket.SOL_SOCKET, beyond, BUFFER)
         sock.bind((host, port))
     except OSError:
         sock.close()
