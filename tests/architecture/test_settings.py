@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from telehealth.env import env_secret, env_url, smtp_settings
+from telehealth.env import env_secret, env_turn_urls, env_url, smtp_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,3 +96,26 @@ def test_a_secret_may_come_from_a_file(monkeypatch: Any, tmp_path: Path) -> None
     monkeypatch.setenv("TELEHEALTH_SECRET_KEY_FILE", str(tmp_path / "none"))
     with pytest.raises(ImproperlyConfigured, match="cannot be read"):
         env_secret("TELEHEALTH_SECRET_KEY")
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("", []),
+        ("turn:turn.example.org:3478?transport=udp, turns:turn.example.org:443?transport=tcp",
+         ["turn:turn.example.org:3478?transport=udp", "turns:turn.example.org:443?transport=tcp"]),
+        ("turn:192.0.2.1", ["turn:192.0.2.1"]),
+    ],
+)  # fmt: skip
+def test_turn_servers(monkeypatch: pytest.MonkeyPatch, text: str, urls: list[str]) -> None:
+    monkeypatch.setenv("TELEHEALTH_TURN_URLS", text)
+
+    assert env_turn_urls("TELEHEALTH_TURN_URLS") == urls
+
+
+@pytest.mark.parametrize("wrong", ["stun:stun.example.org", "turn.example.org", "turn://turn.example.org", "turn:a b"])
+def test_what_is_no_turn_server_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("TELEHEALTH_TURN_URLS", wrong)
+
+    with pytest.raises(ImproperlyConfigured, match="TELEHEALTH_TURN_URLS"):
+        env_turn_urls("TELEHEALTH_TURN_URLS")

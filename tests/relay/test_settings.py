@@ -59,7 +59,7 @@ def test_settings_come_from_the_environment():
     "wrong",
     [
         {"SECRET": "short"}, {"PORT": "70000"}, {"PORT": "²"}, {"NODE": "a b"}, {"BIND": "::"}, {"PUBLIC_IP": "host"},
-        {"LIMITS": "nothing=1"}, {"LIMITS": "away_after=soon"},
+        {"LIMITS": "nothing=1"}, {"LIMITS": "away_after=soon"}, {"LIMITS": "max_rooms=0"}, {"LIMITS": "cpu=nan"},
     ],
 )  # fmt: skip
 def test_a_wrong_setting_names_itself(wrong):

@@ -91,6 +91,11 @@ class Tab:
         await self.page.send_text(json.dumps(message))
         return await self._answers[number]
 
+    def sees_all(self) -> bool:
+        """Whether the page was told last that everybody is here, and nobody away."""
+        states = [message for message in self.page.heard if message["type"] == "state"]
+        return all(person["here"] and not person["away"] for person in states[-1]["people"])
+
     def heard_since(self, moment: float) -> float | None:
         """When the first packet came of somebody else's, over the present connection and after ``moment``."""
         if self.person is None:

@@ -159,6 +159,7 @@ async def test_all_visits_of_a_killed_node_go_on_at_another(start: Any, client: 
     await carries(client, second, rooms=count, peers=2 * count)
     assert [(tab.moved, tab.joined) for tab in tabs] == [(1, 2)] * len(tabs)
     await settled(lambda: stays() == [(2, 1)] * 2 * count)
+    await settled(lambda: all(tab.sees_all() for tab in tabs))
 
 
 async def test_a_node_that_hangs_loses_its_visits_and_may_come_back(

@@ -108,6 +108,8 @@ def _limits(text: str) -> Limits:
         name, _, value = item.strip().partition("=")
         try:
             overrides[name] = kinds[name](value)
+            if not overrides[name] > 0:
+                raise ValueError
         except (KeyError, ValueError):
             raise ConfigError(f"TELEHEALTH_RELAY_LIMITS: {name!r}") from None
     return replace(Limits(), **overrides)  # type: ignore[arg-type]
