@@ -10,15 +10,15 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
 # Each worker brings its own servers and database.
 SIDE_BY_SIDE := $(PYTEST) -n auto --maxprocesses 4
-UNIT := $(SIDE_BY_SIDE) -m "not e2e and not bench and not fuzz"
+UNIT := $(SIDE_BY_SIDE) -m "not e2e and not network and not bench and not fuzz"
 SECONDS ?= 60
 
-.PHONY: run test check format setup unit unit-postgresql fuzz e2e bench
+.PHONY: run test check format setup unit unit-postgresql fuzz e2e network bench
 
 run: setup
 	@exec $(BIN)/python -m telehealth.launcher --port "$(PORT)" --data "$(DATA)"
 
-test: check unit unit-postgresql fuzz e2e
+test: check unit unit-postgresql fuzz e2e network
 
 setup:
 	@telehealth/setup.sh
@@ -56,6 +56,14 @@ e2e:
 	*) exit 1;; esac
 	@command -v turnserver >/dev/null || \
 	echo "NOT RUN: the tests with a TURN server (tests/e2e/test_turn.py), because coturn is missing and could not be installed."
+
+# By root only: each browser in a network of its own, whose line loses packets, is slow, or goes away.
+network:
+	@telehealth/setup.sh network; case $$? in \
+	0) $(PYTEST) -m network tests/e2e/network;; \
+	3) echo "NOT RUN: visits over bad networks (tests/e2e/network), because the browsers, espeak-ng or nftables are missing and could not be installed.";; \
+	5) echo "NOT RUN: visits over bad networks (tests/e2e/network), because network namespaces need root.";; \
+	*) exit 1;; esac
 
 bench:
 	@telehealth/setup.sh browsers || test $$? = 4
