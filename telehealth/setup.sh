@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes .venv in the checkout: a Python of 3.11 or newer, uv, and the locked dependencies.
 # Takes no time when nothing changed. `setup.sh browsers` also looks for the browsers of the tests, and ends with
-# status 3 when Chromium is missing and cannot be installed, with 4 when Firefox alone is.
+# status 3 when Chromium is missing and cannot be installed, with 4 when Firefox alone is. `setup.sh network` also looks
+# for what their bad networks need, and ends with 3 when something is missing, with 5 when we are not root.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -66,6 +67,16 @@ turn_server() {
     as_root systemctl disable --now coturn >/dev/null 2>&1 || true # the tests start their own
 }
 
+has_networks() {
+    command -v nft >/dev/null && command -v tc >/dev/null && command -v espeak-ng >/dev/null
+}
+
+networks() {
+    [ "$(id -u)" = 0 ] || exit 5
+    (browsers) || exit 3
+    has_networks || { apt_install espeak-ng iproute2 nftables && has_networks; } || exit 3
+}
+
 translations() {
     for po in telehealth/locale/*/LC_MESSAGES/django.po; do
         mo=${po%.po}.mo
@@ -78,4 +89,7 @@ translations() {
 
 dependencies
 translations
-if [ "${1:-}" = browsers ]; then turn_server; browsers; fi
+case "${1:-}" in
+browsers) turn_server; browsers ;;
+network) networks ;;
+esac
