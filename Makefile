@@ -3,6 +3,7 @@
 # make check           formatter, linter, types, import rules, migrations
 # make fuzz            what is wrong, for a minute a target (SECONDS=3600: for an hour)
 # make bench           what docs/figures.md says about speed, measured here and now
+# make bench-relay     what a forwarded packet costs us, and other servers that are installed (12 minutes)
 # make format          put the formatting right
 PORT ?= 8000
 DATA ?= .data
@@ -68,6 +69,9 @@ network:
 bench:
 	@telehealth/setup.sh browsers || test $$? = 4
 	$(PYTEST) -s -m bench tests/bench
+
+bench-relay: setup
+	$(BIN)/python -m tests.bench.relay --into docs/figures.md
 
 format: setup
 	$(BIN)/ruff format .
