@@ -346,3 +346,17 @@ async def test_a_mistake_of_ours_is_contained_and_counted(relay, call, monkeypat
     await ann.sees("ben", 0, since=now)
     await ben.sees("ann", 0, since=now)
     await mallory.sees("ann", 0, since=now)
+
+
+async def test_long_reports_cost_more_than_short_ones(relay, call):
+    peer, mallory = relay.engine.halls["room"].copies["mallory"], call[2]
+    mallory.quiet = True
+    await asyncio.sleep(0.1)
+    spent = []
+    for report in (rtcp.pli(1), rtcp.pli(1) * 60):
+        data = mallory.link.protect_rtcp(report)
+        before = peer.budget
+        relay.engine.ingress.datagram(data, peer.address, time.monotonic())
+        spent.append(before - peer.budget)
+    assert spent[0] == 2  # the datagram, and the one message in it
+    assert spent[1] == 1 + 60 + 720 // 128

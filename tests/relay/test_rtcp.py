@@ -75,3 +75,9 @@ def test_random_bytes_raise_nothing_but_value_error():
             rtcp.parse(data)
         except ValueError:
             continue
+
+
+def test_of_a_nack_without_end_only_the_beginning_is_read():
+    data = struct.pack(">BBHII", 0x81, 205, 2 + 300, 1, 7) + struct.pack(">HH", 5, 0xFFFF) * 300
+    [message] = rtcp.parse(data)
+    assert len(message.lost) == rtcp.MAX_LOST

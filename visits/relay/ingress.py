@@ -17,6 +17,7 @@ from visits.relay.peer import Address, Peer
 from visits.relay.roster import Roster
 
 DTLS_COST = 30  # packets: one datagram can make OpenSSL do a handshake's arithmetic
+RTCP_BYTES = 128  # of reports cost as much to read as a packet of media to forward; those of a browser are shorter
 MIN_RTCP = 8  # bytes: header and the sender's SSRC, in clear also under SRTCP
 
 
@@ -157,6 +158,8 @@ class Ingress:
         ssrc = int.from_bytes(data[4:8], "big")
         if peer.link is None or not peer.admits(ssrc, self._limits.ssrcs):
             self._counters.refuse("ssrc_limit", peer.peer_id)
+            return
+        if not self._affords(peer, len(data) // RTCP_BYTES):
             return
         packet = peer.link.unprotect_rtcp(data)
         if packet is None:

@@ -115,6 +115,8 @@ def _read_nack(body: bytes) -> Nack:
     ssrc = struct.unpack_from(">4xI", body)[0]
     lost: list[int] = []
     for at in range(8, len(body) - 3, 4):
+        if len(lost) >= MAX_LOST:
+            break
         first, mask = struct.unpack_from(">HH", body, at)
         lost.append(first)
         lost.extend(first + 1 + bit & 0xFFFF for bit in range(16) if mask >> bit & 1)

@@ -156,10 +156,12 @@ class Statistics:
             figures += _upward(peer, before, look.counted)
             for slot in peer.every_slot():
                 slots.append(slot)
+                if slot.source is None:
+                    continue  # most of them, most of the time
                 look.counted[slot] = Counted(now, slot.octets, slot.packets, None)
                 grown = look.counted[slot].since(before.get(slot))
                 look.bitrate += grown.bitrate
-                if slot.source is not None and grown.packets:
+                if grown.packets:
                     figures.append(_downward(slot, slot.source, grown.bitrate, look.receptions.get(slot), now))
         look.receptions = {slot: look.receptions[slot] for slot in slots if slot in look.receptions}
         return figures
