@@ -114,7 +114,7 @@ class Route:
 
     def skip(self, sequence: int) -> None:
         """Go on with `sequence`, which is newer than the one that was expected."""
-        self.settle()
+        self.pay()
         missing = sequence - self.expected & 0xFFFF
         for lane in self.lanes:
             lane.slot.span += missing
