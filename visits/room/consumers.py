@@ -385,10 +385,11 @@ class RoomConsumer(LiveConsumer):
 
     async def _hear_figures(self, streams: list[StreamFigures]) -> None:
         """Staff look after everybody's line; the others hear of what they send and receive."""
+        if self.seat is None:
+            return
         self._recorder.hear(streams, timezone.now())
-        if self.seat is not None:
-            shown = streams if self.who.is_staff_member else statistics.concerns(streams, str(self.seat.pk))
-            await self.say("stats", streams=[stream._asdict() for stream in shown])
+        shown = streams if self.who.is_staff_member else statistics.concerns(streams, str(self.seat.pk))
+        await self.say("stats", streams=[stream._asdict() for stream in shown])
 
     async def _write_down(self) -> None:
         if self.seat is None:
