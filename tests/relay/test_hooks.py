@@ -1,6 +1,8 @@
 """The contract with the private names of aiortc that visits/relay/hooks.py relies on."""
 
 import inspect
+import struct
+import sys
 from importlib.metadata import version
 
 import pylibsrtp
@@ -59,3 +61,57 @@ def test_srtp_sessions_raise_what_we_catch():
         for method in (session.unprotect, session.unprotect_rtcp):
             with pytest.raises((pylibsrtp.Error, ValueError)):
                 method(packet)
+
+
+def sessions(profile: int, *, window: int = 1024) -> tuple[pylibsrtp.Session, pylibsrtp.Session]:
+    """One that protects what the other opens."""
+    key = bytes(range(46))
+    made = []
+    for kind in (pylibsrtp.Policy.SSRC_ANY_OUTBOUND, pylibsrtp.Policy.SSRC_ANY_INBOUND):
+        length = 30 if profile == pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80 else 28
+        policy = pylibsrtp.Policy(key=key[:length], ssrc_type=kind, srtp_profile=profile)
+        policy.window_size, policy.allow_repeat_tx = window, True
+        made.append(pylibsrtp.Session(policy))
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM, pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80],
+)
+def test_libsrtp_in_place_does_what_its_public_way_does(profile):
+    srtp = hooks.in_place()
+    outward, inward = sessions(profile)
+    memory = bytearray(1700)
+    base = srtp.address(memory)
+    packet, length = srtp.packet_pointer(base + 16), srtp.length_pointer(base)
+    for number in range(3):
+        plain = struct.pack(">BBHII", 0x80, 96, number, 1, 2) + b"media"
+        memory[:4], memory[16 : 16 + len(plain)] = len(plain).to_bytes(4, "little"), plain
+        assert srtp.protect(outward._srtp[0], packet, length) == 0
+        size = int.from_bytes(memory[:4], "little")
+        protected = bytes(memory[16 : 16 + size])
+        assert size > len(plain)
+        assert outward.protect(plain) == protected  # a repetition is the identical packet
+        assert srtp.unprotect(inward._srtp[0], packet, length) == 0
+        assert bytes(memory[16 : 16 + int.from_bytes(memory[:4], "little")]) == plain
+        memory[:4], memory[16 : 16 + size] = size.to_bytes(4, "little"), protected
+        assert srtp.unprotect(inward._srtp[0], packet, length) != 0  # a replay
+    copy = srtp.packet_pointer(base + 800)
+    srtp.move(copy, packet, 12)
+    assert memory[800:812] == memory[16:28]
+
+
+def test_the_binding_has_the_signatures_that_we_call():
+    ffi, lib = pylibsrtp._binding.ffi, pylibsrtp._binding.lib
+    for function in (lib.srtp_protect, lib.srtp_unprotect):
+        assert ffi.typeof(function).cname == "srtp_err_status_t(*)(struct srtp_ctx_t_ *, void *, int *)"
+    assert (
+        ffi.typeof(sessions(pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM)[0]._srtp).cname == "struct srtp_ctx_t_ * *"
+    )
+
+
+def test_without_the_binding_there_is_nothing_in_place(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pylibsrtp._binding", None)
+    monkeypatch.delattr(pylibsrtp, "_binding")
+    assert hooks.in_place() is None

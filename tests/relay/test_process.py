@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from telehealth.embedded import end_with_parent
 from tests.relay.conftest import ROOT, relay_environment
 from visits.relay.udp import bind
 
@@ -20,6 +21,7 @@ from visits.relay.udp import bind
         ({"BIND": "everywhere"}, "TELEHEALTH_RELAY_BIND"),
         ({"LIMITS": "peers=many"}, "TELEHEALTH_RELAY_LIMITS"),
         ({"NODE": "no spaces please"}, "TELEHEALTH_RELAY_NODE"),
+        ({"PATH": "shortest"}, "TELEHEALTH_RELAY_PATH"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(redis_url, settings, words):
@@ -51,6 +53,18 @@ def run_until_it_ends(redis_url: str, **settings: str) -> tuple[int, list[str]]:
         capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     return done.returncode, (done.stdout + done.stderr).splitlines()
+
+
+@pytest.mark.parametrize("path", ["", "portable", "batched"])
+def test_a_node_tells_which_path_packets_take(redis_url, path):
+    node = subprocess.Popen(
+        [sys.executable, "-m", "visits.relay"], cwd=ROOT, env=relay_environment(redis_url, PATH=path),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=end_with_parent,
+    )  # fmt: skip
+    assert node.stdout.readline().startswith("relay ")
+    node.terminate()
+    _, log = node.communicate(timeout=20)
+    assert f"packets take the {path or 'batched'} path" in log
 
 
 async def test_the_process_holds_no_codec_and_spends_no_thread(nodes, client, people):
