@@ -14,7 +14,6 @@ import json
 import random
 import secrets
 import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -138,7 +137,7 @@ class Flood:
 
 
 async def measure(given: argparse.Namespace, host: str) -> list[dict[str, Any]]:
-    """Windows without and with each kind of flood, in turns."""
+    """For each kind of flood a window with it, and in "calm" the one before."""
     server = server_class(given.server)(host)
     load, windows = Load(server, given.visits, 2), []
     try:
@@ -147,29 +146,35 @@ async def measure(given: argparse.Namespace, host: str) -> list[dict[str, Any]]:
         for name in given.kinds:
             # A fresh flooder for each: a server may have lost its patience with the last one.
             (peer,) = await server.join(f"flood-{name}", 0, 2)
-            windows.append({"flood": "", **await load.window(given.seconds)})
-            flood, begun = Flood(peer, given.rate), time.monotonic()
+            flood = Flood(peer, given.rate)
+            calm = await load.window(given.seconds)
             flood.start(KINDS[name])
+            begun = time.monotonic()
             window = await load.window(given.seconds)
-            windows.append({"flood": name, "rate": flood.stop() / (time.monotonic() - begun), **window})
-            peer.close()
-        windows.append({"flood": "", **await load.window(given.seconds)})
-        load.stop()
+            rate = flood.stop() / (time.monotonic() - begun)
+            windows.append({"flood": name, "rate": rate, "calm": calm, **window})
+            await peer.close()
+        await load.stop()
         return windows
     finally:
         await server.stop()
 
 
-def table(windows: list[dict[str, Any]]) -> list[str]:
-    """In Markdown, in the order of the windows."""
-    lines = ["| flood | datagrams/s | p50, ms | p99, ms | lost, % | core used, % |", "|---|---|---|---|---|---|"]
-    for window in windows:
-        rate = f"{window['rate']:.0f}" if window["flood"] else ""
-        lines.append(
-            f"| {window['flood'] or '(none)'} | {rate} | {window['p50']:.2f} | {window['p99']:.2f} "
-            f"| {100 * window['loss']:.3f} | {100 * window['core']:.0f} |"
-        )
-    return lines
+def table(windows: list[dict[str, Any]]) -> str:
+    """In Markdown: calm beside flooded."""
+    lines = [
+        "| flood | datagrams/s | p50, ms | p99, ms | lost, % | core used, % |", "|---|---|---|---|---|---|",
+        *(f"| {window['flood']} | {window['rate']:.0f} | " + " | ".join(_beside(window)) + " |" for window in windows),
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _beside(window: dict[str, Any]) -> list[str]:
+    columns = (("p50", 2, 1), ("p99", 2, 1), ("loss", 3, 100), ("core", 0, 100))
+    return [
+        " → ".join(f"{factor * each[name]:.{digits}f}" for each in (window["calm"], window))
+        for name, digits, factor in columns
+    ]
 
 
 def main() -> None:
@@ -184,8 +189,8 @@ def main() -> None:
     host = own_network()
     use_core(LOAD_CORE)
     windows = asyncio.run(measure(given, host))
-    print(json.dumps(windows) if given.json else "\n".join(table(windows)))
+    print(json.dumps(windows) if given.json else table(windows))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

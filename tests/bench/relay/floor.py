@@ -11,7 +11,6 @@ import ctypes as c
 import secrets
 import socket
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 from pylibsrtp._binding import ffi
@@ -36,15 +35,19 @@ class _Source(c.Structure):
     ]  # fmt: skip
 
 
-@dataclass(eq=False)
 class Member:
-    """One who joined."""
+    """One who joined, with the SSRCs of their picture and sound."""
 
-    room: str
-    ssrcs: tuple[int, int]
-    password: str
-    link: hooks.SecureLink
-    address: Address | None = None
+    def __init__(self, room: str, ssrcs: tuple[int, int], floor: Floor) -> None:
+        self.room, self.ssrcs = room, ssrcs
+        self.password = secrets.token_hex(12)
+        self.address: Address | None = None
+        self._socket = floor.socket
+        self.link = hooks.SecureLink(floor.certificate, self._send, lambda: None, queue_limit=32)
+
+    def _send(self, data: bytes) -> None:
+        if self.address is not None:
+            self._socket.sendto(data, self.address)
 
 
 class Floor:
@@ -53,7 +56,7 @@ class Floor:
     def __init__(self, host: str) -> None:
         self.c = build.library(build.HERE / "floor.c")
         self.socket = bind(host, 0)
-        self.certificate = hooks.RTCCertificate.generateCertificate()
+        self.certificate = hooks.Certificates().current()
         self.by_ufrag: dict[str, Member] = {}
         self.by_address: dict[Address, Member] = {}
         self.tasks: list[asyncio.Task[Any]] = []
@@ -64,15 +67,11 @@ class Floor:
             await asyncio.gather(*self.tasks)
             self.start(given["start"])
             return {}
-        ufrag, member = secrets.token_hex(4), None
-        link = hooks.SecureLink(
-            self.certificate, lambda data: self.socket.sendto(data, member.address), lambda: None, queue_limit=32
-        )
-        member = Member(given["room"], (given["video"], given["audio"]), secrets.token_hex(12), link)
+        ufrag, member = secrets.token_hex(4), Member(given["room"], (given["video"], given["audio"]), self)
         self.by_ufrag[ufrag] = member
         self.tasks.append(asyncio.create_task(self.handshake(member, given["fingerprint"])))
         return {
-            "ufrag": ufrag, "password": member.password, "fingerprint": link.fingerprint,
+            "ufrag": ufrag, "password": member.password, "fingerprint": member.link.fingerprint,
             "address": self.socket.getsockname(),
         }  # fmt: skip
 

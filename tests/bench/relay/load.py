@@ -57,11 +57,11 @@ class Load:
             "join": self._join, "load_core": own / passed, "profile": self._peers[0].profile, **counts,
         }  # fmt: skip
 
-    def stop(self) -> None:
-        """Everybody goes without a word."""
+    async def stop(self) -> None:
+        """Everybody goes."""
         self._pump.stop()
         for peer in self._peers:
-            peer.close()
+            await peer.close()
 
 
 def cpu(pid: int) -> float:

@@ -18,7 +18,7 @@ from visits.relay import hooks
 CHECK_EVERY = 0.05  # seconds, until connected
 CONSENT_EVERY = 2.5  # seconds, afterwards, as browsers do
 
-_certificate = hooks.RTCCertificate.generateCertificate()  # one for all: making it is not what is measured
+_certificate = hooks.Certificates().current()  # one for all: making it is not what is measured
 
 
 class Peer:
@@ -44,7 +44,8 @@ class Peer:
     @property
     def profile(self) -> str:
         """The SRTP profile that was agreed on."""
-        return bytes(self._link._dtls._ssl.get_selected_srtp_profile()).decode()
+        session: Any = self._link._dtls._ssl
+        return bytes(session.get_selected_srtp_profile()).decode()
 
     def offer(self, directions: Sequence[tuple[str, str]]) -> str:
         """An offer with these m-sections, (kind, direction) each."""
@@ -98,10 +99,11 @@ class Peer:
         """SRTP of an RTP packet."""
         return bytes(self._link._dtls._tx_srtp.protect(packet))
 
-    def close(self) -> None:
-        """Go without a word."""
+    async def close(self) -> None:
+        """Say goodbye and go."""
         for task in self._tasks:
             task.cancel()
+        await self._link.close()
         self._socket.close()
 
     def datagram(self, data: bytes) -> None:

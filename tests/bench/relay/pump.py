@@ -135,7 +135,8 @@ def srtp_functions() -> list[c.c_void_p]:
 
 def percentiles(bins: list[int], wanted: tuple[float, ...]) -> dict[float, float]:
     """Upper edges of the bins, ms; nothing if nothing was counted."""
-    total, found, seen = sum(bins), {}, 0
+    found: dict[float, float] = {}
+    total, seen = sum(bins), 0
     for number, each in enumerate(bins):
         seen += each
         while total and len(found) < len(wanted) and seen >= total * wanted[len(found)] / 100:

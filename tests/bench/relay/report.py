@@ -30,7 +30,7 @@ class Case:
 
 
 def table(cases: list[Case], gap: int) -> str:
-    """The rows that have figures, the values of all rounds beside each other, under a line about where and with what."""
+    """The rows that have figures, the values of all rounds side by side, under a line about where and with what."""
     ran = [case for case in cases if case.runs]
     versions = dict.fromkeys(server_class(case.server).version() for case in ran)
     profiles = dict.fromkeys(run["profile"] for case in ran for run in case.runs)

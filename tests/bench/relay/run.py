@@ -56,7 +56,7 @@ async def measure(given: argparse.Namespace, host: str) -> dict[str, Any]:
         await server.start()
         await load.start()
         figures = await load.window(given.seconds)
-        load.stop()
+        await load.stop()
         return figures
     finally:
         await server.stop()

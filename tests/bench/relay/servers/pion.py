@@ -33,7 +33,7 @@ class Pion(Server):
         return f"Pion {package_version(PACKAGE)}, {package_version('golang-go')}"
 
     async def start(self) -> None:
-        command = [_program(), *self.arguments]
+        command: list[str | Path] = [_program(), *self.arguments]
         await ready(self.run(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
 
     async def join(self, room: str, seat: int, people: int) -> list[Peer]:
