@@ -13,14 +13,17 @@ REPEAT = 1.0  # between two REMB to one publisher, which may get lost
 
 FALLING = 0.97  # a receiver's estimate that much below its last one: its queue grows
 SHORT = 0.95  # share of what is sent at which an estimate is good enough
-STUCK = 2.0  # an estimate that is short and does not grow for so long: the line is full
-GROWTH = 1.05
+ROOM = 1.3  # an estimate so far above what is sent has found no end yet
 LOSS = 0.10  # more of it, twice in a row, is no accident
 LOSS_FLOOR = 250_000  # radio loses without being full: loss alone throttles no further
+IDLE = 0.5  # who sends less than this share of what it may knows little about the line
+IDLE_STEP = 0.7
 TRIAL = 4.0  # seconds between two steps up
-ROOM = 1.3  # an estimate so far above what is sent has found no end yet
-BLAME = 15.0  # after a step up: trouble is its fault
-PAUSE, LONGEST_PAUSE = 8.0, 64.0  # before the next step up, doubled with each that failed
+STUCK = 2.0  # seconds; in a trial an estimate that is short and does not grow for so long says no
+GROWTH = 1.05
+BLAME = 15.0  # seconds after a step up: trouble is its fault
+PAUSE, LONGEST_PAUSE = 8.0, 32.0  # before the next step up, doubled with each that failed
+STRIKES, STRIKES_WITHIN = 3, 10.0  # so much trouble, while hardly anything is sent, and the picture is paused
 
 
 class Meter:
@@ -42,14 +45,16 @@ class Meter:
 
 
 class Line:
-    """The way to one receiver. Goes down at the first sign of trouble, and up step by step.
+    """The way to one receiver, for pictures beside the sound. Down at the first sign of trouble, up step by step.
 
-    A browser's estimate (REMB) hardly exceeds what it is sent, so room is found only by sending more:
-    a step up is a trial, and each one that fails makes the pause before the next longer.
+    A browser's estimate (REMB) counts pictures only and hardly exceeds what it is sent, so room is found only
+    by sending more: a step up is a trial, and each one that fails makes the pause before the next longer.
     """
 
     def __init__(self) -> None:
         self.limit: float = FIRST
+        self.used: float = 0.0  # what was given of it; a picture that stands still is sent with less
+        self.least: float = 0.0  # what it takes to show anything at all
         self.changed = True  # whether `limit` should be looked at again
         self._estimate: int | None = None
         self._has_room = True
@@ -58,42 +63,67 @@ class Line:
         self._pause = PAUSE
         self._raised_at = self._congested_at = float("-inf")
         self._hold_until = 0.0
+        self._strikes: list[float] = []
 
     def estimated(self, estimate: int, sent: float, now: float) -> None:
-        """The receiver estimates its line, while `sent` is what goes there."""
+        """The receiver estimates its line, while pictures of `sent` go there."""
+        if self._estimate is None:
+            self._raised_at = now  # the beginning is a trial, too
         falling = self._estimate is not None and estimate < self._estimate * FALLING
         self._estimate = estimate
         self._has_room = estimate >= sent * ROOM
+        if estimate >= sent * SHORT or not self._in_trial(now):
+            self._short_since = None
         if estimate >= sent * SHORT:
-            self._short_since = None
-        elif falling:
-            self._congested(estimate, now)
-        elif self._short_since is None or estimate > self._short_since[1] * GROWTH:
-            self._short_since = now, estimate
-        elif now - self._short_since[0] > STUCK:
-            self._short_since = None
-            self._congested(max(estimate, sent / 2), now)
+            return
+        if falling:
+            self._congested(estimate / sent, sent, now)
+        elif self._in_trial(now):
+            if self._short_since is None or estimate > self._short_since[1] * GROWTH:
+                self._short_since = now, estimate
+            elif now - self._short_since[0] > STUCK:
+                self._short_since = None
+                self._congested(max(estimate / sent, IDLE), sent, now)
 
     def lost(self, fraction: float, sent: float, now: float) -> None:
         """The receiver reports how much of a stream got lost lately (0 to 1)."""
-        trial = now - self._raised_at < TRIAL
+        trial = self._in_trial(now)
         if fraction <= (LOSS / 2 if trial else LOSS):
             self._lossy = False
         elif self._lossy or trial:
             self._lossy = False
-            self._congested(max(sent * (1 - fraction / 2), LOSS_FLOOR), now)
+            if self.used > LOSS_FLOOR:
+                self._congested(max(1 - fraction / 2, LOSS_FLOOR / self.used), self.used, now)
         else:
             self._lossy = True
 
-    def _congested(self, rate: float, now: float) -> None:
-        if rate < self.limit:
-            self.limit = rate
-            self.changed = True
-        if now - self._congested_at > 1.0:  # what is on its way yet will be reported too
+    def _in_trial(self, now: float) -> bool:
+        return now - self._raised_at < TRIAL
+
+    def _congested(self, share: float, sent: float, now: float) -> None:
+        """Only this share of what is sent gets through."""
+        if sent < self.used * IDLE:
+            share = max(share, IDLE_STEP)
+        is_news = now - self._congested_at > 1.0  # what is on its way yet will be reported too
+        self._lower(self.used * share, now, is_news=is_news)
+        if is_news:
             failed = now - self._raised_at < BLAME
             self._pause = min(2 * self._pause, LONGEST_PAUSE) if failed else PAUSE
-        self._congested_at = now
+            self._congested_at = now
         self._hold_until = now + self._pause
+
+    def _lower(self, limit: float, now: float, *, is_news: bool) -> None:
+        """Down to the least at first; to nothing only when there is trouble still."""
+        if limit < self.least:
+            if self.used <= self.least and is_news:
+                self._strikes = [at for at in self._strikes if now - at < STRIKES_WITHIN] + [now]
+            if len(self._strikes) < STRIKES:
+                limit = self.least
+            else:
+                self._strikes = []
+        if limit < self.limit:
+            self.limit = limit
+            self.changed = True
 
     def may_rise(self, now: float) -> bool:
         """Whether a step up may be tried now."""

@@ -49,8 +49,10 @@ class Feedback:
                 case rtcp.Nack():
                     self._repair(peer, message, now)
                 case rtcp.Remb():
+                    pictures.weigh(peer, now)
                     peer.line.estimated(message.bitrate, peer.sent.rate, now)
         if lost:
+            pictures.weigh(peer, now)
             peer.line.lost(max(lost) / 256, peer.sent.rate, now)
 
     def _sender_report(self, peer: Peer, report: rtcp.SenderReport, now: float) -> None:

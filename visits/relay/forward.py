@@ -41,10 +41,11 @@ class Forwarder:
         if original[1] & 0x7F != track.payload_type:
             self._counters.refuse("rtp_payload_type", peer.peer_id)
             return
-        track.last_packet_at = now
         sequence = int.from_bytes(original[2:4], "big")
-        track.packets += track.is_new(sequence) and not is_rtx
-        track.octets += len(original) - start
+        if not is_rtx:  # by which browsers also send again what came, to probe their line: also of a layer that ended
+            track.last_packet_at = now
+            track.packets += track.is_new(sequence)
+            track.octets += len(original) - start
         self.repair(track, sequence)
         keyframe = track.kind == "video" and rtp.vp8_keyframe(original, start)
         if keyframe:

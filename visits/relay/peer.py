@@ -57,7 +57,7 @@ class Peer:
         self.watchers: set[Peer] = set()  # who have a place for our pictures
         self.offers: dict[str, dict[Slot, float]] = {}  # by role: bit/s that each receiver has for the picture
         self.line = Line()  # towards this peer as a receiver
-        self.sent = Meter()
+        self.sent = Meter()  # of pictures: browsers estimate their line by nothing else
         self.watching: dict[int, tuple[Slot, list[Track]]] = {}  # by index: the video slots that are in use
         self.heights: dict[int, int] = {}  # how large the page shows them, where it has told
         self.steps: dict[int, str] = {}  # of the ladder, by index, where it is not "full"
@@ -165,7 +165,7 @@ class Peer:
         for track in self.tracks.values():
             if track.kind == "video":
                 self.rates[track] = self._meters.setdefault(track, Meter()).read(track.octets, now)
-        self.sent.read(sum(slot.octets for slot in self.every_slot()), now)
+        self.sent.read(sum(slot.octets for slot in self.every_slot() if slot.kind == "video"), now)
 
     def find(self, packet: bytes, ssrc: int) -> tuple[Track, bool] | None:
         """The track of a decrypted packet, learned by its MID and RID if need be.

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from visits.relay import layers
-from visits.relay.bandwidth import BOOT_BITRATE
+from visits.relay.bandwidth import BOOT_BITRATE, FIRST, Line
 from visits.relay.layers import Layer, Wish
 from visits.relay.peer import Peer
 from visits.relay.slots import Slot
 from visits.relay.tracks import Track
 
-SOUND = 50_000  # bit/s of one voice, with its headers
 DEAD_AFTER = {"camera": 0.5, "screen": 2.0}  # seconds that a layer is behind the newest of its picture
 SILENT_AFTER = 3.0  # seconds; a camera is off, and costs nothing
 STEADY_AFTER = 1.0  # seconds that a layer that had died must have been back before somebody is moved up to it
 GUESS = {"camera": (1_500_000, 500_000, 150_000), "screen": (2_500_000, 400_000, 200_000)}  # the largest first
 LEAST = 0.3  # of the guess: what stands still now may move soon
+FITTED_STEP = 1.5  # of a line by which a publisher may fit its picture better
 EASY = 400_000  # a picture that has to fit into less is not what the publisher could send
 
 
@@ -39,9 +39,7 @@ def choose(receiver: Peer, now: float) -> set[Peer]:
     shown = [_look(receiver, index, slot, tracks, now) for index, (slot, tracks) in receiver.watching.items()]
     wishes = [each.wish for each in shown]
     fitted = sum(each.is_fitted for each in shown)
-    if fitted:
-        receiver.line.follow(now)
-    chosen, room = _share_out(receiver, wishes, now)
+    chosen, room = _share_out(receiver.line, wishes, fitted, now)
     steps: dict[int, str] = {}
     for each, number in zip(shown, chosen, strict=True):
         each.slot.assign(each.alive[number] if number is not None else None)
@@ -60,29 +58,41 @@ def choose(receiver: Peer, now: float) -> set[Peer]:
     return {each.alive[0].owner for each in shown if steps.get(each.index) != before.get(each.index)}
 
 
-def _share_out(receiver: Peer, wishes: list[Wish], now: float) -> tuple[list[int | None], float]:
+def weigh(receiver: Peer, now: float) -> None:
+    """Note what of the receiver's line is in use: more than is sent, where a picture stands still."""
+    used = 0.0
+    for slot, tracks in receiver.watching.values():
+        if slot.target is not None:
+            offer = tracks[0].owner.offers.get(tracks[0].role, {}).get(slot, layers.FLOOR)
+            used += max(layers.FLOOR, min(_cost(slot.target, tracks, now), offer))
+    receiver.line.used = used
+
+
+def _share_out(line: Line, wishes: list[Wish], fitted: int, now: float) -> tuple[list[int | None], float]:
     """The choice, and what is left of the line. A step up is tried when the line may rise."""
-    line = receiver.line
-    sound = SOUND * sum(1 for audio, _ in receiver.slots if audio is not None and audio.source is not None)
-    chosen = layers.share_out(line.limit - sound, wishes)
+    if fitted:
+        line.follow(now)
+    chosen = layers.share_out(line.limit, wishes)
     more = layers.next_budget(wishes, chosen)
+    if more is None and fitted and line.limit < FIRST:
+        more = int(line.limit * FITTED_STEP)
     if more is not None and line.may_rise(now):
-        line.rise(more + sound, now)
-        chosen = layers.share_out(line.limit - sound, wishes)
-    return chosen, max(0.0, line.limit - sound - layers.total(wishes, chosen))
+        line.rise(more, now)
+        chosen = layers.share_out(line.limit, wishes)
+    line.least = min((wish.layers[0].rate for wish in wishes if wish.wanted is not None), default=0)
+    return chosen, max(0.0, line.limit - layers.total(wishes, chosen))
 
 
 def _look(receiver: Peer, index: int, slot: Slot, tracks: list[Track], now: float) -> _Shown:
     publisher, role = tracks[0].owner, tracks[0].role
     alive = alive_layers(tracks, now, slot.target)
+    single = _is_in_one_size(tracks, alive)
     offers = publisher.offers.get(role, {})
-    best = max(offers.values(), default=float("inf"))
-    is_fitted = len(alive) == 1 and offers.get(slot, best) >= best
+    best = max(offers.values(), default=float("inf")) if single else float("inf")
+    is_fitted = single and offers.get(slot, best) >= best
     sizes = [
         Layer(
-            layers.FLOOR
-            if is_fitted
-            else int(min(_cost(track, tracks, now), best if len(alive) == 1 else BOOT_BITRATE)),
+            layers.FLOOR if is_fitted else int(min(_cost(track, tracks, now), best)),
             layers.nominal_height(tracks.index(track), len(tracks)),
         )
         for track in alive
@@ -91,6 +101,14 @@ def _look(receiver: Peer, index: int, slot: Slot, tracks: list[Track], now: floa
     whole = is_screen or publisher.audience == 1
     wish = Wish(sizes, receiver.heights.get(index, layers.FULL_HEIGHT), is_screen, whole)
     return _Shown(index, slot, alive, wish, is_fitted)
+
+
+def _is_in_one_size(family: list[Track], alive: list[Track]) -> bool:
+    """Whether the publisher makes one picture for all: its browser can no more, or it is for one only.
+
+    A publisher whose line carries just the smallest layer now is about to send the others, and must not be held back.
+    """
+    return len(alive) == 1 and (len(family) == 1 or family[0].owner.audience == 1)
 
 
 def _cost(track: Track, family: list[Track], now: float) -> float:
@@ -149,6 +167,6 @@ def ceiling(publisher: Peer, now: float) -> int:
         if role == "screen" and not any(track.outputs for track in family):
             continue  # nobody's screen is up: its share would only inflate the camera's
         offers = publisher.offers.get(role, {}).values()
-        is_single = len(alive_layers(family, now)) == 1
-        rate += min(max(offers), BOOT_BITRATE) if offers and is_single else BOOT_BITRATE
+        single = _is_in_one_size(family, alive_layers(family, now))
+        rate += min(max(offers), BOOT_BITRATE) if offers and single else BOOT_BITRATE
     return int(max(rate, layers.FLOOR))
