@@ -57,9 +57,12 @@ def _numbers(text: str) -> list[int]:
 
 
 def _installed(name: str) -> bool:
+    """Whether the server is there, and then ready to be started."""
     missing = server_class(name).missing()
     if missing:
         _tell(f"{name}: not installed ({missing})")
+    else:
+        server_class(name).prepare()
     return not missing
 
 

@@ -50,6 +50,10 @@ class Server(ABC):
         """Name and version of what is not in this repository."""
         return ""
 
+    @classmethod  # noqa: B027 - most have nothing to compile
+    def prepare(cls) -> None:
+        """Compile what has to be compiled, before anything is measured."""
+
     @abstractmethod
     async def start(self) -> None:
         """Start it; returns when it can be joined."""

@@ -32,6 +32,10 @@ class Pion(Server):
     def version(cls) -> str:
         return f"Pion {package_version(PACKAGE)}, {package_version('golang-go')}"
 
+    @classmethod
+    def prepare(cls) -> None:
+        _program()
+
     async def start(self) -> None:
         command: list[str | Path] = [_program(), *self.arguments]
         await ready(self.run(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
