@@ -42,8 +42,9 @@ function start() {
   connectCall(session, view, opened);
   connectPrivacy(session, privacy);
   connectMedia(session, local, view);
-  connectButtons({session, local, view, live, privacy});
-  watchLine(session, view, live);
+  const tell = tellOfLine(session, live);
+  connectButtons({session, local, view, live, privacy, tell});
+  watchLine(session, view);
   showLines(session, live);
   connectDevices(local, words);
   for (const part of document.querySelectorAll("[inert]")) part.inert = false;
@@ -132,7 +133,7 @@ function troubleWith({camera, microphone}) {
   return trouble[`microphone-${microphone}`] ?? trouble[`camera-${camera}`] ?? "";
 }
 
-function connectButtons({session, local, view, live, privacy}) {
+function connectButtons({session, local, view, live, privacy, tell}) {
   const open = (id) => () => {
     $("dialog[open]")?.close();
     $(id).showModal();
@@ -164,7 +165,7 @@ function connectButtons({session, local, view, live, privacy}) {
     const button = event.target.closest("[data-press]");
     if (button) presses[button.dataset.press](button);
     const link = event.target.closest("[data-leave]");
-    if (link) leave(event, session, local, link.href);
+    if (link) leave(event, {session, local, tell}, link.href);
   });
   if (!navigator.mediaDevices.getDisplayMedia) $("[data-press=share]").remove();
   if (!document.documentElement.requestFullscreen) $("[data-press=full]").remove();
@@ -185,7 +186,7 @@ function connectKeys(presses, local) {
   letters.addEventListener("change", () => turnKeys(letters.checked));
 }
 
-function watchLine(session, view, live) {
+function watchLine(session, view) {
   const steady = new Steady();
   let before = null;
   setInterval(async () => {
@@ -198,21 +199,21 @@ function watchLine(session, view, live) {
     view.say(words.line[level]);
   }, LOOK_EVERY);
   setInterval(() => view.showSpeaking(session.levels()), LEVELS_EVERY);
-  tellOfLine(session, live);
 }
 
-/** Tells the server what was heard and seen, for the visit's record: now and then, and when the page goes. */
+/** Tells the server what was heard and seen, for the visit's record: now and then, and by what it returns at the end. */
 function tellOfLine(session, live) {
-  let [told, last] = [null, null];
-  const look = async () => {
-    last = measure(await session.stats());
-    const fields = report(told, last);
+  let told = null;
+  const tell = async () => {
+    const now = measure(await session.stats());
+    const fields = report(told, now);
     if (fields) live.send("stats", fields);
-    told = last;
+    told = now;
   };
-  setInterval(look, REPORT_EVERY);
-  globalThis.addEventListener("pagehide", look);
-  document.addEventListener("click", ({target}) => target.closest("[data-leave], [data-end] button") && look());
+  setInterval(tell, REPORT_EVERY);
+  globalThis.addEventListener("pagehide", tell);
+  document.addEventListener("submit", ({target}) => target.matches("[data-end]") && tell());
+  return tell;
 }
 
 /** The panel with everybody's line: staff have it. */
@@ -226,9 +227,10 @@ function showLines(session, live) {
 }
 
 /** The link works by itself; the call is left first, so that nobody sees us frozen. */
-async function leave(event, session, local, href) {
+async function leave(event, {session, local, tell}, href) {
   event.preventDefault();
   local.close();
+  await tell().catch(() => {}); // what is told is worth no delay and no failure
   await session.leave();
   go(href);
 }
