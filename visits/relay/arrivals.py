@@ -36,6 +36,8 @@ class Arrivals:
         if not noted:
             return None
         start = self._next if self._next is not None else noted[0][0]
+        if [sequence for sequence, _ in noted] == list(range(start, start + len(noted))):
+            return self._tell(media_ssrc, start, {ahead: at for ahead, (_, at) in enumerate(noted)})
         came: dict[int, float] = {}
         for sequence, at in noted:
             ahead = sequence - start & 0xFFFF
@@ -45,6 +47,9 @@ class Arrivals:
                 start, came = sequence, {0: at}
         if not came:
             return None
+        return self._tell(media_ssrc, start, dict(sorted(came.items())))
+
+    def _tell(self, media_ssrc: int, start: int, came: dict[int, float]) -> bytes:
         self._next = start + max(came) + 1 & 0xFFFF
         self._reports += 1
         return rtcp.transport_feedback(media_ssrc, start, self._reports, came)

@@ -177,17 +177,28 @@ def remb(bitrate: int, ssrcs: Iterable[int]) -> bytes:
 def transport_feedback(media_ssrc: int, first: int, count: int, came: Mapping[int, float]) -> bytes:
     """Which of the packets from transport-wide number `first` on arrived, and when.
 
-    `came` has the arrival in seconds of any clock by distance from `first`; `count` numbers the reports.
-    Written with two-bit status vectors throughout: some bytes more than the shortest, and one way only.
+    `came` has the arrival in seconds of any clock by distance from `first`, in ascending order; `count` numbers
+    the reports. Written in the two shortest ways to write it: one run of packets that all came, or status vectors.
     """
     span = max(came) + 1
+    ticks = [int(at * 4000) for at in came.values()]  # of 250 us
+    reference = ticks[0] >> 8
+    head = struct.pack(">IIHHI", RELAY_SSRC, media_ssrc, first, span, (reference & 0xFFFFFF) << 8 | count & 0xFF)
+    if len(came) == span < 0x2000:
+        try:
+            deltas = bytes([b - a for a, b in zip([reference << 8, *ticks], ticks, strict=False)])
+        except ValueError:
+            pass  # one came out of order, or after a pause
+        else:
+            return _padded(head + (0x2000 | span).to_bytes(2, "big") + deltas)
+    return _padded(head + _vectors(span, came, ticks, reference << 8))
+
+
+def _vectors(span: int, came: Iterable[int], ticks: Iterable[int], last: int) -> bytes:
+    """Two bits for each packet, and the times of those that came."""
     symbols = bytearray(span + -span % 7)
     deltas = bytearray()
-    earliest = min(came.values())
-    reference = int(earliest / 0.064)
-    last = reference * 256  # in units of 250 us
-    for distance in sorted(came):
-        at = int(came[distance] * 4000)
+    for distance, at in zip(came, ticks, strict=True):
         delta = max(-0x8000, min(at - last, 0x7FFF))
         last += delta
         if 0 <= delta <= 0xFF:
@@ -200,8 +211,10 @@ def transport_feedback(media_ssrc: int, first: int, count: int, came: Mapping[in
     for at in range(0, len(symbols), 7):
         a, b, c, d, e, f, g = symbols[at : at + 7]
         chunks += (0xC000 | a << 12 | b << 10 | c << 8 | d << 6 | e << 4 | f << 2 | g).to_bytes(2, "big")
-    head = struct.pack(">IIHHI", RELAY_SSRC, media_ssrc, first, span, (reference & 0xFFFFFF) << 8 | count & 0xFF)
-    body = head + chunks + deltas
+    return bytes(chunks + deltas)
+
+
+def _padded(body: bytes) -> bytes:
     padding = -len(body) % 4
     if padding:
         body += bytes(padding - 1) + bytes([padding])
