@@ -396,6 +396,46 @@ def test_what_was_tampered_with_is_refused_and_shown(page: Page, change: str) ->
     assert (mode, on, keys) == ("broken", False, 0)
 
 
+def test_a_round_takes_only_what_was_committed_to(page: Page) -> None:
+    """By itself, without the sealed keys that would show the difference, too."""
+    outcome = play(
+        page,
+        """async () => {
+          const [own, other, third] = [await Identity.make(), await Identity.make(), await Identity.make()];
+          const nonce = "D".repeat(43);
+          const attempt = async (committed, shown) => {
+            const members = [{seat: "a", page: own.page}, {seat: "b", page: other.page}];
+            const round = await Round.make(own, "a", members);
+            const commit = ([key, number]) =>
+              digest(["telehealth commitment 1", round.id, "b", other.page, key, number]);
+            for (const each of committed) round.takeCommit("b", await commit(each));
+            await round.takeReveal("b", shown);
+            await round.finish();
+            return [round.broken, round.words !== null, round.reveal !== null];
+          };
+          const [right, wrong] = [[other.publicKey, nonce], [other.publicKey, "E".repeat(43)]];
+          const reveal = {key: other.publicKey, nonce};
+          return [
+            await attempt([right], reveal),
+            await attempt([right, right], reveal),
+            await attempt([wrong], reveal),
+            await attempt([wrong, right], reveal),
+            await attempt([], reveal),
+            await attempt([[third.publicKey, nonce]], {key: third.publicKey, nonce}),
+          ];
+        }""",
+    )
+
+    assert outcome == [
+        ["", True, True],
+        ["", True, True],
+        ["a commitment not kept", False, False],
+        ["two commitments", False, False],
+        ["a commitment not kept", False, False],
+        ["a commitment not kept", False, False],
+    ]
+
+
 def test_a_key_that_is_not_on_the_curve_is_refused(page: Page) -> None:
     broken = play(
         page,
