@@ -153,6 +153,13 @@ def test_layers_are_read_or_left(lines, layers):
     assert [track.rid for track in peer.layers("camera")] == (layers or [None])
 
 
+def test_extensions_that_only_go_up_are_answered_as_such():
+    text = with_layers(FIREFOX).replace(f"a=extmap:10 {rtp.RID}", f"a=extmap:10/sendonly {rtp.RID}")
+    camera = sections(answer_to(text))[1]
+    assert f"a=extmap:10/recvonly {rtp.RID}" in camera
+    assert "a=simulcast:recv q;h;f" in camera
+
+
 def test_a_layer_that_is_paused_stays_so():
     assert "a=simulcast:recv ~q;~h;f\r\n" in answer_to(with_layers(CHROMIUM, "a=simulcast:send ~q;~h;f"))
 

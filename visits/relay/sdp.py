@@ -38,6 +38,7 @@ class Media:
     reduced_rtcp: bool = False
     nack: bool = False  # whether lost packets of the codec can be asked for
     extensions: dict[str, int] = field(default_factory=dict)  # URI to id
+    one_way: set[str] = field(default_factory=set)  # URIs of those offered as sendonly
     ssrcs: list[int] = field(default_factory=list)
     rtx_pairs: dict[int, int] = field(default_factory=dict)  # media SSRC to RTX SSRC
     layers: list[str] = field(default_factory=list)  # rids of a simulcast, the smallest picture first
@@ -184,7 +185,10 @@ def _read_attribute(media: Media, name: str, value: str) -> None:
 
 def _read_extension(media: Media, value: str) -> None:
     number, _, uri = value.partition(" ")
-    # An id with a direction suffix is one-way: not worth mirroring, none of ours has it.
+    if uri in UPWARD_EXTENSIONS and number.endswith("/sendonly"):  # as Firefox writes those that name layers
+        number = number.removesuffix("/sendonly")
+        media.one_way.add(uri)
+    # Any other id with a direction suffix is not worth mirroring: none of ours has it.
     if uri in KEPT_EXTENSIONS | UPWARD_EXTENSIONS and number.isascii() and number.isdigit() and 1 <= int(number) <= 14:
         media.extensions[uri] = int(number)
 
@@ -307,7 +311,8 @@ def _accepted(media: Media, announced: Announced | None, transport: Transport) -
         lines.append(f"a=rtcp-fb:{pt} nack")
     if rtx is not None:
         lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={pt}"]
-    lines += [f"a=extmap:{number} {uri}" for uri, number in media.extensions.items()]
+    for uri, number in media.extensions.items():
+        lines.append(f"a=extmap:{number}{'/recvonly' if uri in media.one_way else ''} {uri}")
     if media.layers:
         lines += [f"a=rid:{rid} recv" for rid in media.layers]
         # A paused layer that the answer does not pause would be taken for wanted at once.
