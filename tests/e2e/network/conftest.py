@@ -12,8 +12,8 @@ from playwright.sync_api import Page
 
 from accounts.models import User
 from tests.conftest import staff
-from tests.e2e import calls, steps
-from tests.e2e.firefox import Firefox
+from tests.e2e import calls, media, steps
+from tests.e2e.firefox import Firefox, eventually
 from tests.e2e.network.lab import Lab, Line, missing
 from tests.e2e.network.measure import Window
 from tests.party import browser, make_link
@@ -22,6 +22,10 @@ from visits.booking.models import Appointment
 from visits.room import services
 
 DELAY = 0.02  # seconds each way
+WORDS = """() => {
+  const isOn = document.querySelector("#security").dataset.mode === "on";
+  return isOn ? [...document.querySelectorAll("#security-words li")].map((each) => each.textContent) : [];
+}"""
 
 
 @pytest.fixture
@@ -38,10 +42,11 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 @dataclass
 class Side:
-    """One person: their page and their line."""
+    """One person: their page, their line, and the colour that their camera shows."""
 
     page: Any  # a Page or a Firefox
     line: Line
+    colour: str  # "" for many
 
 
 @dataclass
@@ -56,10 +61,20 @@ class Call:
         return self.doctor, self.rosa
 
     def both_ways(self) -> None:
-        """Wait until picture and sound come to both."""
+        """Wait until picture and sound come to both, of the other and nobody else, encrypted end to end."""
         for side in self.sides:
             calls.sees(side.page)
             calls.hears(side.page)
+            eventually(lambda page=side.page: page.locator(".tile[data-seat]").count() == 1, "a ghost")
+        for side, colour in ((self.doctor, self.rosa.colour), (self.rosa, self.doctor.colour)):
+            if colour:
+                media.looks(side.page.locator("#tiles video"), colour)
+        eventually(lambda: len(words := {self.words(side) for side in self.sides}) == 1 and words != {()}, "no words")
+
+    @staticmethod
+    def words(side: Side) -> tuple[str, ...]:
+        """The words to compare, where the page says that the visit is encrypted."""
+        return tuple(side.page.evaluate(WORDS))
 
     def watch(self, seconds: float) -> tuple[Window, Window]:
         """What both got in that time."""
@@ -99,7 +114,7 @@ def call(
             page = person(name, colour=colour, lively=True, executable=line.chromium)
         steps.carry_session(page, client)
         page.goto(url)
-        return Side(page, line)
+        return Side(page, line, "" if program == "firefox" else colour)
 
     def start(*, clinician_in: str = "chromium", patient_in: str = "chromium") -> Call:
         doctor = enter("doctor", "red", clinician_in, verified(clinician), f"/visits/{visit.pk}/room/")

@@ -84,10 +84,14 @@ class Lab:
         self.lines: list[Line] = []
         self.namespace = Namespace("r")
         self.namespace.ip("addr", "add", f"{RELAY}/32", "dev", "lo")
-        self.process = self.start(limits)
+        self.nodes = [self._start(limits)]
 
-    def start(self, limits: str = "") -> subprocess.Popen[str]:
+    def _start(self, limits: str = "") -> subprocess.Popen[str]:
         return start_relay(limits, address=RELAY, command=("ip", "netns", "exec", self.namespace.name))
+
+    def add_node(self) -> None:
+        """One more relay."""
+        self.nodes.append(self._start())
 
     def connect(self, site: str) -> Line:
         """A network for a browser, connected with the relay and the site."""
@@ -96,7 +100,8 @@ class Lab:
         return connection
 
     def close(self) -> None:
-        stop(self.process)
+        for node in self.nodes:
+            stop(node)
         for each in self.lines:
             each.close()
         self.namespace.close()
@@ -143,6 +148,12 @@ class Line:
         self._process.stdin.write(" ".join(map(str, command)) + "\n")
         self._process.stdin.flush()
         self._answer("done")
+
+    def signal(self, number: int) -> None:
+        """To all processes of the browser."""
+        command = ["ip", "netns", "pids", self.namespace.name]
+        for pid in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split():
+            os.kill(int(pid), number)
 
     def _answer(self, wanted: str) -> None:
         assert self._process.stdout is not None
