@@ -12,7 +12,7 @@ from visits.room.models import Seat
 
 # Seconds that a copy is kept without a socket. A line that broke is back by then, and its media flow all the while;
 # who is really gone, the relay has missed before.
-BACK_WITHIN = 25
+BACK_WITHIN = 30
 # A page that was closed is gone, or is being loaded again: that comes with a new copy, and sooner.
 LOADED_WITHIN = 8
 

@@ -17,6 +17,9 @@ const TOO_MANY_REFUSALS = 4429;
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
+/** A room keeps who lost their socket for 30 s: for so long there is a try every few seconds. */
+const EAGER_WAIT = 4000;
+const EAGER_TRIES = 8;
 const PING_EVERY = 15_000;
 const ANSWER_WITHIN = 10_000;
 const ASK_AGAIN = 1000;
@@ -209,7 +212,8 @@ export class Live extends EventTarget {
       this.#tries = 1;
       return Math.random() * RESTART_SPREAD;
     }
-    const most = code === TOO_MANY_REFUSALS ? LONGEST_WAIT : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#tries);
+    const longest = this.#tries < EAGER_TRIES ? EAGER_WAIT : LONGEST_WAIT;
+    const most = code === TOO_MANY_REFUSALS ? LONGEST_WAIT : Math.min(longest, FIRST_WAIT * 2 ** this.#tries);
     this.#tries += 1;
     return most / 2 + (Math.random() * most) / 2;
   }
