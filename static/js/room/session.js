@@ -177,6 +177,8 @@ export class Session extends EventTarget {
       this.#live.send("share", {on: this.#sharing});
     } catch ({code}) {
       if (code === "lost" || this.#ended || peer !== this.#peer) return;
+      if (this.#next || this.#resuming) return; // the state said first that we are out, and a join is on its way
+      if (this.#next || this.#resuming) return; // a new copy joins already, which is why this one was refused
       clearTimeout(this.#timer);
       if (code === "not-joined" || code === "not-open") this.#join();
       else this.#timer = setTimeout(() => this.#onUp(), TAKE_UP_AGAIN);
