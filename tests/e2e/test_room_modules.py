@@ -107,6 +107,13 @@ SCENARIOS: dict[str, tuple[str, Any]] = {
           return [joins.map((one) => one.type), peers.length, peers[0].closed, peers[1].closed]; }""",
         [["join", "resume", "join"], 2, True, False],
     ),
+    "a copy that was refused because its successor joins already is not joined twice": (
+        """async ({live, peers, joins, join, wait}) => {
+          await join(); live.say("up"); await wait(5); peers[0].become("failed"); await wait(20);
+          joins[1].reject(Object.assign(new Error(), {code: "not-joined"})); await wait(20);
+          return joins.map((one) => one.type); }""",
+        ["join", "resume", "join"],
+    ),
     "a relay that cannot be asked leaves the media alone": (
         """async ({live, peers, joins, join, refuse, wait, heard}) => {
           await join(); live.say("up"); await wait(5); await refuse("relay-unavailable");
