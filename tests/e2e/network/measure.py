@@ -26,6 +26,17 @@ WATCH = """(video) => {
 }"""
 LONGEST = "() => Math.max(window.seen.longest, performance.now() - window.seen.last) / 1000"
 
+# How far the sound that is played is ahead of the picture that is shown (ms): when was each recorded, by the
+# sender's clock, as the browser reckons from the sender reports that the relay passes on.
+AHEAD = """async () => {
+  const peer = window.connections.findLast((each) => each.connectionState === "connected");
+  const played = {};
+  for (const each of (await peer.getStats()).values()) {
+    if (each.estimatedPlayoutTimestamp) played[each.kind] = each.estimatedPlayoutTimestamp;
+  }
+  return played.audio && played.video ? played.audio - played.video : null;
+}"""
+
 # Notes how loud it is in each 20 ms or so. (Without a module of its own, which the page's policy forbids.)
 LISTEN = """async (audio) => {
   const context = new AudioContext();
@@ -74,6 +85,17 @@ class Window:
             f"asked for {video['nackCount']:.0f}, still lost {video['packetsLost']:.0f} of "
             f"{video['packetsReceived']:.0f}, {8 * video['bytesReceived'] / 1000:.0f} kbit"
         )
+
+
+def ahead(page: Any, looks: int = 15) -> float:
+    """The middle of several looks at how far the sound is ahead of the picture, in seconds."""
+    seen = []
+    for _ in range(looks):
+        page.wait_for_timeout(200)
+        seen.append(page.evaluate(AHEAD))
+    known = sorted(each for each in seen if each is not None)
+    assert known, "the browser cannot tell how sound and picture lie to each other"
+    return float(known[len(known) // 2]) / 1000
 
 
 def loudness(path: Path, step: float) -> list[float]:
