@@ -204,6 +204,7 @@ async def test_what_the_publishers_line_lost_is_not_blamed_on_the_receivers(rela
     ssrc = next(s for s, mid in ben._mid_of.items() if mid == ben.slot_mid(index, "video"))
     reports = [rtcp.receiver_report([rtcp.ReportBlock(ssrc, 40 << 24, 1, 3, 4, 5)])] * 2
     before = line.limit
+    await eventually(lambda: any(b.ssrc == ann.camera.ssrc for b in ann.reports))  # from then on losses are counted
     for _ in range(20):
         ann.publish(ann.camera, skip=2)
     await eventually(lambda: any(b.ssrc == ann.camera.ssrc and b.loss >> 24 > 40 for b in ann.reports))

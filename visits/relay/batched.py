@@ -25,7 +25,7 @@ from visits.relay.mmsg import BATCH, Inbox, Outbox, word_address
 from visits.relay.pacing import Pacer
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD, Ring
-from visits.relay.routes import MAX_COPIES, Route, Routes, is_rtp, resume, settle
+from visits.relay.routes import MAX_COPIES, Route, Routes, is_rtp
 from visits.relay.shapes import NO_CLOCK, Rewrite
 from visits.relay.udp import UdpPort
 
@@ -63,7 +63,6 @@ class BatchedPort(UdpPort):
     def open(self, ingress: Ingress) -> None:
         """Start reading."""
         self._ingress = ingress
-        ingress.settle = self._routes.settle
         self._pacer.start()
 
     def close(self) -> None:
@@ -243,11 +242,11 @@ class BatchedPort(UdpPort):
         source, roster = word_address(sender), self._ingress.roster
         peer = roster.by_address.get(source)
         if peer is not None:
-            settle(peer)
+            peer.settle()
         self._ingress.datagram(packet, source, now)
         peer = roster.by_address.get(source)
         if peer is not None:
-            resume(peer)
+            peer.resume()
             if is_rtp(packet):
                 with contextlib.suppress(ValueError):  # malformed, and counted by then
                     self._routes.consider(peer, packet)

@@ -26,7 +26,8 @@ from visits.relay.statistics import Statistics
 from visits.relay.upkeep import Upkeep
 from visits.relay.wire import Joined, RoomEvent, SlotMids
 
-TICK = 0.1  # seconds
+TICK = 0.01  # seconds; so that never all peers are looked after in one go, which would hold packets up
+TURN = 0.1  # seconds between two times that a peer is looked after
 EPOCH_MEMORY = 2 * MAX_AGE  # seconds; longer than any grant for that epoch can live
 
 
@@ -195,7 +196,7 @@ class Engine:
         return events
 
     def figures(self, now: float) -> list[tuple[str, RoomEvent]]:
-        """How the streams go in the rooms whose turn it is: each has one a second, if this is called every TICK."""
+        """How the streams go in the rooms whose turn it is: each has one a second, if this is called every TURN."""
         return [
             (room, RoomEvent("stats", "", 0, streams=self.statistics.look(room, self.halls[room].copies.values(), now)))
             for room in self.statistics.due(self.halls, now)
@@ -203,9 +204,8 @@ class Engine:
 
     def tick(self, now: float) -> None:
         """What is due by the clock; call it every TICK. Raises nothing."""
-        self.ingress.settle()
-        self.ingress.replenish(self._upkeep.elapsed(now))
-        for peer in list(self.roster.by_ufrag.values()):
+        self.ingress.replenish(now)
+        for peer in [peer for peer in self.roster.by_ufrag.values() if now - peer.served_at >= TURN]:
             try:
                 self._look_after(peer, now)
             except Exception as error:  # one peer's trouble must not stop the clock of the others
@@ -220,6 +220,7 @@ class Engine:
                 del self._epochs[key]
 
     def _look_after(self, peer: Peer, now: float) -> None:
+        peer.settle()
         silent = now - peer.heard_at
         if not peer.connected:
             if now - peer.joined_at > self._limits.connect_within:
@@ -308,7 +309,7 @@ class Engine:
     async def _goodbye(peer: Peer) -> None:
         while peer.handshake is not None and not peer.handshake.done():
             peer.handshake.cancel()  # again, if asyncio.wait_for (before Python 3.12) lost it
-            await asyncio.wait({peer.handshake}, timeout=TICK)
+            await asyncio.wait({peer.handshake}, timeout=TURN)
         if peer.link is not None:
             await peer.link.close()
 

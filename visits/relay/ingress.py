@@ -45,10 +45,12 @@ class Ingress:
         self._heard = heard
         self._checked = checked
         self._strangers = float(limits.strangers_per_second)
-        self.settle: Callable[[], None] = lambda: None  # what a port has moved by itself, enter it into all books
+        self._replenished_at: float | None = None
 
-    def replenish(self, elapsed: float) -> None:
+    def replenish(self, now: float) -> None:
         """Refill the budget of the unknown addresses."""
+        elapsed = now - self._replenished_at if self._replenished_at is not None else 0.0
+        self._replenished_at = now
         limit = self._limits.strangers_per_second
         self._strangers = min(limit, self._strangers + limit * elapsed)
 

@@ -17,7 +17,7 @@ from visits.relay import wire
 from visits.relay.announcer import Announcer
 from visits.relay.commands import Commands
 from visits.relay.config import RelayConfig
-from visits.relay.engine import TICK, Engine
+from visits.relay.engine import TICK, TURN, Engine
 from visits.relay.load import Load
 from visits.relay.registry import Registry
 from visits.relay.udp import UdpPort
@@ -122,7 +122,7 @@ class Node:
     async def _publish_figures(self) -> None:
         """Tell how the streams go. While Redis is away nobody hears it, and it is not told later."""
         while True:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(TURN)
             try:
                 await self._announcer.publish(self._engine.figures(time.monotonic()))
             except (RedisError, OSError):
@@ -158,7 +158,7 @@ class Node:
                 await asyncio.sleep(RETRY)
             except Exception as error:
                 self._engine.counters.fail("step", error)
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(TURN)
                 return None
             else:
                 return result

@@ -31,6 +31,7 @@ class Peer:
         self.connected = False
         self.away = False
         self.joined_at = now
+        self.served_at = now  # when it was last looked after by the clock
         self.connected_at = now
         self.heard_at = now
         self.told_at = float("-inf")  # when it last heard how its own streams do
@@ -144,6 +145,18 @@ class Peer:
         for slot in self.every_slot():
             if slot.source is not None:
                 slot.source.changed()
+
+    def settle(self) -> None:
+        """Enter what was moved by routes into the books."""
+        for track in self.tracks.values():
+            if track.route is not None:
+                track.route.settle()
+
+    def resume(self) -> None:
+        """Let the routes go on behind what was forwarded without them."""
+        for track in self.tracks.values():
+            if track.route is not None:
+                track.route.resume()
 
     def affords(self, cost: int = 1) -> bool:
         """Take `cost` from the budget; False, and nothing is taken, if it does not suffice."""

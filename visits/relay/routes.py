@@ -151,12 +151,6 @@ class Routes:
         self._ring = ring
         self._clocks: set[int] = set()
 
-    def settle(self) -> None:
-        """Settle all routes."""
-        for home in self.by_address.values():
-            for route in home.values():
-                route.settle()
-
     def remove(self, route: Route) -> None:
         """Let the route be found no more."""
         address, ssrc = route.key
@@ -206,20 +200,6 @@ class Routes:
         route.resume()
         self.by_address.setdefault(key[0], {})[ssrc] = route
         return route
-
-
-def settle(peer: Peer) -> None:
-    """Settle the routes of all that the peer sends."""
-    for track in peer.tracks.values():
-        if track.route is not None:
-            track.route.settle()
-
-
-def resume(peer: Peer) -> None:
-    """Let the routes of all that the peer sends go on behind what went the portable way."""
-    for track in peer.tracks.values():
-        if track.route is not None:
-            track.route.resume()
 
 
 def is_rtp(packet: bytes) -> bool:

@@ -26,19 +26,12 @@ class Upkeep:
         self._forwarder = forwarder
         self._feedback = feedback
         self._stepped = stepped
-        self._last: float | None = None
-        self._elapsed = 0.0
-
-    def elapsed(self, now: float) -> float:
-        """Seconds since the last call."""
-        self._elapsed = now - self._last if self._last is not None else 0.0
-        self._last = now
-        return self._elapsed
 
     def serve(self, peer: Peer, now: float) -> None:
         """Refill the budget; if the peer is connected, tell it what is due and repeat what it has not heeded yet."""
         limit = self._limits.packets_per_second
-        peer.budget = min(limit, peer.budget + limit * self._elapsed)
+        peer.budget = min(limit, peer.budget + limit * (now - peer.served_at))
+        peer.served_at = now
         if not peer.connected:
             return
         report = peer.arrivals.report(next(iter(peer.by_ssrc), 0))
