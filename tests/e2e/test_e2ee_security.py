@@ -109,3 +109,65 @@ def test_a_worker_that_fails_is_shown(play: Callable[[str], Any]) -> None:
         )
         == "broken"
     )
+
+
+# Camera and microphone of this page, sent to a connection beside it; `put` has the transceivers.
+CONNECT = """
+  const connect = async (put) => {
+    const mine = await navigator.mediaDevices.getUserMedia({audio: true, video: true});
+    const [one, two] = [new RTCPeerConnection(), new RTCPeerConnection()];
+    one.onicecandidate = ({candidate}) => candidate && two.addIceCandidate(candidate);
+    two.onicecandidate = ({candidate}) => candidate && one.addIceCandidate(candidate);
+    for (const track of mine.getTracks()) put(one.addTransceiver(track, {direction: "sendonly"}));
+    await one.setLocalDescription(await one.createOffer());
+    await two.setRemoteDescription(one.localDescription);
+    await two.setLocalDescription(await two.createAnswer());
+    await one.setRemoteDescription(two.localDescription);
+    return () => { one.close(); two.close(); for (const track of mine.getTracks()) track.stop(); };
+  };
+"""
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+def test_frames_that_leave_past_the_worker_are_found(play: Callable[[str], Any], kind: str) -> None:
+    """As a browser does that takes no notice of the transform."""
+    sound, past, off = play(
+        f"""async () => {{
+          {CONNECT}
+          tell(["a"]);
+          const ends = [await connect(a.transform)];
+          const isFound = () => until(() => a.state.mode === "broken" && a.state.halted);
+          await wait(4500);
+          const sound = [a.state.mode, a.state.halted, (await a.counts()).sealed > 20];
+          ends.push(await connect((transceiver) => {{
+            a.transform(transceiver);
+            if (transceiver.sender.track.kind === "{kind}") transceiver.sender.transform = null;
+          }}));
+          const past = await isFound();
+          tell(["a"], {{mode: "off"}});
+          const off = [a.state.mode, a.state.halted];
+          for (const end of ends) end();
+          return [sound, past, off];
+        }}"""
+    )
+
+    assert sound == ["alone", False, True]
+    assert past is True
+    assert off == ["off", False]
+
+
+def test_connections_that_are_over_are_no_finding(play: Callable[[str], Any]) -> None:
+    """Nor one that sends nothing."""
+    assert play(
+        f"""async () => {{
+          {CONNECT}
+          tell(["a"]);
+          for (let i = 0; i < 3; i += 1) {{
+            const end = await connect(a.transform);
+            await wait(1300);
+            end();
+          }}
+          await wait(2500);
+          return [a.state.mode, a.state.halted];
+        }}"""
+    ) == ["alone", False]

@@ -36,7 +36,11 @@ async (scenario) => {
     peers.push(peer);
     return peer;
   };
+  const workers = [];
+  const Real = globalThis.Worker;
+  globalThis.Worker = class extends Real { constructor(...how) { super(...how); workers.push(this); } };
   const session = new Session(live, {makePeer});
+  globalThis.Worker = Real;
   session.addEventListener("phase", ({detail}) => heard.push(detail));
   session.addEventListener("end", ({detail}) => heard.push(["end", detail.code, detail.over]));
   const slots = [{index: 0, audio: "a", video: "v"}];
@@ -45,7 +49,7 @@ async (scenario) => {
   const refuse = async (code) => { joins.at(-1).reject(Object.assign(new Error(code), {code})); await wait(5); };
   const encryption = {policy: "preferred", mode: "on", unable: [], by: null};
   const state = (more = {}) => ({phase: "open", you: "me", people: [], slots: {}, screen: null, encryption, ...more});
-  const stage = {session, live, peers, joins, heard, join, answer, refuse, state, wait};
+  const stage = {session, live, peers, workers, joins, heard, join, answer, refuse, state, wait};
   const result = structuredClone(await scenario(stage));
   session.leave();
   return result;
@@ -53,6 +57,23 @@ async (scenario) => {
 """
 
 SCENARIOS: dict[str, tuple[str, Any]] = {
+    "sends nothing when this page cannot encrypt as it must, and again when it need not": (
+        """async ({session, live, peers, workers, join, state, wait}) => {
+          await join();
+          await session.setTracks({audio: "sound"});
+          const sent = () => peers.at(-1).tracks.audio;
+          const steps = [sent()];
+          live.say("state", state());
+          workers.at(-1).dispatchEvent(new Event("error"));
+          await wait(5);
+          steps.push(session.security.mode, sent());
+          await session.setTracks({audio: "other"});
+          steps.push(sent());
+          live.say("state", state({encryption: {...state().encryption, mode: "off"}}));
+          await wait(5);
+          return [...steps, session.security.mode, sent()]; }""",
+        ["sound", "broken", None, None, "off", "other"],
+    ),
     "joins once it is welcome, by the servers that it is told of": (
         """async ({live, peers, joins, answer, wait}) => {
           const ahead = peers.length, detail = {ice_servers: [{urls: ["turn:x"]}]};

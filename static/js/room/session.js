@@ -23,6 +23,7 @@ const TAKE_UP_AGAIN = 2000;
 const BACKOFF = [0, 500, 1000, 2000, 4000, 8000];
 const BLOCKED_AFTER = 3; // tries that were answered, yet nothing came through
 const UNAVAILABLE_AFTER = 3; // tries that were not
+const NOTHING = {audio: null, camera: null, screen: null};
 
 export class Session extends EventTarget {
   #live;
@@ -53,7 +54,10 @@ export class Session extends EventTarget {
     super();
     this.#live = live;
     this.#security = new Security({send: (data) => this.#isIn && live.send("e2ee", {to: null, data})});
-    this.#security.addEventListener("change", ({detail}) => this.#tell("security", detail));
+    this.#security.addEventListener("change", ({detail}) => {
+      this.#send().catch(() => {}); // nothing, when it is halted
+      this.#tell("security", detail);
+    });
     this.#makePeer = () => makePeer(this.#security.transform, this.#iceServers);
     live.addEventListener("e2ee", ({detail}) => this.#security.hear(detail));
     live.addEventListener("down", () => (this.#isIn = false));
@@ -82,7 +86,7 @@ export class Session extends EventTarget {
   /** Sends these tracks from now on, over every connection to come. */
   async setTracks(tracks) {
     this.#tracks = {...this.#tracks, ...tracks};
-    await Promise.all([this.#peer, this.#next].map((peer) => peer?.send(this.#tracks)));
+    await this.#send();
   }
 
   /** Tells the others whether microphone and camera are on. */
@@ -154,10 +158,19 @@ export class Session extends EventTarget {
 
   // --- joining ----------------------------------------------------------------------------------
 
+  /** What may leave the page now. */
+  get #outgoing() {
+    return this.#security.state.halted ? NOTHING : this.#tracks;
+  }
+
+  async #send() {
+    await Promise.all([this.#peer, this.#next, this.#old].map((peer) => peer?.send(this.#outgoing)));
+  }
+
   /** Makes the next connection and its offer. */
   #prepare() {
     const peer = this.#makePeer();
-    peer.offered = peer.send(this.#tracks).then(() => peer.offer());
+    peer.offered = peer.send(this.#outgoing).then(() => peer.offer());
     peer.offered.catch(() => {});
     this.#next = peer;
   }
@@ -177,7 +190,6 @@ export class Session extends EventTarget {
       this.#live.send("share", {on: this.#sharing});
     } catch ({code}) {
       if (code === "lost" || this.#ended || peer !== this.#peer) return;
-      if (this.#next || this.#resuming) return; // the state said first that we are out, and a join is on its way
       if (this.#next || this.#resuming) return; // a new copy joins already, which is why this one was refused
       clearTimeout(this.#timer);
       if (code === "not-joined" || code === "not-open") this.#join();

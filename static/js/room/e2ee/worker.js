@@ -25,6 +25,7 @@ let mode = "closed"; // or "on", "off"
 let sender = null; // {cipher, ctr}: one counter for all streams and layers, so that no nonce is used twice
 const receivers = new Map(); // kid → Cipher
 const windows = new Map(); // kid → ReplayWindow; outlives its key, so that one that comes back brings no replays
+const seen = new Map(); // name of a sender → frames that came from it, for guard.js
 const transformers = {send: new Set(), receive: new Set()};
 
 // --- what the page tells --------------------------------------------------------------------------
@@ -46,23 +47,28 @@ const orders = {
     askKeyFrames("receive");
   },
   forget: ({kid}) => receivers.delete(kid),
-  counts: ({id}) => postMessage({type: "counts", id, counts: {...counts}, spent: {...spent}, keys: receivers.size}),
+  counts: ({id}) => postMessage({type: "counts", id, counts: {...counts}, spent: {...spent}, keys: receivers.size, seen: Object.fromEntries(seen)}),
 };
 
 let turn = Promise.resolve(); // making a key takes a moment: one order after the other
 onmessage = ({data}) => {
-  turn = turn.then(() => orders[data.type](data)).catch((error) => postMessage({type: "error", text: String(error)}));
+  turn = turn.then(() => orders[data.type](data)).catch((error) => {
+    sender = null; // the next key did not come about, and the last one may be no secret any more
+    postMessage({type: "error", text: String(error)});
+  });
 };
 
 // --- frames ---------------------------------------------------------------------------------------
 
 onrtctransform = ({transformer}) => {
-  const {role, kind} = transformer.options;
+  const {role, kind, name} = transformer.options;
   const state = {transformer, lacking: false};
   if (kind === "video") transformers[role].add(state);
   const work = role === "send" ? seal : open;
+  if (role === "send") seen.set(name, 0);
   const through = new TransformStream({
     transform: async (frame, controller) => {
+      if (role === "send") seen.set(name, seen.get(name) + 1);
       const start = performance.now();
       const data = await work(new Uint8Array(frame.data), kind, state).catch(() => drop("malformed"));
       const took = performance.now() - start;
@@ -74,7 +80,8 @@ onrtctransform = ({transformer}) => {
     },
   });
   // Ends with its connection.
-  transformer.readable.pipeThrough(through).pipeTo(transformer.writable).catch(() => {}).finally(() => transformers[role].delete(state));
+  const end = () => (transformers[role].delete(state), seen.delete(name));
+  transformer.readable.pipeThrough(through).pipeTo(transformer.writable).catch(() => {}).finally(end);
 };
 
 const SAME = Symbol("unchanged");
