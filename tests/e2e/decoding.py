@@ -41,15 +41,16 @@ def sound_frames(packets: Iterable[bytes]) -> list[bytes]:
 
 def picture_frames(packets: Iterable[bytes]) -> Iterator[list[bytes]]:
     """VP8: the whole frames of each stream (RFC 7741 §4.3), in order from a key frame on."""
-    streams: dict[int, dict[int, list[tuple[int, bool, bytes]]]] = defaultdict(lambda: defaultdict(list))
+    streams: dict[int, dict[int, list[tuple[int, bool, bool, bytes]]]] = defaultdict(lambda: defaultdict(list))
     for packet in packets:
         marker, sequence, timestamp, ssrc = packet[1] >> 7, *struct.unpack_from("!HII", packet, 2)
-        part = _after_descriptor(packet[rtp.payload_start(packet) :])
+        payload = packet[rtp.payload_start(packet) :]
+        part = _after_descriptor(payload)
         if part:
-            streams[ssrc][timestamp].append((sequence, bool(marker), part))
+            streams[ssrc][timestamp].append((sequence, bool(marker), _begins(payload), part))
     for frames in streams.values():
         whole = [
-            b"".join(part for _, _, part in sorted(parts)) for _, parts in sorted(frames.items()) if _is_whole(parts)
+            b"".join(part for *_, part in sorted(parts)) for _, parts in sorted(frames.items()) if _is_whole(parts)
         ]
         while whole and whole[0][0] & 1:
             whole.pop(0)
@@ -68,9 +69,17 @@ def key_id(body: bytes) -> int:
     return int.from_bytes(body[1 : 2 + (code & 7)], "big") if code & 8 else code
 
 
-def _is_whole(parts: list[tuple[int, bool, bytes]]) -> bool:
-    numbers = sorted(sequence for sequence, _, _ in parts)
-    return sorted(parts)[-1][1] and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+def _is_whole(parts: list[tuple[int, bool, bool, bytes]]) -> bool:
+    parts = sorted(parts)
+    numbers = [sequence for sequence, _, _, _ in parts]
+    # Without its first packet, which may have come by retransmission, the rest looks like a frame of its own.
+    (_, _, begins, _), (_, ends, _, _) = parts[0], parts[-1]
+    return begins and ends and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _begins(payload: bytes) -> bool:
+    """RFC 7741 §4.2: start of partition 0."""
+    return payload[0] & 0x17 == 0x10
 
 
 def _after_descriptor(payload: bytes) -> bytes:
