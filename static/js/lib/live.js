@@ -17,9 +17,15 @@ const TOO_MANY_REFUSALS = 4429;
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
-/** A room keeps who lost their socket for 30 s: for so long there is a try every few seconds. */
+/** A room keeps who lost their socket for 45 s: for so long, and longer, there is a try every few seconds. */
 const EAGER_WAIT = 4000;
-const EAGER_TRIES = 8;
+const EAGER_FOR = 60_000;
+/**
+ * A try that hangs where a line swallows everything is given up; later ones have half the time since the loss, for slow
+ * lines and because Firefox itself holds tries back for up to that long (RFC 6455 section 7.2.3).
+ */
+const OPEN_WITHIN = 6000;
+const OPEN_AT_LAST = 30_000;
 const PING_EVERY = 15_000;
 const ANSWER_WITHIN = 10_000;
 const ASK_AGAIN = 1000;
@@ -51,11 +57,12 @@ export class Live extends EventTarget {
   #seq = 0;
   #heard = 0;
   #tries = 0;
+  #lostAt = Date.now();
   #ended = false;
   #isDown = false;
   #resyncing = 0; // the id of the question that is open
   #waiting = new Map();
-  #retryTimer = 0;
+  #timer = 0; // the next try is due, or this one has hung for too long
   #pingTimer = 0;
 
   /** Opens at once. `make` creates the WebSocket (for tests). */
@@ -102,8 +109,7 @@ export class Live extends EventTarget {
     if (this.#socket?.readyState === 1) {
       this.request("ping", {}, {within: 3000}).catch((error) => error.code === "timeout" && this.#drop());
     } else if (this.#socket?.readyState !== 0) {
-      this.#tries = 0;
-      this.#open();
+      this.#openNow();
     }
   }
 
@@ -115,10 +121,22 @@ export class Live extends EventTarget {
     socket?.close(1000);
   }
 
-  #onNetwork = () => this.wake();
+  #onNetwork = ({type}) => {
+    // What was tried before there was a network waits for answers that cannot come.
+    if (type === "online" && this.#socket?.readyState === 0) this.#openNow();
+    else this.wake();
+  };
+
+  #openNow() {
+    this.#tries = 0;
+    this.#open();
+  }
 
   #open() {
-    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#timer);
+    const hung = this.#socket;
+    this.#socket = null;
+    hung?.close();
     const socket = this.#make(this.#url);
     this.#socket = socket;
     this.#id = this.#seq = this.#resyncing = 0;
@@ -127,6 +145,8 @@ export class Live extends EventTarget {
     socket.onclose = (event) => socket === this.#socket && this.#onClose(event.code);
     clearInterval(this.#pingTimer);
     this.#pingTimer = setInterval(() => this.#beat(), PING_EVERY);
+    const within = Math.min(Math.max((Date.now() - this.#lostAt) / 2, OPEN_WITHIN), OPEN_AT_LAST);
+    this.#timer = setTimeout(() => this.#drop(), within);
   }
 
   #beat() {
@@ -167,7 +187,9 @@ export class Live extends EventTarget {
   }
 
   #onWelcome(message) {
+    clearTimeout(this.#timer);
     this.#tries = 0;
+    this.#lostAt = 0;
     this.#isDown = false;
     this.#tell(message.version === VERSION ? "up" : "outdated", message);
   }
@@ -190,6 +212,8 @@ export class Live extends EventTarget {
   #onClose(code) {
     this.#socket = null;
     this.#seq = 0;
+    this.#lostAt ||= Date.now();
+    clearTimeout(this.#timer);
     clearInterval(this.#pingTimer);
     this.#abandon();
     if (FINAL_CODES.has(code)) {
@@ -199,7 +223,7 @@ export class Live extends EventTarget {
     }
     if (!this.#isDown) this.#tell("down", {code});
     this.#isDown = true;
-    this.#retryTimer = setTimeout(() => this.#open(), this.#nextWait(code));
+    this.#timer = setTimeout(() => this.#open(), this.#nextWait(code));
   }
 
   #abandon() {
@@ -212,7 +236,7 @@ export class Live extends EventTarget {
       this.#tries = 1;
       return Math.random() * RESTART_SPREAD;
     }
-    const longest = this.#tries < EAGER_TRIES ? EAGER_WAIT : LONGEST_WAIT;
+    const longest = Date.now() - this.#lostAt < EAGER_FOR ? EAGER_WAIT : LONGEST_WAIT;
     const most = code === TOO_MANY_REFUSALS ? LONGEST_WAIT : Math.min(longest, FIRST_WAIT * 2 ** this.#tries);
     this.#tries += 1;
     return most / 2 + (Math.random() * most) / 2;
@@ -220,7 +244,7 @@ export class Live extends EventTarget {
 
   #finish() {
     this.#ended = true;
-    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#timer);
     clearInterval(this.#pingTimer);
     for (const change of ["online", "offline"]) globalThis.removeEventListener?.(change, this.#onNetwork);
     this.#abandon();
