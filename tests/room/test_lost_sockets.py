@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.headless import eventually
 from tests.party import make_link
 from tests.room.sockets import Page, is_gone, is_here
 from visits.relay.client import RelayClient, RelayUnavailable
-from visits.room import farewell, services
+from visits.room import farewell, presence, services
 from visits.room.models import Encounter, Presence, Seat
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,7 +126,8 @@ async def test_who_does_not_come_back_is_let_go(
 
 
 def test_a_lost_socket_has_more_time_than_the_protocol_promises_it() -> None:
-    assert farewell.BACK_WITHIN >= 25
+    assert farewell.BACK_WITHIN >= 40
+    assert timedelta(seconds=farewell.BACK_WITHIN + 15) <= presence.SILENT_AFTER, "also where the web process died"
     assert farewell.LOADED_WITHIN < farewell.BACK_WITHIN
 
 

@@ -100,7 +100,7 @@ def test_nobody_connects_to_an_ended_visit(seat: Seat, as_clinician: Principal) 
 
 def test_the_silent_are_closed_as_of_their_last_sign(seat: Seat) -> None:
     presence.connected(seat=seat.pk, epoch=seat.epoch)
-    last_sign = timezone.now() - timedelta(seconds=46)
+    last_sign = timezone.now() - timedelta(seconds=61)
     Presence.objects.update(joined_at=last_sign, seen_at=last_sign)
 
     assert close_silent() == 1
@@ -112,7 +112,7 @@ def test_the_silent_are_closed_as_of_their_last_sign(seat: Seat) -> None:
 
 def test_a_sign_of_life_keeps_it_open(seat: Seat) -> None:
     presence.connected(seat=seat.pk, epoch=seat.epoch)
-    Presence.objects.update(seen_at=timezone.now() - timedelta(seconds=46))
+    Presence.objects.update(seen_at=timezone.now() - timedelta(seconds=61))
 
     assert presence.seen(seat=seat.pk, epoch=seat.epoch)
     assert close_silent() == 0

@@ -50,7 +50,7 @@ from visits.room.watch import watch
 
 logger = logging.getLogger(__name__)
 
-TICKS_PER_SIGN = 3  # a sign of life every 15 seconds: a third of what presence.SILENT_AFTER allows
+TICKS_PER_SIGN = 3  # a sign of life every 15 seconds: a quarter of what presence.SILENT_AFTER allows
 MAX_EPOCH = 2**31 - 1
 # What browsers say to each other about keys: each message goes to five others.
 MOST_E2EE_BYTES = 8 * 1024

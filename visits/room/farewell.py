@@ -10,9 +10,9 @@ from visits.room import presence
 from visits.room.media import relay
 from visits.room.models import Seat
 
-# Seconds that a copy is kept without a socket. A line that broke is back by then, and its media flow all the while;
-# who is really gone, the relay has missed before.
-BACK_WITHIN = 30
+# Seconds that a copy is kept without a socket: twenty without a line, half of that again for which Firefox holds its
+# next try back, and some to spare. Its media flow all the while; who is really gone, the relay has missed before.
+BACK_WITHIN = 45
 # A page that was closed is gone, or is being loaded again: that comes with a new copy, and sooner.
 LOADED_WITHIN = 8
 

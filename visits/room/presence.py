@@ -13,7 +13,9 @@ from visits.live import events
 from visits.room import media
 from visits.room.models import Encounter, Presence, Seat
 
-SILENT_AFTER = timedelta(seconds=45)
+# Where the web process dies, nobody says farewell: the last sign is up to 15 s old then, and the copy is kept for as
+# long as that of anybody who lost their socket (farewell.BACK_WITHIN).
+SILENT_AFTER = timedelta(seconds=60)
 
 LEFT = "left"  # by their own will
 LOST = "lost"  # the relay heard nothing more of them
@@ -78,7 +80,7 @@ def all_left(encounter: Encounter) -> None:
 
 
 def close_silent(now: datetime | None = None) -> int:
-    """Close presences without a sign of life for 45 s, as of the last one; how many.
+    """Close presences without a sign of life for 60 s, as of the last one; how many.
 
     Without a socket nobody looks after the right to be in the call, so the relay lets them go too.
     """
