@@ -139,6 +139,26 @@ async def test_both_paths_make_the_same_packets_of_a_stream(seed):
     assert counted["nack_own"] == batched["nack_own"]
 
 
+async def test_packets_of_a_new_shape_that_come_in_one_batch_all_pass(batched):
+    ann, ben = Participant("ann"), Listener("ben")
+    for person in (ann, ben):
+        person.publish = lambda stream, **_: b""
+    await batched.enter(ann, ben)
+    await eventually(lambda: batched.engine.halls["room"].copies["ann"].tracks["camera"].outputs)
+    number, offset = EXTENSIONS[rtp.ABS_SEND_TIME] << 4 | 2, 1000
+    for padding in (b"", b"\0", b"\0\0"):  # the clock stands elsewhere in each
+        for _ in range(20):
+            offset += 1
+            elements = padding + bytes([number]) + b"now" + b"\0" * (4 - len(padding))
+            packet = rtp.HEADER.pack(0x90, VIDEO_PT, offset, offset, ann.camera.ssrc)
+            packet += struct.pack(">HH", rtp.ONE_BYTE_PROFILE, 2) + elements
+            ann.send_rtp(packet + (b"\x10\x00" if offset == 1001 else b"\x10\x01") + b"x" * 30)
+    await eventually(lambda: len(ben.raw) == 60)
+    assert [name for name in batched.engine.counters if name.startswith("error_")] == []
+    assert len({rtp.extension_value(packet, EXTENSIONS[rtp.ABS_SEND_TIME]) for packet in ben.raw} - {b"now"}) > 0
+    assert not any(b"now" in packet for packet in ben.raw)
+
+
 # ---- what ends a route
 
 

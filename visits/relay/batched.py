@@ -131,6 +131,7 @@ class BatchedPort(UdpPort):
                 if route is None or not step:
                     self._send(run, names)
                     self._portable(bytes(memory[at : at + length]), sender, now)
+                    clocks = self._routes.clocks(self._clock)  # there may be a new shape
                     continue
                 # 2. Decrypt it: from here on it is authentic, or ends here.
                 if unprotect(route.context, packet, size):

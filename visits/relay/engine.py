@@ -27,7 +27,7 @@ from visits.relay.upkeep import Upkeep
 from visits.relay.wire import Joined, RoomEvent, SlotMids
 
 TICK = 0.01  # seconds; so that never all peers are looked after in one go, which would hold packets up
-TURN = 0.1  # seconds between two times that a peer is looked after
+TURN = 0.2  # seconds between two times that a peer is looked after
 EPOCH_MEMORY = 2 * MAX_AGE  # seconds; longer than any grant for that epoch can live
 
 

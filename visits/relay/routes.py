@@ -6,7 +6,7 @@ and the next packet goes the portable way, after which a new one is made. Keyfra
 retransmissions, late packets and whatever is new or odd never have a route.
 
 A route pays for its packets in advance and keeps book of them by itself: `settle` brings what it has moved into the
-books of its peer, track and slots. That is done ten times a second, before the portable path sees a packet of the
+books of its peer, track and slots. That is done five times a second, before the portable path sees a packet of the
 same sender, and when the route is voided.
 """
 

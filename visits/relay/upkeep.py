@@ -17,7 +17,7 @@ LOOK_PAUSE = 0.5  # seconds between two looks at rates and lines
 
 
 class Upkeep:
-    """Called some ten times a second for each peer. `stepped` hears of peers whose view took a step on the ladder."""
+    """Called some five times a second for each peer. `stepped` hears of peers whose view took a step on the ladder."""
 
     def __init__(
         self, limits: Limits, forwarder: Forwarder, feedback: Feedback, stepped: Callable[[Peer], None]
