@@ -18,8 +18,9 @@ from tests import factories
 from tests.party import make_link
 from tests.room.sockets import Page, is_gone, is_here, person
 from visits.booking.models import Appointment
-from visits.live import consumer
-from visits.room import guests, services
+from visits.live import consumer, events
+from visits.relay.client import RelayClient, RelayUnavailable
+from visits.room import consumers, guests, presence, services
 from visits.room.models import Encounter, Presence
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,6 +182,34 @@ async def test_presence_has_its_beginning_and_its_end(
     assert (presence.left_why, presence.left_at > presence.joined_at) == ("left", True)
 
 
+async def test_a_page_that_does_not_follow_to_another_relay_is_not_kept_present(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    patient_page: Pages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lose_the_relay() -> None:
+        found = Encounter.objects.get(pk=encounter.pk)
+        events.relay_left(found.appointment_id, str(found.relay_node_id), dead=True)
+
+    def grow_old() -> None:
+        Presence.objects.update(joined_at=long_ago, seen_at=long_ago)
+
+    long_ago = timezone.now() - 2 * presence.SILENT_AFTER
+    monkeypatch.setattr(consumers, "TICKS_PER_SIGN", 1)
+    look_more_often(monkeypatch)
+    async with patient_page() as page:
+        await page.join()
+        await page.until("state", is_here("patient"))
+        await database_sync_to_async(lose_the_relay)()
+        await page.until("moved")
+        await database_sync_to_async(grow_old)()
+        await asyncio.sleep(2)  # several ticks
+
+        assert await database_sync_to_async(presence.close_silent)() == 1
+        await page.until("state", is_gone("patient"))
+
+
 async def test_a_newer_copy_has_the_seat(
     relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
 ) -> None:
@@ -261,6 +290,33 @@ async def test_a_screen_is_shown_to_the_others(
         assert (await two.until("slots", lambda message: message["screen"]))["screen"] == seat
         await one.send("share", on=False)
         assert (await two.until("slots", lambda message: message["screen"] is None))["screen"] is None
+
+
+async def test_a_screen_that_no_relay_took_can_be_shown_when_asked_again(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    staff_page: Pages,
+    patient_page: Pages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def share(*_: Any, **__: Any) -> None:
+        raise RelayUnavailable("hangs")
+
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        with monkeypatch.context() as hanging:
+            hanging.setattr(RelayClient, "share", share)
+            await one.send("share", on=True)
+            assert (await one.until("error"))["code"] == "relay-unavailable"
+        await one.send("share", on=True)
+        await two.until("slots", lambda message: message["screen"])
+        with monkeypatch.context() as hanging:
+            hanging.setattr(RelayClient, "share", share)
+            await one.send("share", on=False)
+            assert (await one.until("error"))["code"] == "relay-unavailable"
+        await one.send("share", on=False)
+        await two.until("slots", lambda message: message["screen"] is None)
 
 
 async def test_a_seventh_person_is_told_that_the_visit_is_full(

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 
 from telehealth.embedded import start_valkey, stop
 from tests.relay.conftest import SECRET, NodeProcess, start_node
 from tests.room.tabs import stopped
 from visits.relay.client import RelayClient, RelayUnavailable
-from visits.room.watch import listen
+from visits.room import nodes, watch
+from visits.room.watch import Watch, listen
 
 
 class Redis:
@@ -93,3 +95,26 @@ async def test_nor_does_one_that_started_anew(node: NodeProcess, redis: Redis, c
     async with asyncio.timeout(20):
         while node.node not in await client.pulses():
             await asyncio.sleep(0.05)
+
+
+async def test_a_database_that_is_away_does_not_end_the_watch(
+    node: NodeProcess, client: RelayClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = asyncio.Event()
+    tries = iter([OperationalError("away"), None])
+
+    def note(pulses: object, *, dead: object) -> None:
+        if error := next(tries, None):
+            raise error
+        loop.call_soon_threadsafe(noted.set)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(nodes, "note", note)
+    monkeypatch.setattr(watch, "CERTAIN_AFTER", 0.01)
+    keeper = Watch(client)
+    keeper.begin()
+    try:
+        async with asyncio.timeout(10):
+            await noted.wait()
+    finally:
+        keeper.end()

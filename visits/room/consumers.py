@@ -151,7 +151,7 @@ class RoomConsumer(LiveConsumer):
         if self._told.get("phase") == OVER:
             raise Closed(NORMAL)
         if self.seat and self._is_in and self.seat.node != self._room_is_at:
-            await self._send_to_new_relay(self.seat)  # the nudge was lost
+            await self._send_to_new_relay()  # the nudge was lost
 
     async def visit_changed(self, event: dict[str, Any]) -> None:
         await self._guarded(self._look_at_change)
@@ -178,9 +178,9 @@ class RoomConsumer(LiveConsumer):
             return
         if event["dead"]:  # nobody is there until they have joined again
             self._away |= {person["seat"] for person in self._told.get("people", [])} - {str(self.seat.pk)}
-        await self._guarded(partial(self._send_to_new_relay, self.seat))
+        await self._guarded(self._send_to_new_relay)
 
-    async def _send_to_new_relay(self, seat: Seat) -> None:
+    async def _send_to_new_relay(self) -> None:
         if self._is_in:
             self._is_in = False
             await self.say("moved")
@@ -195,7 +195,8 @@ class RoomConsumer(LiveConsumer):
 
     async def tick(self) -> None:
         self._ticks += 1
-        if self.seat and self._ticks % TICKS_PER_SIGN == 0:
+        # Not between two relays: a page that does not come to the new one is in no call, whatever its socket says.
+        if self.seat and self._is_in and self._ticks % TICKS_PER_SIGN == 0:
             await database_sync_to_async(presence.seen)(seat=self.seat.pk, epoch=self.seat.epoch)
         if self.outside:
             await database_sync_to_async(encryption.still_outside)(self.outside)
@@ -276,16 +277,16 @@ class RoomConsumer(LiveConsumer):
 
     async def on_share(self, message: Message) -> None:
         seat, on = self._joined_seat(), message.fields["on"]
+        if seat.node is None:
+            raise Refused("not-joined")
         if not await database_sync_to_async(services.set_sharing)(seat=seat, on=on):
             return
         try:
-            if seat.node is None:
-                raise Refused("not-joined")
             await relay().share(room=str(seat.encounter_id), peer=str(seat.pk) if on else None, node=seat.node)
-        except RelayUnavailable:
-            raise Refused("relay-unavailable") from None
-        except RelayRefused:
-            raise Refused("not-joined") from None
+        except (RelayUnavailable, RelayRefused) as error:
+            # As it was, so that asking again is not taken for what is done already.
+            await database_sync_to_async(services.set_sharing)(seat=seat, on=not on)
+            raise Refused("relay-unavailable" if isinstance(error, RelayUnavailable) else "not-joined") from None
 
     async def on_sizes(self, message: Message) -> None:
         seat = self._joined_seat()

@@ -1,16 +1,20 @@
 """Looks after the relay nodes: reads their pulses, and has it noted when one appears or dies."""
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
+from django.db import DatabaseError
 
 from visits.relay.client import Pulse, RelayClient, RelayUnavailable
 from visits.room import nodes
 from visits.room.media import make_client, relay
+
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.25  # seconds
 CERTAIN_AFTER = 1.0  # seconds: two heartbeats, so that a Redis that hung kills no node that lives
@@ -80,8 +84,12 @@ class Watch:
 
     async def _keep_looking(self) -> None:
         while self._watchers > 0:
-            with suppress(RelayUnavailable):
-                await self.look()
+            try:
+                with suppress(RelayUnavailable):
+                    await self.look()
+            except DatabaseError as error:  # it comes back, and whoever died meanwhile is noted then
+                logger.warning("The relay nodes could not be noted: %s", type(error).__name__)
+                await asyncio.sleep(CERTAIN_AFTER)
             await asyncio.sleep(LOOK_EVERY)
 
     async def refresh(self) -> None:
