@@ -303,12 +303,37 @@ def test_somebody_who_hangs_does_not_take_the_others_keys(page: Page) -> None:
           await world.agree();
           world.mangle = (letter) => (letter.from === "c" ? changed(letter, (value) => (value.reveal = null)) : letter);
           await world.enter("c");
-          await world.run(5000);
           const [a, b, c] = ["a", "b", "c"].map((seat) => world.people.get(seat));
           const reads = (one, other) => one.keys.get(other.sends.kid) === other.sends.key;
-          return [a.state.mode, reads(a, b), reads(b, a), reads(c, a)];
+          const look = () => [a.state.mode, reads(a, b), reads(b, a), reads(c, a)];
+          await world.run(5000);
+          const soon = look();
+          await world.run(2 * OLD_KEYS_FOR);
+          return [soon, look()];
         }""",
-    ) == ["agreeing", True, True, False]
+    ) == [["agreeing", True, True, False], ["broken", True, True, False]]
+
+
+@pytest.mark.parametrize("what", ["value.reveal = null", "value.commit = value.page; value.round = value.page"])
+def test_somebody_who_hangs_from_the_beginning_does_not_keep_the_others_apart(page: Page, what: str) -> None:
+    """Who never shows, or never commits, and all have come at once. That it hangs is shown; it mends when they do."""
+    outcome = play(
+        page,
+        f"""async () => {{
+          const world = new World(27, {{loss: 0.1}});
+          world.mangle = (letter) => (letter.from === "c" ? changed(letter, (value) => {{ {what} }}) : letter);
+          await world.enter("a", "b", "c");
+          await world.run(30_000);
+          const [a, b, c] = ["a", "b", "c"].map((seat) => world.people.get(seat));
+          const reads = (one, other) => other.sends !== null && one.keys.get(other.sends.kid) === other.sends.key;
+          const hung = [reads(a, b), reads(b, a), reads(c, a)];
+          const modes = [a.state.mode, a.modes.includes("on")];
+          world.mangle = (letter) => letter;
+          return [hung, modes, await world.agree()];
+        }}""",
+    )
+
+    assert outcome == [[True, True, False], ["broken", False], True]
 
 
 # --- somebody in the middle ------------------------------------------------------------------------

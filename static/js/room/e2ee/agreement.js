@@ -10,6 +10,9 @@
  * seals frames with the new key when all have it, or after SWITCH_WITHIN: at once when that is right, later when
  * somebody's socket is slow, and in any case soon when somebody left who has the old one.
  *
+ * Where a round hangs on somebody, and others who did their part share no secret yet, these make a *detour*: for a moment
+ * a round without who hangs, which gives them one. It takes longer than they stay in the whole round, so they meet in it.
+ *
  * What it does to the frames it says by `act`: {type: "send", kid, key} (key null: nothing), {type: "receive", kid, key}
  * and {type: "forget", kid}. Its own state it says by `change`: {mode, places, reason, languages}.
  */
@@ -21,6 +24,8 @@ const VERSION = 1;
 export const SWITCH_WITHIN = 2000;
 export const OLD_KEYS_FOR = 10_000; // frames that are on the way, and people who are back soon
 export const STALLED_AFTER = 15_000;
+export const HANGS_AFTER = 5000;
+const DETOUR = 7000;
 const LEAST_GAP = 30; // ms between two snapshots, which the server takes at 10 a second with bursts of 40
 const BURST = 20;
 const REFILL = 150; // ms
@@ -46,8 +51,10 @@ export class Agreement {
   #heard = new Map(); // seat → {epoch, snapshot}
   #rounds = new Map(); // id → Round; none is ever forgotten, or its commitments could be made anew
   #round = null;
+  #whole = {all: "", since: 0, without: new Set()}; // who would make the round, and the pages missing during a detour
   #key = null; // our newest: {generation, kid, data, round, at, boxes}
   #active = null; // ours in use
+  #newSince = null; // when a newer one than that was first made: by then the others begin to forget the one in use
   #leftAt = null; // when somebody left who has the one in use
   #theirs = new Map(); // page → {generation, kid, round, held, goneAt}
   #fading = new Map(); // kid → when to forget it
@@ -167,7 +174,9 @@ export class Agreement {
   async #gather() {
     const others = [...this.#here].filter((seat) => this.#heard.has(seat));
     const pages = others.map((seat) => ({seat, page: this.#snapshotOf(seat).page}));
-    const members = [...pages, {seat: this.#seat, page: this.#identity.page}].sort((a, b) => (a.seat < b.seat ? -1 : 1));
+    const all = [...pages, {seat: this.#seat, page: this.#identity.page}].sort((a, b) => (a.seat < b.seat ? -1 : 1));
+    const without = this.#hangsOn(all);
+    const members = all.filter(({page}) => !without.has(page));
     if (this.#round && JSON.stringify(members) === JSON.stringify(this.#round.members)) return;
     const id = await roundId(members);
     if (this.#rounds.size >= MOST_ROUNDS && !this.#rounds.has(id)) return this.#giveUp();
@@ -176,12 +185,38 @@ export class Agreement {
     this.#makeKey();
   }
 
+  /** The pages to go without for now. */
+  #hangsOn(members) {
+    const [all, now, whole] = [JSON.stringify(members), this.#now(), this.#whole];
+    const isSame = whole.all === all;
+    const isDetour = whole.without.size > 0;
+    if (isSame && now - whole.since <= (isDetour ? DETOUR : HANGS_AFTER)) return whole.without;
+    this.#whole = {all, since: now, without: isSame && !isDetour ? this.#lacking() : new Set()};
+    return this.#whole.without;
+  }
+
+  /** Who does less than others for the round to come about, if one of these shares no secret with us. */
+  #lacking() {
+    const round = this.#round;
+    if (round.words || round.broken) return new Set();
+    const most = Math.max(...this.#others.map(({seat}) => round.progress(seat)));
+    const isThere = ({seat}) => round.progress(seat) === most;
+    const isNeeded = this.#others.some((member) => isThere(member) && !this.#secretWith(member.page));
+    return new Set(isNeeded ? this.#others.filter((member) => !isThere(member)).map(({page}) => page) : []);
+  }
+
+  /** The newest round that gave us a secret with that page. */
+  #secretWith(page) {
+    return [...this.#rounds.values()].reverse().find((each) => each.words && !each.broken && each.has(page));
+  }
+
   #makeKey() {
     const generation = (this.#key?.generation ?? 0) + 1;
     if (generation > MOST_KEYS) return this.#giveUp();
     const data = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
     const kid = keyId(this.#identity.page, generation);
     this.#key = {generation, kid, data, round: this.#round, at: this.#now(), boxes: new Map()};
+    this.#newSince ??= this.#now();
     if (this.#active?.round.members.some(({page}) => !this.#round.has(page))) this.#leftAt ??= this.#now();
     const tags = this.#round.members.map(({page}) => keyId(page, 0));
     if (new Set(tags).size < tags.length) this.#round.broken ||= "key ids collide";
@@ -231,12 +266,13 @@ export class Agreement {
     const [key, active] = [this.#key, this.#active];
     if (key === active) return;
     const isWaited = this.#others.some(({seat}) => !this.#hasOurs(seat));
+    const isForgotten = this.#now() - this.#newSince > OLD_KEYS_FOR / 2; // soon, by who has a newer one
     const isLate = this.#now() - (this.#leftAt ?? key.at) > SWITCH_WITHIN;
     // Who came has no use for a new key before the round is through, and the others may not have it yet.
     const mayForce = this.#leftAt !== null || !active || this.#round.words;
-    if (isWaited && !(isLate && mayForce)) return;
+    if (isWaited && !isForgotten && !(isLate && mayForce)) return;
     this.#active = key;
-    this.#leftAt = null;
+    this.#newSince = this.#leftAt = null;
     this.#act({type: "send", kid: key.kid, key: key.data});
   }
 
@@ -297,7 +333,7 @@ export class Agreement {
   /** Our key for one page, or null when we share no secret with it yet. */
   async #sealFor(page) {
     const {generation, round, data, boxes} = this.#key;
-    const by = [round, ...[...this.#rounds.values()].reverse()].find((each) => each.words && !each.broken && each.has(page));
+    const by = round.words && !round.broken && round.has(page) ? round : this.#secretWith(page);
     if (!by) return null;
     const name = `${by.id} ${page}`;
     if (!boxes.has(name)) boxes.set(name, await by.seal(page, [round.id, generation], data));
