@@ -22,13 +22,20 @@ COLOUR_OF = """(video) => {
   return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
 }"""
 
-# Keeps the page's sockets, so that a test can cut them.
+# Keeps the page's sockets, so that a test can cut them, and what became of each: when it began, opened and ended
+# (seconds since the page was opened), and its code.
 KEEP_SOCKETS = """
 window.sockets = [];
+window.tries = [];
 window.WebSocket = class extends WebSocket {
   constructor(...address) {
     super(...address);
     window.sockets.push(this);
+    const now = () => Math.round(performance.now() / 10) / 100;
+    const attempt = {began: now()};
+    window.tries.push(attempt);
+    this.addEventListener("open", () => (attempt.opened = now()));
+    this.addEventListener("close", ({code}) => Object.assign(attempt, {ended: now(), code}));
   }
 };
 """

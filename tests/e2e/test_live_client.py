@@ -101,6 +101,27 @@ SCENARIOS = {
       dispatchEvent(new Event("online"));
       return [sockets.length, heard];
     }""",
+    "hanging": """async ({sockets, wait}) => {
+      // Time runs fast, and no try is ever answered.
+      const [slow, start, steps] = [setTimeout, Date.now(), []];
+      let now = start;
+      Date.now = () => now;
+      globalThis.setTimeout = (work, ms) => slow(() => {
+        steps.push([sockets.length, now - start, ms]);
+        now += ms;
+        work();
+      }, 0);
+      sockets[0].open(); sockets[0].end(1006);
+      while (now - start < 150_000) await new Promise((done) => slow(done, 5));
+      globalThis.setTimeout = slow;
+      return steps;
+    }""",
+    "online": """async ({sockets}) => {
+      dispatchEvent(new Event("offline"));
+      const before = sockets.length;
+      dispatchEvent(new Event("online"));
+      return [before, sockets.map((socket) => socket.readyState)];
+    }""",
     "outage": """async ({live, sockets, heard, wait}) => {
       sockets[0].open(); sockets[0].end(1006);
       live.wake(); sockets[1].end(1006); live.wake(); sockets[2].end(1006);
@@ -175,6 +196,23 @@ def test_waits_grow_with_jitter(play):
     for attempt, waited in enumerate(waits):
         most = 500 * 2**attempt
         assert most / 2 - 30 <= waited <= most + 300
+
+
+def test_tries_that_hang_are_given_up_and_the_next_comes_soon(play):
+    steps = play("hanging")
+    waits, tries = steps[::2], steps[1::2]
+
+    assert [number for number, _, _ in waits] == list(range(1, len(waits) + 1))
+    assert all(waited <= 4000 for _, since, waited in waits if since < 60_000)
+    assert all(waited <= 15_000 for _, _, waited in waits)
+    assert all(
+        max(6000, since / 2 - 100) <= hung <= max(6000, since / 2 + 100) for _, since, hung in tries if since < 60_000
+    )
+    assert max(hung for _, _, hung in tries) == 30_000
+
+
+def test_a_try_of_before_there_was_a_network_is_made_anew(play):
+    assert play("online") == [1, [3, 0]]
 
 
 def test_a_final_close_is_final(play):

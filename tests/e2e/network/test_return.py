@@ -4,15 +4,17 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
+from tests.e2e import calls
 from tests.e2e.conftest import note
 from tests.e2e.firefox import eventually
 from tests.e2e.network.conftest import Call, Side
 from tests.e2e.network.lab import Lab
 from tests.e2e.network.measure import Window
-from visits.room.models import Encounter, Seat
+from visits.room.models import Encounter, Presence, Seat
 
 pytestmark = pytest.mark.network
 
@@ -52,18 +54,41 @@ def test_an_address_that_changes_is_followed_without_joining_anew(call: Callable
 def test_a_socket_that_is_gone_for_a_while_does_not_touch_the_call(call: Callable[..., Call], patient_in: str) -> None:
     visit = call(patient_in=patient_in)
     before, words = epochs(), visit.words(visit.rosa)
+    windows = [Window(side.page) for side in visit.sides]
     visit.rosa.line.tell("cut")
-    windows = visit.watch(20)
+    pictures = each_second(visit, 10)
     visit.doctor.page.get_by_role("button", name="Mute", exact=True).click()
+    pictures += each_second(visit, 10)
+    assert "muted" not in shown(visit.rosa)
     visit.rosa.line.tell("mend")
     began = time.monotonic()
     eventually(lambda: "muted" in shown(visit.rosa), "did not hear what happened meanwhile")
-    note(f"socket mended: caught up after {time.monotonic() - began:.1f} s; meanwhile {windows[1]}")
+    note(f"socket mended: caught up after {time.monotonic() - began:.1f} s")
+    pictures += each_second(visit, 3)
+    for window in windows:
+        window.close()
+        note(window)
+    note("pictures each second, doctor and patient:", pictures)
+    note("tries:", visit.rosa.page.evaluate("() => window.tries"))
     visit.doctor.page.get_by_role("button", name="Unmute", exact=True).click()
     visit.both_ways()
-    assert all(window.video["framesDecoded"] > 20 for window in windows)
+    assert all(min(each) > 0 for each in pictures)
     assert epochs() == before
     assert visit.words(visit.rosa) == words
+    assert Presence.objects.filter(left_at=None).count() == Presence.objects.count() == 2
+
+
+def each_second(visit: Call, seconds: int) -> list[tuple[int, ...]]:
+    """How many pictures each of the two got, second by second."""
+    seen = [decoded(visit)]
+    for _ in range(seconds):
+        visit.doctor.page.wait_for_timeout(1000)
+        seen.append(decoded(visit))
+    return [tuple(b - a for a, b in zip(*pair, strict=True)) for pair in pairwise(seen)]
+
+
+def decoded(visit: Call) -> list[int]:
+    return [sum(each.get("framesDecoded") or 0 for each in calls.entries(side.page, "video")) for side in visit.sides]
 
 
 def shown(side: Side) -> str:
