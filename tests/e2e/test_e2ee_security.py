@@ -75,6 +75,18 @@ def test_only_the_servers_word_turns_it_off_and_that_shows(play: Callable[[str],
     assert words == []
 
 
+def test_where_it_is_required_the_server_cannot_turn_it_off(play: Callable[[str], Any]) -> None:
+    assert play(
+        """async () => {
+          tell(["a", "b"], {policy: "required"});
+          await on();
+          for (const policy of ["required", "preferred", "off"]) tell(["a", "b"], {policy, mode: "off"});
+          await wait(500);
+          return [a.state.mode, b.state.mode, a.modes.includes("off")];
+        }"""
+    ) == ["on", "on", False]
+
+
 def test_who_is_alone_and_who_cannot_are_named(play: Callable[[str], Any]) -> None:
     alone, unable = play(
         """async () => {

@@ -27,6 +27,7 @@ export class Security extends EventTarget {
   #agreement = null; // a promise
   #agreed = {mode: "agreeing", places: [], reason: "", languages: []};
   #encryption = null;
+  #isRequired = false; // of a visit that goes on, for good: the server cannot take that back
   #language;
   #failed = !isAble;
   #timer = 0;
@@ -67,7 +68,8 @@ export class Security extends EventTarget {
   /** Takes the server's `state`: whether to encrypt, and who is here. */
   take({encryption, you, people}) {
     this.#encryption = encryption;
-    const isOn = encryption.mode !== "off";
+    this.#isRequired ||= people.length > 0 && encryption.policy === "required";
+    const isOn = !this.#isOff;
     this.#worker?.postMessage({type: "mode", mode: isOn ? "on" : "off"});
     const others = people.filter(({seat, here}) => here && seat !== you && !encryption.unable.includes(seat));
     this.#ask((agreement) => agreement.meet(you ?? null, isOn ? others.map(({seat}) => seat) : []));
@@ -115,11 +117,11 @@ export class Security extends EventTarget {
 
   /** Looks whether frames leave past the worker; that is for good. */
   async #look() {
-    const isOn = this.#encryption && this.#encryption.mode !== "off";
+    const isOn = this.#encryption && !this.#isOff;
     const count = async () => (await this.#count())?.seen ?? null;
     const finds = isOn && (await this.#guard.finds(count).catch(() => false)); // a connection was closed meanwhile
     if (this.#looking === null) return;
-    if (finds && this.#encryption.mode !== "off") this.#fail();
+    if (finds && !this.#isOff) this.#fail();
     else this.#looking = setTimeout(() => this.#look(), LOOK_EVERY);
   }
 
@@ -143,8 +145,12 @@ export class Security extends EventTarget {
     this.dispatchEvent(new CustomEvent("change", {detail: state}));
   }
 
+  get #isOff() {
+    return this.#encryption?.mode === "off" && !this.#isRequired;
+  }
+
   #mode() {
-    if (this.#encryption?.mode === "off") return "off";
+    if (this.#isOff) return "off";
     return this.#failed && this.#encryption ? "broken" : this.#agreed.mode;
   }
 }
