@@ -7,6 +7,7 @@ from dataclasses import asdict
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 
 from accounts.doors import public
 from visits.relay.client import Pulse, RelayClient, RelayUnavailable
@@ -14,6 +15,7 @@ from visits.relay.client import Pulse, RelayClient, RelayUnavailable
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
+@require_safe
 @public
 def metrics(request: HttpRequest) -> HttpResponse:
     """Figures of every relay node, to who shows the token; without one in the settings there is no such page.

@@ -137,6 +137,20 @@ def test_who_cannot_encrypt_waits_outside_and_is_named(
     assert (event.outcome, event.detail["why"]) == (AuditEvent.Outcome.MINOR_FAILURE, "cannot-encrypt")
 
 
+def test_the_trail_has_who_waits_once_however_often_they_ask(visit_with: Begin, as_patient: Principal) -> None:
+    visit = visit_with("preferred")
+
+    for _ in range(3):
+        with pytest.raises(encryption.CannotEncrypt):
+            enter(as_patient, visit, e2ee=False)
+    assert AuditEvent.objects.filter(subtype="visit.join").count() == 1
+
+    Seat.objects.update(unable_at=timezone.now() - 2 * encryption.WAITS_FOR)  # gone, and back later
+    with pytest.raises(encryption.CannotEncrypt):
+        enter(as_patient, visit, e2ee=False)
+    assert AuditEvent.objects.filter(subtype="visit.join").count() == 2
+
+
 def test_without_encryption_everybody_comes(visit_with: Begin, as_patient: Principal) -> None:
     assert enter(as_patient, visit_with("off"), e2ee=False).epoch == 1
 

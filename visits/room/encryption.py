@@ -47,9 +47,12 @@ class NotBegun(Exception):
 
 
 def wait_outside(principal: Principal, seat: Seat) -> None:
-    """A browser that cannot encrypt asks to come in: clinicians are told who it is."""
+    """A browser that cannot encrypt asks to come in: clinicians are told who it is. Once, however often it asks."""
+    now = timezone.now()
     with transaction.atomic():
-        Seat.objects.filter(pk=seat.pk).update(unable_at=timezone.now())
+        if Seat.objects.filter(pk=seat.pk, unable_at__gt=now - WAITS_FOR).update(unable_at=now):
+            return
+        Seat.objects.filter(pk=seat.pk).update(unable_at=now)
         visit = seat.encounter.appointment
         record(
             "visit.join",
