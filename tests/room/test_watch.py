@@ -118,3 +118,5 @@ async def test_a_database_that_is_away_does_not_end_the_watch(
             await noted.wait()
     finally:
         keeper.end()
+        assert keeper._task
+        await keeper._task  # before the database is the real one again
