@@ -57,10 +57,10 @@ def portable(packet: bytes, ids: dict[int, int], clock: int) -> bytes:
 def by_words(packet: bytes, shape: Shape) -> bytes:
     memory = memory_with(packet)
     words = memory.cast("I")
-    for at, keep, put in shape.rewrite.changes:
+    for at, keep, put in shape.changes:
         words[HEAD // 4 + at] = words[HEAD // 4 + at] & keep | put
-    if shape.rewrite.clock_at != NO_CLOCK:
-        at = HEAD + shape.rewrite.clock_at
+    if shape.clock_at != NO_CLOCK:
+        at = HEAD + shape.clock_at
         memory[at : at + rtp.CLOCK_BYTES] = rtp.clock(NOW)
     return bytes(memory[HEAD : HEAD + len(packet)])
 
@@ -69,7 +69,7 @@ def by_front_and_tail(packet: bytes, shape: Shape) -> bytes:
     memory = memory_with(packet)
     front, tail = struct.unpack_from(">QI", memory, HEAD + 16)
     assert (front & shape.front_mask, tail & shape.tail_mask) == (shape.front, shape.tail)
-    rewrite = shape.rewrite
+    rewrite = shape
     clock = int.from_bytes(rtp.clock(NOW), "big")
     time = clock_in_front(clock, rewrite.clock_at) if rewrite.clock_at != NO_CLOCK else 0
     struct.pack_into(">Q", memory, HEAD + 16, front & rewrite.front_keep | rewrite.front_put | time)
@@ -87,7 +87,7 @@ def test_a_second_packet_of_the_shape_becomes_what_the_portable_path_makes_of_it
     wanted = portable(second, ids, clock if publisher[rtp.ABS_SEND_TIME] in ids else 0)
     assert by_words(second, shape) == wanted
     if shape.words:
-        assert shape.rewrite.clock_at <= LAST_CLOCK
+        assert shape.clock_at <= LAST_CLOCK
         assert int.from_bytes(second[12:16], "big") == shape.block
         assert by_front_and_tail(second, shape) == wanted
 

@@ -134,7 +134,7 @@ class BatchedPort(UdpPort):
                     clocks = self._routes.clocks(self._clock)  # there may be a new shape
                     continue
                 # 2. Decrypt it: from here on it is authentic, or ends here.
-                if unprotect(route.context, packet, size):
+                if unprotect(route.inward, packet, size):
                     route.peer.affords()
                     counters.refuse("srtp_rejected", route.peer.peer_id)
                     continue
@@ -152,27 +152,25 @@ class BatchedPort(UdpPort):
                 # 3. To each receiver under its slot's numbers and key; to the last one from where it lies.
                 if route.copies:
                     self._copy(route, reference, head, sequence, timestamp)
-                lane = route.lane
-                if lane is None:
+                if not route.ends:
                     continue
-                number = sequence + lane.sequence_offset & 0xFFFF
-                flags = head & FLAGS | lane.payload_type
-                stamp = timestamp + lane.timestamp_offset & 0xFFFFFFFF
-                rewrite = shape.rewrite
+                number = sequence + route.sequence_offset & 0xFFFF
+                flags = head & FLAGS | route.payload_type
+                stamp = timestamp + route.timestamp_offset & 0xFFFFFFFF
                 if shape.words == 2:
-                    front = front & rewrite.front_keep | rewrite.front_put | clocks[rewrite.clock_at]
-                    short(memory, at, flags, number, stamp, lane.ssrc, block, front)
+                    front = front & shape.front_keep | shape.front_put | clocks[shape.clock_at]
+                    short(memory, at, flags, number, stamp, route.ssrc, block, front)
                 elif shape.words == 3:
-                    front = front & rewrite.front_keep | rewrite.front_put | clocks[rewrite.clock_at]
-                    tail = tail & rewrite.tail_keep | rewrite.tail_put
-                    long(memory, at, flags, number, stamp, lane.ssrc, block, front, tail)
+                    front = front & shape.front_keep | shape.front_put | clocks[shape.clock_at]
+                    tail = tail & shape.tail_keep | shape.tail_put
+                    long(memory, at, flags, number, stamp, route.ssrc, block, front, tail)
                 else:
-                    self._write(at, flags, number, stamp, lane.ssrc, rewrite)
-                if protect(lane.context, packet, size):
-                    counters.refuse("srtp_protect", lane.slot.owner.peer_id)
+                    self._write(at, flags, number, stamp, route.ssrc, shape)
+                if protect(route.outward, packet, size):
+                    counters.refuse("srtp_protect", route.slot.owner.peer_id)
                     continue
-                lane.entries[number % KEPT] = reference
-                names.append(lane.destination)
+                route.entries[number % KEPT] = reference
+                names.append(route.destination)
                 sent = True
             except Exception as error:  # a mistake of ours: it must not cost more than this packet
                 counters.fail("batch", error)
@@ -198,7 +196,7 @@ class BatchedPort(UdpPort):
         """Make the packets of all receivers but the last, in spare places."""
         ring, source = self._ring, reference - self._ring.lap
         length = ring.sizes[source]
-        for lane, rewrite in zip(route.copies, route.shape.rewrites, strict=False):
+        for lane, rewrite in zip(route.copies, route.shape.rewrites, strict=True):
             place = self._spare
             packet, size = ring.packets[place], ring.lengths[place]
             self._srtp.move(packet, ring.packets[source], length)
@@ -207,7 +205,7 @@ class BatchedPort(UdpPort):
             stamp = timestamp + lane.timestamp_offset & 0xFFFFFFFF
             flags = head & FLAGS | lane.payload_type
             self._write(place * ring.stride + HEAD, flags, number, stamp, lane.ssrc, rewrite)
-            if self._srtp.protect(lane.context, packet, size):
+            if self._srtp.protect(lane.outward, packet, size):
                 self._counters.refuse("srtp_protect", lane.slot.owner.peer_id)
                 continue
             lane.entries[number % KEPT] = self._ring.lap + place

@@ -28,15 +28,15 @@ PREPAID = 64  # packets
 
 
 class Lane:
-    """From a route to one receiver, under the slot's numbers."""
+    """To one receiver, under the slot's numbers."""
 
     __slots__ = (
-        "context", "destination", "entries", "payload_type", "sequence_offset", "slot", "ssrc", "timestamp_offset",
+        "destination", "entries", "outward", "payload_type", "sequence_offset", "slot", "ssrc", "timestamp_offset",
     )  # fmt: skip
 
-    def __init__(self, slot: Slot, context: Any, destination: int) -> None:
+    def __init__(self, slot: Slot, outward: Any, destination: int) -> None:
         self.slot = slot
-        self.context = context  # libsrtp's, of the receiver
+        self.outward = outward  # libsrtp's context, of the receiver
         self.destination = destination  # address word
         self.entries = slot.sent.entries
         self.payload_type = slot.payload_type
@@ -45,26 +45,32 @@ class Lane:
         self.timestamp_offset = slot.timestamp_offset
 
 
-class Route:
-    """What is done with the packets of one SSRC from one address (`key`: address word and SSRC)."""
+class Route(Lane):
+    """What is done with the packets of one SSRC from one address (`key`: address word and SSRC).
+
+    It is itself the lane to the last receiver, whose packet is made where the publisher's lies (`ends`: there is
+    one); `copies` are those to the others. Few objects: after each pause memory is cold, and that is what costs.
+    """
 
     __slots__ = (
-        "_keys", "_paid", "_table", "at", "context", "copies", "expected", "key", "lane", "lanes", "left", "octets",
+        "_keys", "_paid", "_table", "at", "copies", "ends", "expected", "inward", "key", "lanes", "left", "octets",
         "peer", "shape", "shapes", "timestamp", "track", "trailer",
     )  # fmt: skip
 
     def __init__(
-        self, table: Routes, key: tuple[int, int], track: Track, context: Any, trailer: int, lanes: list[Lane],
+        self, table: Routes, key: tuple[int, int], track: Track, inward: Any, trailer: int, lanes: list[Lane],
         shape: Shape, keys: object,
     ) -> None:  # fmt: skip
+        self.ends = bool(lanes)
+        if lanes:
+            super().__init__(lanes[-1].slot, lanes[-1].outward, lanes[-1].destination)
         self.key = key
         self.peer = track.owner
         self.track = track
-        self.context = context  # libsrtp's, of the publisher
+        self.inward = inward  # libsrtp's context, of the publisher
         self.trailer = trailer  # bytes that SRTP has added to each packet
         self.lanes = lanes
-        self.lane = lanes[-1] if lanes else None  # whose packet is made where the publisher's lies
-        self.copies = lanes[:-1]  # the others'
+        self.copies = lanes[:-1]
         self.shape = shape  # of the last packet
         self.shapes = [shape]  # seen so far
         self.expected = 0  # sequence number of the next packet
@@ -184,7 +190,7 @@ class Routes:
     def _make(self, peer: Peer, track: Track, ssrc: int, shape: Shape) -> Route | None:
         if peer.address is None or peer.link is None or not peer.link.ready:
             return None
-        context, _, keys = peer.link.contexts()
+        inward, _, keys = peer.link.contexts()
         kept = [keys]
         lanes: list[Lane] = []
         for slot in track.outputs:
@@ -196,7 +202,7 @@ class Routes:
             lanes.append(Lane(slot, outward, address_word(receiver.address)))
             slot.sent.packets = self._ring
         key = address_word(peer.address), ssrc
-        route = Route(self, key, track, context, peer.link.trailer, lanes, shape, kept)
+        route = Route(self, key, track, inward, peer.link.trailer, lanes, shape, kept)
         route.resume()
         self.by_address.setdefault(key[0], {})[ssrc] = route
         return route

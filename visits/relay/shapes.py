@@ -39,12 +39,12 @@ class Rewrite:
             self.front_keep &= ~clock_in_front(0xFFFFFF, clock_at)
 
 
-class Shape:
-    """One shape of one stream, and what its receivers want made of it."""
+class Shape(Rewrite):
+    """One shape of one stream, and what its receivers want made of it: the last one as the shape itself has it."""
 
     __slots__ = (
-        "arrival_at", "block", "checks", "clocks", "front", "front_mask", "head", "rewrite", "rewrites", "shortest",
-        "start", "tail", "tail_mask", "words",
+        "arrival_at", "block", "checks", "clocks", "front", "front_mask", "head", "rewrites", "shortest", "start",
+        "tail", "tail_mask", "words",
     )  # fmt: skip
 
     def __init__(self, packet: bytes, publisher: Mapping[str, int], receivers: Sequence[Mapping[int, int]]) -> None:
@@ -62,8 +62,9 @@ class Shape:
         self.arrival_at = _value_at(elements, publisher.get(rtp.TRANSPORT_SEQUENCE), 2)
         clock = publisher.get(rtp.ABS_SEND_TIME, 0)
         clock_at = _value_at(elements, clock, rtp.CLOCK_BYTES) or NO_CLOCK
-        self.rewrites = [Rewrite(_changes(header, ids), clock_at if clock in ids else NO_CLOCK) for ids in receivers]
-        self.rewrite = self.rewrites[-1] if receivers else Rewrite((), NO_CLOCK)  # of the last receiver
+        wanted = [(_changes(header, ids), clock_at if clock in ids else NO_CLOCK) for ids in receivers]
+        super().__init__(*(wanted.pop() if wanted else ((), NO_CLOCK)))
+        self.rewrites = [Rewrite(*one) for one in wanted]  # for all receivers but the last
         size = self.start - ELEMENTS
         plain = packet[0] & 0x1F == 0x10 and size in (FRONT, FRONT + TAIL) and clock_at <= LAST_CLOCK
         self.words = size // 4 if plain else 0  # 0: odd
