@@ -24,6 +24,7 @@ from types import FrameType
 from typing import IO, NoReturn
 
 from telehealth.embedded import SOCKET_PATH_BYTES, StartError, end_with_parent, start_valkey, stop, wait_until
+from visits.relay.local import own_address
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -74,6 +75,15 @@ def port_number(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number")
     return int(text)
+
+
+def local_relay() -> dict[str, str]:
+    """A relay's settings for the browsers of this machine. Nobody else hears of it, or is heard.
+
+    Not on loopback if the machine has another address: Firefox makes no connection from that one to loopback.
+    """
+    host = own_address()
+    return {"BIND": host, "PUBLIC_IP": host, "LOCAL_ONLY": "yes"} if host else {}
 
 
 class Launcher:
@@ -165,6 +175,7 @@ class Launcher:
             "TELEHEALTH_RELAY_NODE": "relay",
             "TELEHEALTH_RELAY_PORT": "0",
             "TELEHEALTH_RELAY_PROCESSES": "2",  # so that a visit has somewhere to go
+            **{f"TELEHEALTH_RELAY_{name}": value for name, value in local_relay().items()},
         }
 
     def _secrets(self) -> dict[str, str]:

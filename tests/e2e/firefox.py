@@ -23,6 +23,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.e2e.network.line import inside
+from visits.relay.local import own_address
 
 PATIENCE = 30  # seconds; only a failure waits so long
 ROLES = {
@@ -35,11 +36,10 @@ PREFERENCES = {
     "media.navigator.streams.fake": True,  # camera and microphone that are not there
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
-    # As of who told Firefox to remember that the site may use them. Without, it keeps all but the address of its
-    # default route from WebRTC, and none of that leads to a relay on loopback.
-    "permissions.default.camera": 1,
+    "permissions.default.camera": 1,  # as if asked before: the room does not wait for a click
     "permissions.default.microphone": 1,
-    "media.peerconnection.ice.loopback": True,
+    # Only where the machine has no other address: else the relays are there, as in the demo.
+    "media.peerconnection.ice.loopback": own_address() is None,
     "dom.disable_beforeunload": True,
     "intl.accept_languages": "en-US",
     "app.update.enabled": False,

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from telehealth.launcher import local_relay
+
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.skipif(
@@ -114,6 +116,7 @@ def test_a_relay_that_dies_is_started_again(data, demo):
     log = data / "log" / "relay.log"
     started = re.findall(r"^relay relay-[12]\.\w+ on .*$", log.read_text(), re.M)
     assert len(set(started)) == 2
+    assert all(f" on {local_relay().get('PUBLIC_IP', '127.0.0.1')}:" in line for line in started)
     [supervisor] = [pid for pid in launched(data) if "telehealth.relays" in command_line(pid)]
     victim = children(supervisor)[0]
 

@@ -48,6 +48,7 @@ def test_settings_come_from_the_environment():
         }
     )
     assert (config.port, config.public_ip, config.bind_host) == (7100, "192.0.2.1", "127.0.0.1")
+    assert not config.local_only
     assert (config.limits.away_after, config.limits.room_peers) == (2.0, 3)
     one, another = config.bound_to(7100).node_id, config.bound_to(7100).node_id
     assert "-7100." in one
@@ -59,6 +60,7 @@ def test_settings_come_from_the_environment():
     "wrong",
     [
         {"SECRET": "short"}, {"PORT": "70000"}, {"PORT": "²"}, {"NODE": "a b"}, {"BIND": "::"}, {"PUBLIC_IP": "host"},
+        {"LOCAL_ONLY": "perhaps"},
         {"LIMITS": "nothing=1"}, {"LIMITS": "away_after=soon"}, {"LIMITS": "max_rooms=0"}, {"LIMITS": "cpu=nan"},
     ],
 )  # fmt: skip

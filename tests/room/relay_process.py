@@ -8,16 +8,19 @@ import sys
 from django.conf import settings
 
 from telehealth.embedded import end_with_parent
+from telehealth.launcher import local_relay
 
 
 def start_relay(
-    limits: str = "", *, address: str = "127.0.0.1", command: tuple[str, ...] = ()
+    limits: str = "", *, address: str = "127.0.0.1", command: tuple[str, ...] = (), as_in_demo: bool = False
 ) -> subprocess.Popen[str]:
     """Start it on a free port; returns when it is ready. ``limits`` as in TELEHEALTH_RELAY_LIMITS.
 
-    ``command`` starts it elsewhere, as in a network namespace where ``address`` is.
+    ``command`` starts it elsewhere, as in a network namespace where ``address`` is. ``as_in_demo``: at the
+    address at which the demo's relays are.
     """
-    settings_of_it = {"PORT": "0", "LIMITS": limits, "BIND": address, "PUBLIC_IP": address}
+    where = {"BIND": address, "PUBLIC_IP": address} | (local_relay() if as_in_demo else {})
+    settings_of_it = {"PORT": "0", "LIMITS": limits, **where}
     process = subprocess.Popen(
         [*command, sys.executable, "-m", "visits.relay"],
         env={**os.environ, **{f"TELEHEALTH_RELAY_{name}": value for name, value in settings_of_it.items()}},
@@ -25,5 +28,5 @@ def start_relay(
     )  # fmt: skip
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert re.match(rf"relay \S+ on {re.escape(address)}:\d+", line), line
+    assert re.match(rf"relay \S+ on {re.escape(where['PUBLIC_IP'])}:\d+", line), line
     return process

@@ -49,6 +49,7 @@ class RelayConfig:
     secret: str = field(repr=False)
     bind_host: str = "127.0.0.1"
     public_ip: str = "127.0.0.1"
+    local_only: bool = False  # nobody but this machine is heard, whatever the address
     port: int = 0  # 0: the system chooses
     path: str = ""  # "portable" or "batched"; by itself the faster one that there is
     node_id: str = ""  # known when it is bound
@@ -77,6 +78,9 @@ class RelayConfig:
         path = environ.get("TELEHEALTH_RELAY_PATH", "")
         if path not in ("", *PATHS):
             raise ConfigError(f"TELEHEALTH_RELAY_PATH is not {' or '.join(PATHS)}")
+        local_only = environ.get("TELEHEALTH_RELAY_LOCAL_ONLY", "no")
+        if local_only not in ("yes", "no"):
+            raise ConfigError("TELEHEALTH_RELAY_LOCAL_ONLY is not yes or no")
         bind_host = environ.get("TELEHEALTH_RELAY_BIND", "127.0.0.1")
         return cls(
             name=name,
@@ -87,6 +91,7 @@ class RelayConfig:
                 "TELEHEALTH_RELAY_PUBLIC_IP",
                 environ.get("TELEHEALTH_RELAY_PUBLIC_IP", "127.0.0.1"),
             ),
+            local_only=local_only == "yes",
             port=int(port),
             path=path,
             limits=_limits(environ.get("TELEHEALTH_RELAY_LIMITS", "")),

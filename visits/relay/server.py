@@ -44,7 +44,7 @@ def run(environ: Mapping[str, str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         config = RelayConfig.from_env(environ)
-        sock = bind(config.bind_host, config.port)
+        sock = bind(config.bind_host, config.port, local_only=config.local_only)
     except ConfigError as error:
         return _fail(str(error))
     except OSError as error:

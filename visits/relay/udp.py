@@ -11,6 +11,7 @@ import time
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.ingress import Ingress
+from visits.relay.local import hear_only_this_machine
 from visits.relay.peer import Address
 
 BATCH = 64  # datagrams read before other work of the loop gets its turn
@@ -19,8 +20,8 @@ BUFFER = 16 * 1024 * 1024  # bytes asked of the kernel, each way; it may grant f
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A non-blocking UDP socket on `host` and `port`. OSError if the port is taken."""
+def bind(host: str, port: int, *, local_only: bool = False) -> socket.socket:
+    """A non-blocking UDP socket on `host` and `port`, that hears all or this machine only. OSError if it cannot be."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -29,6 +30,8 @@ def bind(host: str, port: int) -> socket.socket:
             if sys.platform == "linux":
                 with contextlib.suppress(PermissionError):
                     sock.setsockopt(socket.SOL_SOCKET, beyond, BUFFER)
+        if local_only:
+            hear_only_this_machine(sock)
         sock.bind((host, port))
     except OSError:
         sock.close()
