@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from visits.relay import kernel
 
-INTERVAL = 0.002  # seconds
+INTERVAL = 0.001  # seconds; two are no cheaper: memory and branches are colder after a longer pause
 IDLE = 3  # looks that found nothing; then the next datagram wakes us
 
 
