@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from visits.relay import bandwidth
-from visits.relay.bandwidth import FIRST, LOSS_FLOOR, PAUSE, Line, Meter
+from visits.relay.bandwidth import FIRST, LONGEST_PAUSE, LOSS_FLOOR, LOSS_SPAN, PAUSE, REPAIRS, Line, Losses, Meter
 
 STEPS = [150_000, 500_000, 1_500_000]
 
@@ -120,14 +120,40 @@ def test_the_last_picture_goes_only_when_the_trouble_does_not_end():
 
 def test_loss_counts_when_it_lasts_and_never_silences_a_camera():
     line = busy()
-    line.lost(0.3, 1_000_000, 0.0)
+    line.lost(0.2, 1_000_000, 0.0)
     assert line.limit == FIRST
-    line.lost(0.3, 1_000_000, 1.0)
-    assert line.limit == 850_000
+    line.lost(0.2, 1_000_000, 1.0)
+    assert line.limit == 900_000
     for second in range(2, 60):
         line.used = line.limit
         line.lost(0.5, line.limit, second)
     assert line.limit == pytest.approx(LOSS_FLOOR)
+
+
+def test_a_queue_that_overflows_is_heeded_at_once_and_by_what_came_through():
+    line = busy()
+    line.lost(0.7, 1_000_000, 0.0)
+    assert line.limit == pytest.approx(300_000)
+
+
+def test_reports_of_a_few_packets_are_taken_together():
+    losses = Losses()
+    losses.note(1, 100, 0.0)
+    losses.read(0.0)
+    losses.note(1, 102, 1.0)
+    assert losses.read(LOSS_SPAN / 2) is None
+    losses.note(1, 120, 0.0)
+    assert losses.read(LOSS_SPAN) == pytest.approx(0.1)
+    assert losses.read(2 * LOSS_SPAN) is None  # nobody has said anything
+
+
+def test_repairs_take_a_share_of_the_line_and_no_more():
+    line, octets = Line(), 1000
+    sent = sum(line.affords_repair(octets, 1_000_000, hundredth / 100) for hundredth in range(1000))
+    assert 8 * octets * sent / 10 == pytest.approx(REPAIRS * 1_000_000, rel=0.1)
+    line.limit = 200_000
+    sent = sum(line.affords_repair(octets, 1_000_000, 10 + hundredth / 100) for hundredth in range(1000))
+    assert 8 * octets * sent / 10 == pytest.approx(REPAIRS * 200_000, rel=0.1)
 
 
 def test_a_little_loss_is_radio():
@@ -147,7 +173,7 @@ def test_pauses_grow_with_each_failed_trial_and_are_short_again_after_a_good_one
         line.estimated(900_000, 100_000, begins)
         now = next(begins + k / 10 for k in range(1000) if line.may_rise(begins + k / 10))
         pauses.append(round(now - begins))
-    assert pauses == [16, 32, 32, 32, 32]
+    assert pauses == [2 * PAUSE, *[LONGEST_PAUSE] * 4]
     line.rise(1_000_000, now)
     line.estimated(800_000, 0, now)
     line.estimated(500_000, 1_000_000, now + 100)

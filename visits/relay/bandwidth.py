@@ -15,14 +15,18 @@ FALLING = 0.97  # a receiver's estimate that much below its last one: its queue 
 SHORT = 0.95  # share of what is sent at which an estimate is good enough
 ROOM = 1.3  # an estimate so far above what is sent has found no end yet
 LOSS = 0.10  # more of it, twice in a row, is no accident
-LOSS_FLOOR = 250_000  # radio loses without being full: loss alone throttles no further
+HEAVY = 0.25  # so much of it is a queue that overflows: only what came through fits
+LOSS_SPAN = 0.5  # seconds that a look at losses covers
+LOSS_FLOOR = 150_000  # radio loses without being full: loss alone throttles no further
+REPAIRS = 0.25  # share of a line for what is sent again; a line that is full loses that, too
+REPAIR_BURST = 0.25  # seconds of it at once
 IDLE = 0.5  # who sends less than this share of what it may knows little about the line
 IDLE_STEP = 0.7
 TRIAL = 4.0  # seconds between two steps up
 STUCK = 2.0  # seconds; in a trial an estimate that is short and does not grow for so long says no
 GROWTH = 1.05
 BLAME = 15.0  # seconds after a step up: trouble is its fault
-PAUSE, LONGEST_PAUSE = 8.0, 32.0  # before the next step up, doubled with each that failed
+PAUSE, LONGEST_PAUSE = 8.0, 16.0  # before the next step up, doubled with each that failed
 STRIKES, STRIKES_WITHIN = 3, 10.0  # so much trouble, while hardly anything is sent, and the picture is paused
 
 
@@ -42,6 +46,34 @@ class Meter:
             self.rate = 8 * max(0, octets - self._octets) / (now - self._at)
             self._octets, self._at = octets, now
         return self.rate
+
+
+class Losses:
+    """What share of the pictures got lost on the way to a receiver.
+
+    Browsers report with each NACK, of a few packets or none: one such report says nothing.
+    """
+
+    def __init__(self) -> None:
+        self._highest: dict[int, int] = {}
+        self._expected = 0
+        self._lost = 0.0
+        self._since: float | None = None
+
+    def note(self, ssrc: int, highest: int, fraction: float) -> None:
+        """A report: `fraction` of the packets since the last one got lost."""
+        more = max(1, min(highest - self._highest.get(ssrc, highest), 1 << 15))
+        self._highest[ssrc] = highest
+        self._expected += more
+        self._lost += more * fraction
+
+    def read(self, now: float) -> float | None:
+        """The share since the last reading; None if that was just now."""
+        if self._since is not None and now - self._since < LOSS_SPAN:
+            return None
+        share = self._lost / self._expected if self._expected else None
+        self._since, self._expected, self._lost = now, 0, 0.0
+        return share
 
 
 class Line:
@@ -64,6 +96,8 @@ class Line:
         self._raised_at = self._congested_at = float("-inf")
         self._hold_until = 0.0
         self._strikes: list[float] = []
+        self._repairs = 0.0  # bits that may be sent again now
+        self._repaired_at = float("-inf")
 
     def estimated(self, estimate: int, sent: float, now: float) -> None:
         """The receiver estimates its line, while pictures of `sent` go there."""
@@ -90,12 +124,26 @@ class Line:
         trial = self._in_trial(now)
         if fraction <= (LOSS / 2 if trial else LOSS):
             self._lossy = False
-        elif self._lossy or trial:
+        elif self._lossy or trial or fraction > HEAVY:
             self._lossy = False
             if self.used > LOSS_FLOOR:
-                self._congested(max(1 - fraction / 2, LOSS_FLOOR / self.used), self.used, now)
+                through = 1 - (fraction if fraction > HEAVY else fraction / 2)
+                self._congested(max(through, LOSS_FLOOR / self.used), self.used, now)
         else:
             self._lossy = True
+
+    def affords_repair(self, octets: int, sent: float, now: float) -> bool:
+        """Whether a packet of so many octets may be sent again, while pictures of `sent` go there.
+
+        Without a bound a narrow line would be full of repairs, each of them asked for again before it comes.
+        """
+        fill = REPAIRS * max(min(sent, self.limit), LOSS_FLOOR)
+        self._repairs = min(REPAIR_BURST * fill, self._repairs + fill * min(now - self._repaired_at, REPAIR_BURST))
+        self._repaired_at = now
+        if self._repairs < 8 * octets:
+            return False
+        self._repairs -= 8 * octets
+        return True
 
     def _in_trial(self, now: float) -> bool:
         return now - self._raised_at < TRIAL

@@ -31,7 +31,6 @@ class Feedback:
 
     def receive(self, peer: Peer, packet: bytes, now: float) -> None:
         """Act on one decrypted compound packet of `peer`. ValueError if it is malformed."""
-        lost: list[int] = []  # of pictures, in 1/256
         for message in rtcp.parse(packet):
             if not peer.affords(_cost(message)):
                 self._counters.refuse("over_budget", peer.peer_id)
@@ -40,7 +39,7 @@ class Feedback:
                 case rtcp.SenderReport():
                     self._sender_report(peer, message, now)
                 case rtcp.ReportBlock():
-                    self._collect(peer, message, lost, now)
+                    self._collect(peer, message, now)
                 case rtcp.KeyframeRequest():
                     slot = peer.by_slot_ssrc.get(message.ssrc)
                     if slot is not None and slot.target is not None:
@@ -51,9 +50,10 @@ class Feedback:
                 case rtcp.Remb():
                     pictures.weigh(peer, now)
                     peer.line.estimated(message.bitrate, peer.sent.rate, now)
-        if lost:
+        lost = peer.losses.read(now)
+        if lost is not None:
             pictures.weigh(peer, now)
-            peer.line.lost(max(lost) / 256, peer.sent.rate, now)
+            peer.line.lost(lost, peer.sent.rate, now)
 
     def _sender_report(self, peer: Peer, report: rtcp.SenderReport, now: float) -> None:
         """Pass on NTP time (lip sync) with the slot's own timestamp and counts."""
@@ -73,13 +73,13 @@ class Feedback:
                 self._forwarder.send_rtcp(slot.owner, rtcp.sender_report(translated))
                 self._statistics.sent(slot, report.ntp, now)
 
-    def _collect(self, peer: Peer, block: rtcp.ReportBlock, lost: list[int], now: float) -> None:
+    def _collect(self, peer: Peer, block: rtcp.ReportBlock, now: float) -> None:
         slot = peer.by_slot_ssrc.get(block.ssrc)
         if slot is None:
             return
         self._statistics.reported(slot, block, now)
         if slot.kind == "video":
-            lost.append(max(0, (block.loss >> 24) - _lost_before(slot)))
+            peer.losses.note(slot.ssrc, block.highest, max(0, (block.loss >> 24) - _lost_before(slot)) / 256)
         elif slot.source is not None:
             before, at = self._lost_sound.get(slot.source, (0, 0.0))
             worst = max(block.loss >> 24, before if now - at < HEARD_FOR / 2 else 0)
@@ -92,10 +92,12 @@ class Feedback:
             return
         missing = []
         for sequence in request.lost:
+            if slot.precedes_switch(sequence):
+                continue  # another picture's: nobody needs it any more
             packet = slot.sent.again(sequence, now)
             if packet is None:
                 missing.append(sequence - slot.sequence_offset & 0xFFFF)
-            elif packet:
+            elif packet and (slot.kind == "audio" or peer.line.affords_repair(len(packet), peer.sent.rate, now)):
                 self._counters.note("nack_hit")
                 self._forwarder.resend(slot, packet)
         if missing and slot.source.nack and slot.source.ssrc is not None:

@@ -94,7 +94,6 @@ class Forwarder:
         slot.sent.keep(sequence, protected)
         slot.packets += 1
         slot.octets += octets
-        slot.rate_octets += octets
         self._counters["forwarded"] += 1
 
     def resend(self, slot: Slot, protected: bytes) -> None:

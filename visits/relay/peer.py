@@ -7,7 +7,7 @@ import secrets
 
 from visits.relay import rtp, sdp
 from visits.relay.arrivals import Arrivals, Reception
-from visits.relay.bandwidth import Line, Meter
+from visits.relay.bandwidth import Line, Losses, Meter
 from visits.relay.hooks import SecureLink
 from visits.relay.slots import Slot
 from visits.relay.tracks import Track
@@ -58,6 +58,7 @@ class Peer:
         self.watchers: set[Peer] = set()  # who have a place for our pictures
         self.offers: dict[str, dict[Slot, float]] = {}  # by role: bit/s that each receiver has for the picture
         self.line = Line()  # towards this peer as a receiver
+        self.losses = Losses()  # of pictures, on that line
         self.sent = Meter()  # of pictures: browsers estimate their line by nothing else
         self.watching: dict[int, tuple[Slot, list[Track]]] = {}  # by index: the video slots that are in use
         self.heights: dict[int, int] = {}  # how large the page shows them, where it has told

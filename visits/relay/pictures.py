@@ -16,7 +16,7 @@ SILENT_AFTER = 3.0  # seconds; a camera is off, and costs nothing
 STEADY_AFTER = 1.0  # seconds that a layer that had died must have been back before somebody is moved up to it
 GUESS = {"camera": (1_500_000, 500_000, 150_000), "screen": (2_500_000, 400_000, 200_000)}  # the largest first
 LEAST = 0.3  # of the guess: what stands still now may move soon
-FITTED_STEP = 1.5  # of a line by which a publisher may fit its picture better
+FITTED_STEP = 2.0  # of a line by which a publisher may fit its picture better
 EASY = 400_000  # a picture that has to fit into less is not what the publisher could send
 
 

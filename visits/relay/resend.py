@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 KEPT = 512  # packets, a power of two; some two seconds of 720p video
-RESEND_PAUSE = 0.02  # seconds; one lost packet named twice within this time is sent once
+RESEND_PAUSE = 0.1  # seconds; one lost packet named twice within this time is sent once: the first is on its way
 
 
 class Packets(Protocol):

@@ -116,7 +116,6 @@ class Route(Lane):
             slot.last_at = self.at
             slot.packets += moved
             slot.octets += octets
-            slot.rate_octets += octets
 
     def skip(self, sequence: int) -> None:
         """Go on with `sequence`, which is newer than the one that was expected."""

@@ -53,7 +53,6 @@ class Slot:
         self.timestamp_offset = 0
         self.packets = 0
         self.octets = 0
-        self.rate_octets = 0  # since the last bandwidth estimate
         self.span = 0  # sequence numbers since the last switch
         self.last_sequence = random.getrandbits(15)
         self.last_timestamp = random.getrandbits(31)
@@ -100,7 +99,6 @@ class Slot:
         if self.source is not None:
             self.source.outputs.remove(self)
             self.source.changed()
-            self.source.estimates.pop(self.ssrc, None)
         self.source = None
         self.waiting = True
 
@@ -146,7 +144,11 @@ class Slot:
         extensions, and AES-GCM would give its authentication key away (RFC 7714).
         """
         behind = self.last_sequence - sequence & 0xFFFF
-        return behind >= min(self.span, KEPT) or self.sent.holds(sequence)
+        return behind >= KEPT or self.precedes_switch(sequence) or self.sent.holds(sequence)
+
+    def precedes_switch(self, sequence: int) -> bool:
+        """Whether a number was used, or passed over, before the slot showed what it shows now."""
+        return (self.last_sequence - sequence & 0xFFFF) >= self.span
 
     def _start(self, track: Track, sequence: int, timestamp: int, now: float) -> None:
         elapsed = 0.0 if self.last_at is None else max(now - self.last_at, 0.001)

@@ -55,7 +55,6 @@ class Track:
         self.highest: int | None = None  # the newest sequence number that arrived
         self.route: Precomputed | None = None  # while nothing changes
         self._asked_at = float("-inf")
-        self.estimates: dict[int, tuple[int, float]] = {}  # slot SSRC to (bit/s, when)
 
     def is_new(self, sequence: int) -> bool:
         """Whether a packet comes in its turn. Sound that is sent again has no stream of its own to tell it by."""
