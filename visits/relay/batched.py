@@ -242,6 +242,10 @@ class BatchedPort(UdpPort):
         peer = roster.by_address.get(source)
         if peer is not None:
             peer.settle()
+            if rtp.is_rtcp(packet):  # reports and requests are about what it has received
+                for slot in peer.every_slot():
+                    if slot.source is not None and slot.source.route is not None:
+                        slot.source.route.settle()
         self._ingress.datagram(packet, source, now)
         peer = roster.by_address.get(source)
         if peer is not None:
