@@ -38,7 +38,7 @@ def test_a_line_that_grows_narrow_takes_the_picture_down_and_brings_it_back(call
     for name, window in zip(("her picture at the doctor's", "his at hers"), narrow, strict=True):
         note(f"{NARROW} kbit/s, {name}: {window}")
     assert max(rates[1:]) < NARROW * 1000
-    assert all(window.video["framesDecoded"] > 5 for window in narrow)
+    assert all(window.video["framesDecoded"] > 3 * NARROW_FOR / 2 for window in narrow)  # they move, and do not stand
     assert all(window.concealed < 0.05 for window in narrow)
 
     came_back = [visit.watch(5) for _ in range(6)]
