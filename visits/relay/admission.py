@@ -5,7 +5,7 @@ from __future__ import annotations
 from visits.relay.config import Limits
 
 NEARLY = 0.85  # of a limit: no new rooms, so that who is awaited in the rooms here still finds a place
-SHARE = 0.25  # of a new measurement in the mean: some two seconds of beats
+SHARE = 0.15  # of a new measurement in the mean: some two seconds of beats
 
 
 class Admission:

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, NoReturn, cast
 
 NODES = "relay:pulses"
-HEARTBEAT = 0.5  # seconds between two pulses of a node
+HEARTBEAT = 0.3  # seconds between two pulses of a node
 PULSE_LIFE = 60_000  # milliseconds that the last one is kept
-DEAD_AFTER = 2.0  # seconds without a pulse
+DEAD_AFTER = 1.5  # seconds without a pulse
 REPLY_LIFE = 30  # seconds
 STOPPING = "stopping"  # error code: this node takes nothing more
 

@@ -17,7 +17,7 @@ from visits.room.media import make_client, relay
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.25  # seconds
-CERTAIN_AFTER = 1.0  # seconds: two heartbeats, so that a Redis that hung kills no node that lives
+CERTAIN_AFTER = 0.9  # seconds: three heartbeats, so that a Redis that hung kills no node that lives
 
 _watches: "WeakKeyDictionary[asyncio.AbstractEventLoop, Watch]" = WeakKeyDictionary()
 
