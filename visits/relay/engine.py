@@ -312,6 +312,7 @@ class Engine:
             await asyncio.wait({peer.handshake}, timeout=TURN)
         if peer.link is not None:
             await peer.link.close()
+        peer.forget()
 
     def _tell(self, peer: Peer, kind: str) -> None:
         self._announce(peer.room, RoomEvent(kind, peer.peer_id, peer.epoch))

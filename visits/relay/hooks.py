@@ -230,6 +230,7 @@ class SecureLink:
     async def close(self) -> None:
         """Say goodbye to the peer and stop. `on_closed` is not called for it."""
         self.ready = False
+        self._dtls.remove_all_listeners()
         try:
             await self._dtls.stop()
         except Exception:  # a transport that broke half-way is closed all the same

@@ -147,6 +147,15 @@ class Peer:
             if slot.source is not None:
                 slot.source.changed()
 
+    def forget(self) -> None:
+        """Let go of everything: the copy has ended. What leads in a circle would stay until garbage is looked for."""
+        self.link = self.handshake = self.screen_slot = None
+        for held in (
+            self.tracks, self.slots, self.by_ssrc, self.by_slot_ssrc, self.rates, self._meters, self.alive_since,
+            self.fallen, self.watchers, self.offers, self.watching, self._published, self.families,
+        ):  # fmt: skip
+            held.clear()
+
     def settle(self) -> None:
         """Enter what was moved by routes into the books."""
         for track in self.tracks.values():
