@@ -14,7 +14,7 @@ SIDE_BY_SIDE := $(PYTEST) -n auto --maxprocesses 4
 UNIT := $(SIDE_BY_SIDE) -m "not e2e and not network and not bench and not fuzz"
 SECONDS ?= 60
 
-.PHONY: run test check format setup unit unit-postgresql fuzz e2e network bench
+.PHONY: run test check format setup unit unit-postgresql fuzz e2e network bench bench-relay
 
 run: setup
 	@exec $(BIN)/python -m telehealth.launcher --port "$(PORT)" --data "$(DATA)"
@@ -63,7 +63,7 @@ network:
 	@telehealth/setup.sh network; case $$? in \
 	0) $(PYTEST) -m network tests/e2e/network;; \
 	3) echo "NOT RUN: visits over bad networks (tests/e2e/network), because the browsers, espeak-ng or nftables are missing and could not be installed.";; \
-	5) echo "NOT RUN: visits over bad networks (tests/e2e/network), because network namespaces need root.";; \
+	5) echo "NOT RUN: visits over bad networks (tests/e2e/network), because network namespaces need root, and a kernel that lets it.";; \
 	*) exit 1;; esac
 
 bench:

@@ -71,10 +71,21 @@ has_networks() {
     command -v nft >/dev/null && command -v tc >/dev/null && command -v espeak-ng >/dev/null
 }
 
+may_make_networks() {
+    probe=telehealth-$$
+    ip netns add "$probe" 2>/dev/null || return 1
+    made=yes
+    ip netns exec "$probe" sh -c 'ip link add name one type veth peer name two && nft add table ip t &&
+        tc qdisc add dev one root tbf rate 1mbit burst 16kb latency 100ms' >/dev/null 2>&1 || made=
+    ip netns delete "$probe"
+    [ -n "$made" ]
+}
+
 networks() {
     [ "$(id -u)" = 0 ] || exit 5
     (browsers) || exit 3
     has_networks || { apt_install espeak-ng iproute2 nftables && has_networks; } || exit 3
+    may_make_networks || exit 5 # root in a container may not
 }
 
 translations() {

