@@ -68,13 +68,13 @@ class Relay:
     """The one relay node."""
 
     def __init__(self) -> None:
-        self.process = start_relay(as_in_demo=True)
+        self.process = start_relay()
 
     def restart(self) -> None:
         """As when its machine loses power."""
         self.process.kill()
         self.process.wait()
-        self.process = start_relay(as_in_demo=True)
+        self.process = start_relay()
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.e2e.network.line import inside
-from visits.relay.local import own_address
 
 PATIENCE = 30  # seconds; only a failure waits so long
 ROLES = {
@@ -38,8 +37,7 @@ PREFERENCES = {
     "media.autoplay.default": 0,
     "permissions.default.camera": 1,  # as if asked before: the room does not wait for a click
     "permissions.default.microphone": 1,
-    # Only where the machine has no other address: else the relays are there, as in the demo.
-    "media.peerconnection.ice.loopback": own_address() is None,
+    "media.peerconnection.ice.loopback": True,  # the tests' relays are there
     "dom.disable_beforeunload": True,
     "intl.accept_languages": "en-US",
     "app.update.enabled": False,
@@ -181,13 +179,13 @@ class Locator:
         return self._find()
 
     def count(self) -> int:
-        return len(self._find())
+        return self._read(len)
 
     def is_visible(self) -> bool:
-        return any(found.is_displayed() for found in self._find())
+        return self._read(lambda them: any(found.is_displayed() for found in them))
 
     def text(self) -> str:
-        return " ".join(found.text for found in self._find())
+        return self._read(lambda them: " ".join(found.text for found in them))
 
     def click(self) -> None:
         self._do(lambda found: found.click())
@@ -208,6 +206,13 @@ class Locator:
     def wait_for(self, true: Callable[[Locator], object]) -> None:
         """Wait until ``true(self)``."""
         eventually(lambda: true(self), f"{self._what}: {self.text()!r}")
+
+    def _read(self, read: Callable[[list[WebElement]], Any]) -> Any:
+        while True:
+            try:
+                return read(self._find())
+            except StaleElementReferenceException:
+                time.sleep(0.05)  # the page drew it anew
 
     def _do(self, action: Callable[[WebElement], Any]) -> Any:
         deadline = time.monotonic() + PATIENCE
