@@ -97,6 +97,7 @@ async def test_nor_does_one_that_started_anew(node: NodeProcess, redis: Redis, c
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.django_db(transaction=True)  # the watch's thread may still hold a connection, and looks after it
 async def test_a_database_that_is_away_does_not_end_the_watch(
     node: NodeProcess, client: RelayClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
