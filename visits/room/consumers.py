@@ -40,13 +40,11 @@ from visits.live.messages import (
     text,
     whole,
 )
-from visits.relay.client import Joined, RelayRefused, RelayUnavailable, RoomEvent, StreamFigures
-from visits.room import encryption, farewell, joining, nodes, presence, services, statistics, turn
-from visits.room.ear import Ear
-from visits.room.media import relay
+from visits.relay.client import RoomEvent, StreamFigures
+from visits.room import encryption, farewell, presence, services, statistics, turn
+from visits.room.leg import Leg
 from visits.room.models import Seat
 from visits.room.state import OVER, call_state
-from visits.room.watch import watch
 
 logger = logging.getLogger(__name__)
 
@@ -85,16 +83,10 @@ class RoomConsumer(LiveConsumer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._slots: dict[int, str] = {}
-        self._screen: str | None = None
-        self._steps: dict[int, str] = {}  # of the pictures that this one sees
-        self._watched: dict[str, str] = {}  # and of its own, by who sees it
-        self._away: set[str] = set()
-        self._ear = Ear(lambda event: self._guarded(partial(self._hear, event)), partial(self.close, BROKEN))
+        self._leg = Leg(lambda event: self._guarded(partial(self._hear, event)), partial(self.close, BROKEN))
         self._e2ee_pace = Bucket(E2EE_PER_SECOND, E2EE_BURST)
         self._is_in = False  # the relay has the copy, and the browser knows
         self._room_is_at: str | None = None  # the relay node, by the database
-        self._is_watching = False
         self._ticks = 0
         self._recorder = statistics.Recorder()
         self._end_code: int | None = None
@@ -133,18 +125,7 @@ class RoomConsumer(LiveConsumer):
         if self.seat and truth.turns.get(str(self.seat.pk), 0) > self.seat.turn:
             raise Closed(SEAT_TAKEN)  # the nudge was lost
         self._room_is_at = truth.node
-        return {
-            **truth.as_message(self._away),
-            **self._view(),
-        }
-
-    def _view(self) -> dict[str, Any]:
-        return {
-            "slots": {str(index): seat for index, seat in self._slots.items()},
-            "screen": self._screen,
-            "steps": {str(index): step for index, step in self._steps.items()},
-            "watched": self._watched,
-        }
+        return {**truth.as_message(self._leg.away), **self._leg.view()}
 
     async def send_state(self, *, only_news: bool = False) -> None:
         await super().send_state(only_news=only_news)
@@ -177,7 +158,7 @@ class RoomConsumer(LiveConsumer):
         if self.seat is None or self.seat.node != event["node"]:
             return
         if event["dead"]:  # nobody is there until they have joined again
-            self._away |= {person["seat"] for person in self._told.get("people", [])} - {str(self.seat.pk)}
+            self._leg.away |= {person["seat"] for person in self._told.get("people", [])} - {str(self.seat.pk)}
         await self._guarded(self._send_to_new_relay)
 
     async def _send_to_new_relay(self) -> None:
@@ -208,9 +189,7 @@ class RoomConsumer(LiveConsumer):
         await super().close(code)
 
     async def closed(self) -> None:
-        if self._is_watching:
-            watch().end()
-        await self._ear.stop()
+        await self._leg.end()
         await self._write_down()
         if self.outside:
             await database_sync_to_async(encryption.no_more_outside)(self.outside)
@@ -237,9 +216,7 @@ class RoomConsumer(LiveConsumer):
             self.outside = refusal.seat
             raise Refused("encryption-required" if refusal.is_final else "encryption-undecided") from None
         self.seat, self.outside, self._is_in = seat, None, False
-        joined = await self._join_relay(seat, message.fields["sdp"])
-        self._slots, self._screen = joined.view, joined.screen
-        self._steps, self._watched = {}, {}
+        joined = await self._leg.enter(seat, message.fields["sdp"])
         await self.say(
             "joined",
             re=message.id,
@@ -258,14 +235,13 @@ class RoomConsumer(LiveConsumer):
             seat = await database_sync_to_async(services.copy_of)(
                 principal=self.who, visit=self.visit, epoch=message.fields["epoch"]
             )
-            news = await self._news_of(seat)
+            news = await self._leg.news_of(seat)
             self.seat = await database_sync_to_async(services.resume)(principal=self.who, seat=seat)
         except services.NotOpen:
             raise Refused("not-open") from None
         except services.NotJoined:
             raise Refused("not-joined") from None
-        for event in news:
-            await self._note(event)
+        await self._leg.take_up(seat, news)
         await self.say("resumed", re=message.id, epoch=seat.epoch)
         self._is_in = True
         await self.send_state()
@@ -277,28 +253,18 @@ class RoomConsumer(LiveConsumer):
 
     async def on_share(self, message: Message) -> None:
         seat, on = self._joined_seat(), message.fields["on"]
-        if seat.node is None:
-            raise Refused("not-joined")
         if not await database_sync_to_async(services.set_sharing)(seat=seat, on=on):
             return
         try:
-            await relay().share(room=str(seat.encounter_id), peer=str(seat.pk) if on else None, node=seat.node)
-        except (RelayUnavailable, RelayRefused) as error:
+            await self._leg.share(seat, on=on)
+        except Refused:
             # As it was, so that asking again is not taken for what is done already.
             await database_sync_to_async(services.set_sharing)(seat=seat, on=not on)
-            raise Refused("relay-unavailable" if isinstance(error, RelayUnavailable) else "not-joined") from None
+            raise
 
     async def on_sizes(self, message: Message) -> None:
-        seat = self._joined_seat()
-        if seat.node is None:
-            raise Refused("not-joined")
         heights = {int(index): height for index, height in message.fields["heights"].items()}
-        try:
-            await relay().prefer(
-                room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch, heights=heights, node=seat.node
-            )
-        except (RelayUnavailable, RelayRefused):
-            raise Refused("relay-unavailable") from None
+        await self._leg.prefer(self._joined_seat(), heights)
 
     async def on_e2ee(self, message: Message) -> None:
         seat, to, data = self._joined_seat(), message.fields["to"], message.fields["data"]
@@ -341,48 +307,7 @@ class RoomConsumer(LiveConsumer):
             raise Refused("not-joined")
         return self.seat
 
-    # --- the relay --------------------------------------------------------------------------
-
-    async def _join_relay(self, seat: Seat, sdp: str) -> Joined:
-        room = str(seat.encounter_id)
-        try:
-            await self._ear.listen(room)
-            self._watch()
-            entered = await joining.enter(seat, sdp)
-            seat.node = entered.node
-            if seat.was_sharing:
-                # The copy that showed its screen is no more; a new one shows it by saying so.
-                await relay().share(room=room, peer=None, node=entered.node)
-        except RelayUnavailable:
-            raise Refused("relay-unavailable") from None
-        except joining.RelaysFull:
-            raise Refused("relay-full") from None
-        except RelayRefused as refusal:
-            if refusal.code == "room-full":
-                raise Refused("room-full") from None
-            logger.warning("The relay refused a join: %s", refusal.code)
-            raise Refused("relay-refused") from None
-        return entered.joined
-
-    def _watch(self) -> None:
-        if not self._is_watching:
-            self._is_watching = True
-            watch().begin()
-
-    async def _news_of(self, seat: Seat) -> list[RoomEvent]:
-        """What the relay tells of the room. Raises NotJoined when it does not have this copy any more."""
-        room = str(seat.encounter_id)
-        try:
-            await self._ear.listen(room)
-            self._watch()
-            seat.node = await database_sync_to_async(nodes.node_of)(seat.encounter_id)
-            news = await relay().news(room=room, node=seat.node) if seat.node else []
-        except RelayUnavailable:
-            raise Refused("relay-unavailable") from None
-        if not any(one.kind != "view" and (one.peer, one.epoch) == (str(seat.pk), seat.epoch) for one in news):
-            await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=presence.LOST)
-            raise services.NotJoined
-        return news
+    # --- what the relay tells --------------------------------------------------------------------------
 
     async def _hear_figures(self, streams: list[StreamFigures]) -> None:
         """Staff look after everybody's line; the others hear of what they send and receive."""
@@ -404,30 +329,12 @@ class RoomConsumer(LiveConsumer):
         if event.kind == "stats":
             await self._hear_figures(event.streams)
             return
-        await self._note(event)
+        await self._leg.note(event)
         if event.kind == "view":
-            if self._is_own(event):
-                await self.say("slots", **self._view())
+            if self._leg.is_own(event):
+                await self.say("slots", **self._leg.view())
         elif event.kind in {"connected", "away", "back", "gone"}:
             await self.send_state(only_news=True)
-
-    async def _note(self, event: RoomEvent) -> None:
-        if event.kind == "view":
-            if self._is_own(event):
-                self._slots, self._screen = event.slots, event.screen
-                self._steps, self._watched = event.steps, event.watched
-        elif event.kind == "away":
-            self._away.add(event.peer)
-        elif event.kind in {"connected", "back", "gone"}:
-            self._away.discard(event.peer)
-        if event.kind == "connected" and self._is_own(event):
-            await database_sync_to_async(presence.connected)(seat=event.peer, epoch=event.epoch)
-        elif event.kind == "gone":
-            # Everybody in the room hears it and notes it; the first note counts.
-            await database_sync_to_async(presence.left)(seat=event.peer, epoch=event.epoch, why=presence.LOST)
-
-    def _is_own(self, event: RoomEvent) -> bool:
-        return self.seat is not None and (event.peer, event.epoch) == (str(self.seat.pk), self.seat.epoch)
 
 
 class StaffRoomConsumer(RoomConsumer):
