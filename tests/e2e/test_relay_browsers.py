@@ -123,6 +123,6 @@ async def test_a_shared_screen_arrives_without_negotiation(browser, page_url, re
     ben = await enter(browser, page_url, relay, "ben")
     await decodes(ben, "8")
     await ann.evaluate("() => shareScreen()")
-    await relay.share(room="room", peer="ann", node=await only_node(relay))
+    await relay.share(room="room", peer="ann", epoch=1, on=True, node=await only_node(relay))
     await decodes(ben, "13", more=5)
     await decodes(ben, "8")

@@ -88,7 +88,7 @@ async def test_a_command_is_carried_out_or_refused(relay: Relay, mutator: Mutato
         seeds = [
             {"command": "join", "room": "room", "grant": grant, "sdp": offers[0]},
             {"command": "leave", "room": "room", "peer": "ann", "epoch": epoch},
-            {"command": "share", "room": "room", "peer": "ann"},
+            {"command": "share", "room": "room", "peer": "ann", "epoch": epoch, "on": True},
             {"command": "prefer", "room": "room", "peer": "ann", "epoch": epoch, "heights": {"0": 720, "4": 0}},
             {"command": "news", "room": "room"},
             {"command": "close_room", "room": "room", "after": 0.0},

@@ -95,7 +95,7 @@ async def test_a_hundred_requests_become_a_few(relay, trio):
 async def test_the_screen_goes_to_the_screen_slot_of_the_others(relay, trio):
     ann, ben, cam = trio
     ann.sharing = True
-    relay.engine.share("room", "ann")
+    relay.engine.share("room", "ann", 1, on=True)
     for person in (ben, cam):
         mid = person.joined.screen_mid
         await eventually(lambda p=person, m=mid: len(p.by_mid[m]) > 10)
@@ -103,7 +103,7 @@ async def test_the_screen_goes_to_the_screen_slot_of_the_others(relay, trio):
         assert rtp.vp8_keyframe(person.by_mid[mid][0].payload, 0)
         assert relay.view(person.name).screen == "ann"
     assert not ann.by_mid[ann.joined.screen_mid]
-    relay.engine.share("room", None)
+    relay.engine.share("room", "ann", 1, on=False)
     await asyncio.sleep(0.1)
     stopped = len(ben.by_mid[ben.joined.screen_mid])
     await asyncio.sleep(0.2)

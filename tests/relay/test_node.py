@@ -63,7 +63,7 @@ async def test_three_people_meet_through_the_client(nodes, client, people):
         for person in (ann, ben, cam):
             for index in (0, 1):
                 await eventually(lambda p=person, i=index: p.seen(i) and p.seen(i, "audio"))
-        await client.share(room="room", peer="ben", node=node.node)
+        await client.share(room="room", peer="ben", epoch=1, on=True, node=node.node)
         await eventually(lambda: heard.view("ann").screen == "ben")
         assert heard.view("ann").slots == {0: "ben", 1: "cam"}
         await client.leave(room="room", peer="cam", epoch=1, node=node.node)
@@ -115,9 +115,9 @@ async def test_refusals_carry_their_code(nodes, client, people, redis_url):
     assert await code(client, sdp="v=0\r\n", room="other") == "bad-sdp"
     assert await code(client, peer="ann") == "stale-epoch"
     with pytest.raises(RelayRefused, match="no-peer"):
-        await client.share(room="room", peer="nobody", node=node)
+        await client.share(room="room", peer="nobody", epoch=1, on=True, node=node)
     with pytest.raises(RelayRefused, match="no-peer"):
-        await client.share(room="no such room", peer="nobody", node=node)
+        await client.share(room="no such room", peer="nobody", epoch=1, on=True, node=node)
     stranger = RelayClient(redis_url, "another secret altogether")
     assert await code(stranger) == "bad-grant"
     await stranger.aclose()
@@ -330,7 +330,7 @@ async def test_sigterm_says_goodbye(nodes, client, people):
         await eventually(lambda: heard.kinds("ann") == heard.kinds("ben") == ["connected", "gone"])
     assert (await client.pulses())[node.node].is_dead
     with pytest.raises(RelayUnavailable):
-        await client.share(room="room", peer=None, node=node.node)
+        await client.share(room="room", peer="ann", epoch=1, on=False, node=node.node)
     assert set(await client._redis.keys("relay:command:*")) == set()
     again = nodes()
     carried = people("ann")
@@ -345,7 +345,7 @@ async def test_a_command_to_a_node_that_died_fails_as_soon_as_that_is_known(node
     patient = RelayClient(redis_url, SECRET, timeout=60)
     for _ in range(2):
         with pytest.raises(RelayUnavailable, match="dead"):
-            await patient.share(room="room", peer=None, node=node.node)
+            await patient.share(room="room", peer="ann", epoch=1, on=True, node=node.node)
     await patient.aclose()
 
 
@@ -405,8 +405,9 @@ async def test_a_redis_restart_is_survived(people):
                 stop(valkey)
                 now = time.monotonic()
                 await ann.sees("ben", 0, since=now)
+                hasty = RelayClient(url, SECRET, timeout=0.5)
                 with pytest.raises(RelayUnavailable):
-                    await RelayClient(url, SECRET, timeout=0.5).share(room="room", peer="ann", node=node.node)
+                    await hasty.share(room="room", peer="ann", epoch=1, on=True, node=node.node)
                 valkey, _ = start_valkey(Path(folder))
                 heard.events.clear()
                 await eventually(lambda: heard.kinds("ann") and heard.view("ben"), within=10)

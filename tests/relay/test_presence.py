@@ -188,13 +188,24 @@ async def test_a_check_without_nomination_moves_a_peer_whose_old_address_is_sile
     await eventually(lambda: peer.address == address, within=0.4)
 
 
-async def test_a_screen_of_somebody_who_is_not_here_is_refused(relay):
+@pytest.mark.parametrize("on", [True, False])
+async def test_a_screen_of_a_copy_that_is_not_here_is_refused(relay, on):
     with pytest.raises(Refused, match="no-peer"):
-        relay.engine.share("room", "ann")
-    relay.engine.share("room", None)
+        relay.engine.share("room", "ann", 1, on=on)
     await relay.enter(Participant("ben"))
-    with pytest.raises(Refused, match="no-peer"):
-        relay.engine.share("room", "ann")
+    for peer, epoch in (("ann", 1), ("ben", 2)):
+        with pytest.raises(Refused, match="no-peer"):
+            relay.engine.share("room", peer, epoch, on=on)
+
+
+async def test_a_screen_ends_with_the_copy_that_showed_it(relay):
+    ann, ben = Participant("ann"), Participant("ben")
+    await relay.enter(ann)
+    await relay.enter(ben)
+    relay.engine.share("room", "ann", 1, on=True)
+    assert relay.view("ben").screen == "ann"
+    await relay.enter(Participant("ann"), epoch=2)
+    assert relay.view("ben").screen is None
 
 
 async def test_the_node_has_its_limits(relay):

@@ -78,5 +78,6 @@ def test_the_screen_is_shown_to_all_but_its_owner_and_ends_with_them():
     assert room.members["a"].view.screen is None
     room.join("d", 1, 5)
     assert room.members["d"].view.screen == "a"
+    assert room.unshare("b") == set(), "it is not theirs"
     assert room.leave("a") == {"b", "c", "d"}
     assert room.sharer is None

@@ -319,6 +319,46 @@ async def test_a_screen_that_no_relay_took_can_be_shown_when_asked_again(
         await two.until("slots", lambda message: message["screen"] is None)
 
 
+async def test_who_shows_a_screen_can_end_it_after_another_could_not_show_theirs(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    staff_page: Pages,
+    patient_page: Pages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def share(*_: Any, **__: Any) -> None:
+        raise RelayUnavailable("hangs")
+
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        await one.send("share", on=True)
+        await two.until("slots", lambda message: message["screen"])
+        with monkeypatch.context() as hanging:
+            hanging.setattr(RelayClient, "share", share)
+            await two.send("share", on=True)
+            assert (await two.until("error"))["code"] == "relay-unavailable"
+
+        await one.send("share", on=False)
+        await two.until("slots", lambda message: message["screen"] is None)
+
+
+async def test_who_ends_their_screen_leaves_that_of_another(
+    relay: subprocess.Popen[str], encounter: Encounter, staff_page: Pages, patient_page: Pages
+) -> None:
+    async with staff_page() as one, patient_page() as two:
+        await one.join()
+        await two.join()
+        await one.send("share", on=True)
+        await two.until("slots", lambda message: message["screen"])
+        await two.send("share", on=True)
+        seat = (await one.until("slots", lambda message: message["screen"]))["screen"]
+        await one.send("share", on=False)
+        await one.send("resync")
+
+        assert (await one.until("state"))["screen"] == seat
+
+
 async def test_a_seventh_person_is_told_that_the_visit_is_full(
     relay: subprocess.Popen[str],
     encounter: Encounter,

@@ -105,12 +105,12 @@ class RelayClient:
         """
         await self._command("leave", room, node, lasting=True, peer=peer, epoch=epoch)
 
-    async def share(self, *, room: str, peer: str | None, node: str) -> None:
-        """Show everybody else the screen of `peer`, or of nobody.
+    async def share(self, *, room: str, peer: str, epoch: int, on: bool, node: str) -> None:
+        """Show everybody else the screen of this copy, or no more; one at a time, the last to begin.
 
-        Raises RelayUnavailable, and RelayRefused ``no-peer`` if the peer is not in the room.
+        It ends with the copy. Raises RelayUnavailable, and RelayRefused ``no-peer`` if the copy is not in the room.
         """
-        await self._command("share", room, node, peer=peer)
+        await self._command("share", room, node, peer=peer, epoch=epoch, on=on)
 
     async def prefer(self, *, room: str, peer: str, epoch: int, heights: dict[int, int], node: str) -> None:
         """How high, in pixels, the page of this copy shows each receiving slot; 0 is hidden.

@@ -87,8 +87,8 @@ class Commands:
                 return self._join(room, token, offer)
             case {"command": "leave", "room": str(room), "peer": str(peer), "epoch": int(epoch)}:
                 self._engine.leave(room, peer, epoch)
-            case {"command": "share", "room": str(room), "peer": str() | None as peer}:
-                self._engine.share(room, peer)
+            case {"command": "share", "room": str(room), "peer": str(peer), "epoch": int(epoch), "on": bool(on)}:
+                self._engine.share(room, peer, epoch, on=on)
             case {
                 "command": "prefer", "room": str(room), "peer": str(peer), "epoch": int(epoch), "heights": dict(heights)
             }:  # fmt: skip

@@ -131,6 +131,8 @@ class Engine:
         if evicted is not None:
             self._retire(evicted)
         hall.copies[peer.peer_id] = peer
+        if hall.room.sharer == peer.peer_id:  # which was the old copy; the new one has not said so
+            self._reseat(peer.room, hall, hall.room.unshare(peer.peer_id))
         return hall
 
     def _use_up(self, room_id: str, peer_id: str, epoch: int) -> None:
@@ -145,13 +147,13 @@ class Engine:
         if peer is not None and peer.epoch <= epoch:
             self._gone(peer, "left")
 
-    def share(self, room_id: str, peer_id: str | None) -> None:
-        """Show the peer's screen to the others, or nobody's. Refused ``no-peer`` if it is not here."""
+    def share(self, room_id: str, peer_id: str, epoch: int, *, on: bool) -> None:
+        """Show the screen of this copy to the others, or no more. Refused ``no-peer`` if the copy is not here."""
         hall = self.halls.get(room_id)
-        if peer_id is not None and (hall is None or peer_id not in hall.copies):
+        peer = hall.copies.get(peer_id) if hall else None
+        if hall is None or peer is None or peer.epoch != epoch:
             raise Refused("no-peer")
-        if hall is not None:
-            self._reseat(room_id, hall, hall.room.share(peer_id))
+        self._reseat(room_id, hall, hall.room.share(peer_id) if on else hall.room.unshare(peer_id))
 
     def prefer(self, room_id: str, peer_id: str, epoch: int, heights: dict[int, int]) -> None:
         """How high the page of this copy shows its slots. Nothing happens if the copy is not here."""

@@ -72,7 +72,7 @@ class Room:
         """Free the peer's seat, and give its places to whoever has none yet."""
         if self.members.pop(peer, None) is None:
             return set()
-        changed = self.share(None) if self.sharer == peer else set()
+        changed = self.unshare(peer)
         for receiver, member in self.members.items():
             kept = {i: p for i, p in member.view.slots.items() if p != peer}
             if len(kept) != len(member.view.slots):
@@ -80,8 +80,15 @@ class Room:
                 changed.add(receiver)
         return changed | self._fill()
 
-    def share(self, peer: str | None) -> set[str]:
-        """Show the screen of `peer` (None: nobody's) to everybody else."""
+    def share(self, peer: str) -> set[str]:
+        """Show the screen of `peer` to everybody else, instead of who showed theirs."""
+        return self._show(peer)
+
+    def unshare(self, peer: str) -> set[str]:
+        """Show the screen of `peer` no more; that of another stays."""
+        return self._show(None) if self.sharer == peer else set()
+
+    def _show(self, peer: str | None) -> set[str]:
         self.sharer = peer
         changed = set()
         for receiver, member in self.members.items():

@@ -252,15 +252,7 @@ class RoomConsumer(LiveConsumer):
         )
 
     async def on_share(self, message: Message) -> None:
-        seat, on = self._joined_seat(), message.fields["on"]
-        if not await database_sync_to_async(services.set_sharing)(seat=seat, on=on):
-            return
-        try:
-            await self._leg.share(seat, on=on)
-        except Refused:
-            # As it was, so that asking again is not taken for what is done already.
-            await database_sync_to_async(services.set_sharing)(seat=seat, on=not on)
-            raise
+        await self._leg.share(self._joined_seat(), on=message.fields["on"])
 
     async def on_sizes(self, message: Message) -> None:
         heights = {int(index): height for index, height in message.fields["heights"].items()}

@@ -41,9 +41,6 @@ class Leg:
             await self._listen(seat)
             entered = await joining.enter(seat, sdp)
             seat.node = entered.node
-            if seat.was_sharing:
-                # The copy that showed its screen is no more; a new one shows it by saying so.
-                await relay().share(room=str(seat.encounter_id), peer=None, node=entered.node)
         self._slots, self._screen = entered.joined.view, entered.joined.screen
         self._steps, self._watched = {}, {}
         return entered.joined
@@ -66,9 +63,11 @@ class Leg:
             await self.note(event)
 
     async def share(self, seat: Seat, *, on: bool) -> None:
-        """Show the others the copy's screen, or nobody's. Raises Refused."""
+        """Show the others the copy's screen, or no more. Raises Refused."""
         with _in_the_protocols_words("not-joined"):
-            await relay().share(room=str(seat.encounter_id), peer=str(seat.pk) if on else None, node=_node_of(seat))
+            await relay().share(
+                room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch, on=on, node=_node_of(seat)
+            )
 
     async def prefer(self, seat: Seat, heights: dict[int, int]) -> None:
         """How high the copy's page shows its pictures. Raises Refused."""

@@ -126,12 +126,9 @@ class Seat(models.Model):
     turn = models.PositiveIntegerField(_("times taken"), default=0)
     audio = models.BooleanField(_("microphone on"), default=False)
     video = models.BooleanField(_("camera on"), default=False)
-    screen = models.BooleanField(_("shows the screen"), default=False)
     # The last sign of life of a browser of theirs that cannot encrypt, and therefore waits outside.
     unable_at = models.DateTimeField(_("waits unencrypted"), null=True, blank=True)
 
-    # Of the copy that this one replaces; set where a seat is taken.
-    was_sharing = False
     # The relay node that this copy is on; set where it has been let in.
     node: str | None = None
 

@@ -190,12 +190,8 @@ def has_place(seat: Seat) -> bool:
 def next_epoch(seat: Seat, *, audio: bool, video: bool) -> Seat:
     """The seat with the next epoch; tells older copies that they have lost it."""
     with transaction.atomic():
-        was_sharing = Seat.objects.filter(pk=seat.pk, screen=True).exists()
-        Seat.objects.filter(pk=seat.pk).update(
-            epoch=F("epoch") + 1, turn=F("turn") + 1, audio=audio, video=video, screen=False
-        )
-        seat.refresh_from_db(fields=["epoch", "turn", "audio", "video", "screen"])
-        seat.was_sharing = was_sharing
+        Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1, turn=F("turn") + 1, audio=audio, video=video)
+        seat.refresh_from_db(fields=["epoch", "turn", "audio", "video"])
         events.seat_taken(seat.encounter.appointment_id, seat.pk, seat.turn)
         return seat
 
@@ -205,15 +201,6 @@ def set_media(*, seat: Seat, audio: bool, video: bool) -> None:
     with transaction.atomic():
         if Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).update(audio=audio, video=video):
             events.visit_changed(seat.encounter.appointment_id)
-
-
-def set_sharing(*, seat: Seat, on: bool) -> bool:
-    """Note who shows their screen: one at a time, the last to begin. Whether anything changed."""
-    with transaction.atomic():
-        changed = Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).exclude(screen=on).update(screen=on)
-        if changed and on:
-            Seat.objects.filter(encounter=seat.encounter_id).exclude(pk=seat.pk).update(screen=False)
-        return bool(changed)
 
 
 def leave(*, principal: Principal, seat: Seat) -> None:
