@@ -1,18 +1,16 @@
 """A visit whose relay node is drained, killed or full, in real browsers: nobody presses anything."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
 from accounts.models import AccessLink, User
-from telehealth.embedded import stop
 from tests.conftest import staff
 from tests.e2e import media, steps
-from tests.room.conftest import admit, patient_link, redeemed  # noqa: F401
-from tests.room.relay_process import start_relay
+from tests.room.conftest import admit, patient_link, redeemed, start  # noqa: F401
 from visits.booking.models import Appointment
 from visits.room import nodes, services
 from visits.room.models import Encounter, RelayNode, Seat
@@ -20,20 +18,6 @@ from visits.room.models import Encounter, RelayNode, Seat
 pytestmark = pytest.mark.e2e
 
 Start = Callable[[], subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """``start()``: one more relay node of this test's own."""
-    running: list[subprocess.Popen[str]] = []
-
-    def one() -> subprocess.Popen[str]:
-        running.append(start_relay())
-        return running[-1]
-
-    yield one
-    for process in running:
-        stop(process)
 
 
 @pytest.fixture
@@ -96,7 +80,11 @@ def node_of(visit: Appointment) -> str | None:
     return nodes.node_of(Encounter.objects.get(appointment=visit).pk)
 
 
-def test_a_drained_visit_moves(start: Start, pages: Callable[[], list[Page]], visit: Appointment) -> None:
+def test_a_drained_visit_moves(
+    start: Start,  # noqa: F811
+    pages: Callable[[], list[Page]],
+    visit: Appointment,
+) -> None:
     start()
     opened = pages()
     before = epochs()
@@ -117,7 +105,9 @@ def test_a_drained_visit_moves(start: Start, pages: Callable[[], list[Page]], vi
 
 
 def test_a_visit_of_a_killed_node_goes_on_at_another(
-    start: Start, pages: Callable[[], list[Page]], visit: Appointment
+    start: Start,  # noqa: F811
+    pages: Callable[[], list[Page]],
+    visit: Appointment,
 ) -> None:
     doomed = start()
     opened = pages()

@@ -1,7 +1,7 @@
 """A visit whose patient has come and was let in, and a relay that is really there."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +16,9 @@ from tests.party import bearer, browser, make_link
 from tests.room.relay_process import start_relay
 from tests.room.sockets import Page
 from visits.booking.models import Appointment
+from visits.relay.client import RelayClient
 from visits.room import presence, services
+from visits.room.media import make_client
 from visits.room.models import Encounter, Seat
 from visits.waiting.models import Ticket
 
@@ -80,6 +82,29 @@ def relay() -> Iterator[subprocess.Popen[str]]:
     process = start_relay("away_after=1,gone_after=2,connect_within=4")
     yield process
     stop(process)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """``start(limits="")``: one more relay node; all end with the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def one(limits: str = "") -> subprocess.Popen[str]:
+        running.append(start_relay(limits))
+        return running[-1]
+
+    yield one
+    for process in running:
+        stop(process)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[RelayClient]:
+    """The web side's door to the nodes that ``start`` starts, and to no others."""
+    client = make_client()
+    await client._redis.delete("relay:pulses")  # of nodes that other tests have left
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ No test asserts seconds: run with ``-s`` to see how long it took.
 
 import asyncio
 import os
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from typing import Any
 
@@ -16,47 +15,21 @@ import pytest
 from channels.db import database_sync_to_async
 
 from accounts.models import Clinic, Practitioner, User
-from telehealth.embedded import stop
 from tests import factories
 from tests.party import browser, make_link
 from tests.room.conftest import admit
-from tests.room.relay_process import start_relay
 from tests.room.tabs import Tab, all_hear, shown, stopped
 from visits.relay.client import RelayClient
 from visits.room import nodes
-from visits.room.media import make_client
 from visits.room.models import Encounter, Presence, RelayNode
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Process = subprocess.Popen[str]
 on_database = database_sync_to_async
 
 
 def say(words: str) -> None:
     sys.stdout.write(f"\n{words}\n")
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[[], Process]]:
-    """``start()``: one more relay node; all end with the test."""
-    running: list[Process] = []
-
-    def one() -> Process:
-        running.append(start_relay())
-        return running[-1]
-
-    yield one
-    for process in running:
-        stop(process)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[RelayClient]:
-    client = make_client()
-    await client._redis.delete("relay:pulses")  # of nodes that other tests have left
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

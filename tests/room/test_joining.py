@@ -1,44 +1,18 @@
 """A room that its node does not take goes to another one; when all are full, the page is told so."""
 
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from channels.db import database_sync_to_async
 from django.test import Client
 
 from accounts.models import AccessLink
-from telehealth.embedded import stop
-from tests.room.relay_process import start_relay
 from tests.room.sockets import Page
 from visits.relay.client import RelayClient
 from visits.room import joining, nodes
-from visits.room.media import make_client
 from visits.room.models import Encounter, RelayNode
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """``start(limits)``: one more relay node; all end with the test."""
-    running: list[subprocess.Popen[str]] = []
-
-    def one(limits: str = "") -> subprocess.Popen[str]:
-        running.append(start_relay(limits))
-        return running[-1]
-
-    yield one
-    for process in running:
-        stop(process)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[RelayClient]:
-    client = make_client()
-    await client._redis.delete("relay:pulses")  # of nodes that other tests have left
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture
