@@ -160,7 +160,7 @@ def headless_offer(
                 f"a=fmtp:{RTX_PT} apt={VIDEO_PT}",
             ]
         if layers and mid == 1:
-            lines += [*(f"a=rid:{rid} send" for rid in layers), f"a=simulcast:send {';'.join(layers)}"]
+            lines += [*(f"a=rid:{rid} send" for rid in layers), f"a=simulcast:send {';'.join(reversed(layers))}"]
         else:
             lines += [f"a=ssrc:{ssrc} cname:headless"] if ssrc else []
     return "\r\n".join(lines) + "\r\n"

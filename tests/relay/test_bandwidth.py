@@ -202,6 +202,22 @@ def test_a_fitting_publisher_follows_a_growing_estimate():
     assert line.limit == 600_000
 
 
+def test_reports_of_one_trouble_are_not_counted_twice():
+    line = busy()
+    line.estimated(800_000, 1_000_000, 10.0)
+    line.used = line.limit  # the choice is made anew, but what was on its way is reported still
+    line.estimated(700_000, 1_000_000, 10.2)
+    assert line.limit == 700_000
+
+
+def test_who_tells_an_estimate_is_asked_for_it_while_it_is_fresh():
+    line = busy()
+    assert not line.is_estimated(1.0)
+    line.estimated(800_000, 1_000_000, 1.0)
+    assert line.is_estimated(2.0)
+    assert not line.is_estimated(1.0 + bandwidth.SILENT)
+
+
 def test_a_meter_reads_rates():
     meter = Meter()
     assert meter.read(1000, 0.0) == 0

@@ -84,6 +84,13 @@ def test_directions_are_mirrored_and_slots_announce_their_streams(browser, audio
 
 
 @BROWSERS
+def test_pictures_begin_at_a_rate_that_does_not_make_them_small(browser, audio, video, rtx):
+    found = sections(answer_to(full_offer(browser)))
+    asked = [any("x-google-start-bitrate" in line for line in section) for section in found]
+    assert asked == [False, True, True] + [False] * (len(found) - 3)
+
+
+@BROWSERS
 def test_only_kept_extensions_are_answered(browser, audio, video, rtx):
     found = sections(answer_to(full_offer(browser)))
     uris = [{x.split(" ", 1)[1] for x in section if x.startswith("a=extmap:")} for section in found]
@@ -109,7 +116,7 @@ LAYERS = pytest.mark.parametrize(
 
 
 def with_layers(
-    browser: dict[str, list[str]], lines: str = "a=rid:q send|a=rid:h send|a=rid:f send|a=simulcast:send q;h;f"
+    browser: dict[str, list[str]], lines: str = "a=rid:f send|a=rid:h send|a=rid:q send|a=simulcast:send f;h;q"
 ) -> str:
     """The camera in three sizes."""
     head, camera, *rest = full_offer(browser).split("m=video ")
@@ -124,7 +131,7 @@ def with_layers(
 def test_a_camera_in_three_sizes_is_taken_in_three_sizes(browser, number):
     answer = answer_to(with_layers(browser))
     camera, screen = sections(answer)[1:3]
-    assert {"a=rid:q recv", "a=rid:h recv", "a=rid:f recv", "a=simulcast:recv q;h;f"} <= set(camera)
+    assert {"a=rid:q recv", "a=rid:h recv", "a=rid:f recv", "a=simulcast:recv f;h;q"} <= set(camera)
     assert {f"a=extmap:{number} {rtp.RID}", f"a=extmap:11 {rtp.REPAIRED_RID}"} <= set(camera)
     assert answer.count("simulcast") == 1
     assert not any(rtp.RID in line for section in sections(answer)[3:] for line in section)
@@ -134,8 +141,8 @@ def test_a_camera_in_three_sizes_is_taken_in_three_sizes(browser, number):
 @pytest.mark.parametrize(
     ("lines", "layers"),
     [
-        ("a=simulcast:send q;h;f", ["q", "h", "f"]),
-        ("a=simulcast:send q;~h;f,g recv x", ["q", "h", "f"]),
+        ("a=simulcast:send f;h;q", ["f", "h", "q"]),
+        ("a=simulcast:send f,g;~h;q recv x", ["f", "h", "q"]),
         ("a=simulcast:send a;b;c;d;e", ["a", "b", "c"]),
         ("a=simulcast:recv q;h;f", []),
         ("a=simulcast:send q", []),
@@ -150,18 +157,18 @@ def test_layers_are_read_or_left(lines, layers):
     offer = sdp.parse_offer(with_layers(CHROMIUM, lines))
     assert offer.media[1].layers == layers
     peer = Peer("room", "peer", 1, offer, 0.0)
-    assert [track.rid for track in peer.layers("camera")] == (layers or [None])
+    assert [track.rid for track in peer.layers("camera")] == (layers[::-1] or [None])
 
 
 def test_extensions_that_only_go_up_are_answered_as_such():
     text = with_layers(FIREFOX).replace(f"a=extmap:10 {rtp.RID}", f"a=extmap:10/sendonly {rtp.RID}")
     camera = sections(answer_to(text))[1]
     assert f"a=extmap:10/recvonly {rtp.RID}" in camera
-    assert "a=simulcast:recv q;h;f" in camera
+    assert "a=simulcast:recv f;h;q" in camera
 
 
 def test_a_layer_that_is_paused_stays_so():
-    assert "a=simulcast:recv ~q;~h;f\r\n" in answer_to(with_layers(CHROMIUM, "a=simulcast:send ~q;~h;f"))
+    assert "a=simulcast:recv f;~h;~q\r\n" in answer_to(with_layers(CHROMIUM, "a=simulcast:send f;~h;~q"))
 
 
 def test_layers_that_packets_cannot_name_are_no_layers():

@@ -22,6 +22,7 @@ REPAIRS = 0.25  # share of a line for what is sent again; a line that is full lo
 REPAIR_BURST = 0.25  # seconds of it at once
 IDLE = 0.5  # who sends less than this share of what it may knows little about the line
 IDLE_STEP = 0.7
+SILENT = 3.0  # seconds; who estimates says so every second
 TRIAL = 4.0  # seconds between two steps up
 STUCK = 2.0  # seconds; in a trial an estimate that is short and does not grow for so long says no
 GROWTH = 1.05
@@ -89,11 +90,13 @@ class Line:
         self.least: float = 0.0  # what it takes to show anything at all
         self.changed = True  # whether `limit` should be looked at again
         self._estimate: int | None = None
+        self._estimated_at = float("-inf")
         self._has_room = True
         self._short_since: tuple[float, int] | None = None  # when, and the estimate then
         self._lossy = False
         self._pause = PAUSE
         self._raised_at = self._congested_at = float("-inf")
+        self._used_then = 0.0  # when the trouble began: reports of the same trouble are shares of that
         self._hold_until = 0.0
         self._strikes: list[float] = []
         self._repairs = 0.0  # bits that may be sent again now
@@ -104,7 +107,7 @@ class Line:
         if self._estimate is None:
             self._raised_at = now  # the beginning is a trial, too
         falling = self._estimate is not None and estimate < self._estimate * FALLING
-        self._estimate = estimate
+        self._estimate, self._estimated_at = estimate, now
         self._has_room = estimate >= sent * ROOM
         if estimate >= sent * SHORT or not self._in_trial(now):
             self._short_since = None
@@ -153,7 +156,9 @@ class Line:
         if sent < self.used * IDLE:
             share = max(share, IDLE_STEP)
         is_news = now - self._congested_at > 1.0  # what is on its way yet will be reported too
-        self._lower(self.used * share, now, is_news=is_news)
+        if is_news:
+            self._used_then = self.used
+        self._lower(self._used_then * share, now, is_news=is_news)
         if is_news:
             failed = now - self._raised_at < BLAME
             self._pause = min(2 * self._pause, LONGEST_PAUSE) if failed else PAUSE
@@ -183,6 +188,10 @@ class Line:
         self._raised_at = now
         self._hold_until = now + TRIAL
         self.changed = True
+
+    def is_estimated(self, now: float) -> bool:
+        """Whether the receiver tells what it estimates."""
+        return now - self._estimated_at < SILENT
 
     def follow(self, now: float) -> None:
         """Take the receiver's growing estimate over, for a publisher that fits its picture to it."""

@@ -82,7 +82,7 @@ class Peer:
         if media.codec is None:
             return
         published = self._published[media.mid] = Published(media)
-        rids: list[str | None] = [*media.layers] or [None]
+        rids: list[str | None] = [*reversed(media.layers)] or [None]  # the smallest first
         for rid in rids:
             track = Track(role, media.kind, media.codec, media.extensions, rid)
             track.owner = self

@@ -16,7 +16,7 @@ SILENT_AFTER = 3.0  # seconds; a camera is off, and costs nothing
 STEADY_AFTER = 1.0  # seconds that a layer that had died must have been back before somebody is moved up to it
 GUESS = {"camera": (1_500_000, 500_000, 150_000), "screen": (2_500_000, 400_000, 200_000)}  # the largest first
 LEAST = 0.3  # of the guess: what stands still now may move soon
-FITTED_STEP = 2.0  # of a line by which a publisher may fit its picture better
+FITTED_STEP = 1.25  # by which a publisher may fit its picture better, where the receiver does not say
 EASY = 400_000  # a picture that has to fit into less is not what the publisher could send
 
 
@@ -74,7 +74,7 @@ def _share_out(line: Line, wishes: list[Wish], fitted: int, now: float) -> tuple
         line.follow(now)
     chosen = layers.share_out(line.limit, wishes)
     more = layers.next_budget(wishes, chosen)
-    if more is None and fitted and line.limit < FIRST:
+    if more is None and fitted and line.limit < FIRST and not line.is_estimated(now):
         more = int(line.limit * FITTED_STEP)
     if more is not None and line.may_rise(now):
         line.rise(more, now)

@@ -23,6 +23,9 @@ CODECS = {"audio": "opus/48000/2", "video": "vp8/90000"}
 FORMAT_PARAMETERS = {"audio": "minptime=10;useinbandfec=1"}
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 UPWARD_FEEDBACK = (*FEEDBACK, "transport-cc")
+# In kbit/s. libwebrtc begins with 300 by itself, makes the picture small to fit, and needs a quarter of a minute
+# to make it large again, on the widest line. Firefox does not know the word.
+UPWARD_PARAMETERS = "x-google-start-bitrate=1000"
 REVERSED = {"sendonly": "recvonly", "sendrecv": "recvonly", "recvonly": "sendonly"}
 
 
@@ -41,7 +44,7 @@ class Media:
     one_way: set[str] = field(default_factory=set)  # URIs of those offered as sendonly
     ssrcs: list[int] = field(default_factory=list)
     rtx_pairs: dict[int, int] = field(default_factory=dict)  # media SSRC to RTX SSRC
-    layers: list[str] = field(default_factory=list)  # rids of a simulcast, the smallest picture first
+    layers: list[str] = field(default_factory=list)  # rids of a simulcast, the largest picture first
     paused: set[str] = field(default_factory=set)  # those of them that are not sent at first
 
     @property
@@ -200,7 +203,10 @@ def _read_ssrc(media: Media, value: str) -> None:
 
 
 def _read_simulcast(media: Media, value: str) -> None:
-    """RFC 8853: ``send q;h;f``. An encoding may have alternatives (``,``) and begin paused (``~``)."""
+    """RFC 8853: ``send f;h;q``, the preferred first, which we take to be the largest.
+
+    An encoding may have alternatives (``,``) and begin paused (``~``).
+    """
     words = value.split()
     if words[:1] != ["send"] or len(words) < 2:
         return
@@ -305,6 +311,8 @@ def _accepted(media: Media, announced: Announced | None, transport: Transport) -
     if media.kind in FORMAT_PARAMETERS:
         lines.append(f"a=fmtp:{pt} {FORMAT_PARAMETERS[media.kind]}")
     if media.kind == "video":
+        if media.sends:
+            lines.append(f"a=fmtp:{pt} {UPWARD_PARAMETERS}")
         feedback = UPWARD_FEEDBACK if TRANSPORT_SEQUENCE in media.extensions else FEEDBACK
         lines += [f"a=rtcp-fb:{pt} {each}" for each in feedback]
     elif media.nack:

@@ -4,15 +4,16 @@
  */
 
 const OTHERS = 5;
-// In up to three sizes, the smallest first; only the last is for who is alone with one other.
+// In up to three sizes; only the first is for who is alone with one other. The largest is the first: Chromium puts its
+// estimate of its downlink (REMB) into the reports of its first stream, and tells none while that one pauses.
 const CAMERA = [
-  {rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000, active: false},
-  {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000, active: false},
   {rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_500_000},
+  {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000, active: false},
+  {rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000, active: false},
 ];
 const SCREEN = [
-  {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 400_000, active: false},
   {rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_500_000},
+  {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 400_000, active: false},
 ];
 const FEW_AGAIN_AFTER = 5000; // by then the relay shows everybody the whole picture
 
@@ -121,7 +122,7 @@ function inSizes(pc, encodings) {
   try {
     return pc.addTransceiver("video", {direction: "sendonly", sendEncodings: encodings});
   } catch {
-    const {maxBitrate} = encodings.at(-1);
+    const [{maxBitrate}] = encodings;
     return pc.addTransceiver("video", {direction: "sendonly", sendEncodings: [{maxBitrate}]});
   }
 }
@@ -129,7 +130,7 @@ function inSizes(pc, encodings) {
 /** Sends the smaller sizes or not; the largest is always sent. */
 async function activate(sender, on) {
   const parameters = sender.getParameters();
-  const small = parameters.encodings.slice(0, -1);
+  const small = parameters.encodings.slice(1);
   if (!small.some((encoding) => encoding.active !== on)) return;
   for (const encoding of small) encoding.active = on;
   await sender.setParameters(parameters);
