@@ -1,11 +1,6 @@
 """Opening, entering and ending a visit."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import pytest
-from django.db import connections
 from django.http import Http404
 from django.utils import timezone
 
@@ -14,6 +9,7 @@ from accounts.principal import Principal
 from tests.conftest import staff
 from tests.party import bearer, make_link
 from tests.room.conftest import be_here
+from tests.threads import at_once
 from visits.booking import services as booking
 from visits.booking.errors import WrongState
 from visits.booking.models import Appointment
@@ -298,16 +294,3 @@ def test_ending_at_once_ends_once(encounter: Encounter, as_clinician: Principal,
     at_once([lambda: services.end(principal=as_clinician, visit=encounter.appointment)] * 4)
 
     assert AuditEvent.objects.filter(subtype="visit.end").count() == 1
-
-
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
-    """What the calls return, each made in a thread of its own."""
-
-    def call(one: Callable[[], Any]) -> Any:
-        try:
-            return one()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(call, calls))

@@ -1,5 +1,6 @@
 """From when to when somebody was there."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +12,15 @@ from accounts.models import Patient, Practitioner
 from accounts.principal import Principal
 from tests import factories
 from tests.party import bearer, make_link
+from tests.room.conftest import be_here
+from tests.threads import at_once
+from visits.booking import services as booking
 from visits.booking.models import Appointment
 from visits.room import presence, services
 from visits.room.models import Encounter, Presence, Seat
 from visits.room.state import call_state
 from visits.room.tasks import close_silent
+from visits.waiting import services as waiting
 
 
 @pytest.fixture
@@ -116,6 +121,70 @@ def test_a_sign_of_life_keeps_it_open(seat: Seat) -> None:
 
     assert presence.seen(seat=seat.pk, epoch=seat.epoch)
     assert close_silent() == 0
+
+
+def test_what_is_sent_out_as_silent_cannot_be_taken_up(seat: Seat, as_patient: Principal) -> None:
+    presence.connected(seat=seat.pk, epoch=seat.epoch)
+    copy = services.copy_of(principal=as_patient, visit=seat.encounter.appointment, epoch=seat.epoch)
+    Presence.objects.update(seen_at=timezone.now() - timedelta(seconds=61))  # before it began: the clock was set
+    assert close_silent() == 1
+
+    with pytest.raises(services.NotJoined):
+        services.resume(principal=as_patient, seat=copy)
+
+
+def send_out_as_lost(seat: Seat) -> bool:
+    return services.vacate(seat=seat, why=presence.LOST)
+
+
+def send_out_as_silent(seat: Seat) -> bool:
+    return close_silent() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("send_out", [send_out_as_lost, send_out_as_silent])
+def test_who_comes_back_at_that_moment_is_either_sent_out_or_in(
+    encounter: Encounter, as_patient: Principal, send_out: Callable[[Seat], bool]
+) -> None:
+    visit = encounter.appointment
+
+    def take_up() -> bool:
+        try:
+            services.resume(principal=as_patient, seat=copy)
+        except services.NotJoined:
+            return False
+        return True
+
+    for _ in range(20):
+        lost = be_here(as_patient, visit)
+        copy = services.copy_of(principal=as_patient, visit=visit, epoch=lost.epoch)
+        long_ago = timezone.now() - timedelta(seconds=61)
+        Presence.objects.filter(left_at=None).update(joined_at=long_ago, seen_at=long_ago)
+
+        is_out, is_in = at_once([lambda lost=lost: send_out(lost), take_up])
+
+        assert is_in is not is_out
+        assert Presence.objects.filter(seat=lost, left_at=None).exists() is is_in
+
+
+def test_who_was_missed_and_comes_after_all_is_present_anew(
+    encounter: Encounter, as_clinician: Principal, as_patient: Principal
+) -> None:
+    visit = encounter.appointment
+    waited = be_here(as_clinician, visit)
+    services.end(principal=as_clinician, visit=visit)  # the patient was let in and never came
+    visit = booking.arrive(principal=as_clinician, visit=visit)
+    waiting.admit(principal=as_clinician, visit=visit)
+    assert not Presence.objects.filter(left_at=None).exists()
+
+    seats = [be_here(who, visit) for who in (as_clinician, as_patient)]
+    assert seats[0].pk == waited.pk
+    ended = services.end(principal=as_clinician, visit=visit)
+
+    stays = [(one.seat_id, one.left_why) for one in Presence.objects.order_by("joined_at")]
+    assert stays == [(one.pk, presence.ENDED) for one in (waited, *seats)]
+    visit.refresh_from_db()
+    assert (ended.status, visit.status) == (Encounter.Status.FINISHED, Appointment.Status.FULFILLED)
 
 
 def test_the_database_refuses_two_at_once(seat: Seat) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from channels.db import database_sync_to_async
 
 from visits.relay.client import RelayUnavailable
-from visits.room import presence
+from visits.room import presence, services
 from visits.room.media import relay
 from visits.room.models import Seat
 
@@ -29,14 +29,13 @@ def let_go_unless_back(seat: Seat, within: float) -> None:
 async def _wait_and_go(seat: Seat, within: float) -> None:
     await database_sync_to_async(presence.seen)(seat=seat.pk, epoch=seat.epoch)
     await asyncio.sleep(within)
-    if await Seat.objects.filter(pk=seat.pk, turn=seat.turn).aexists():
-        await let_go(seat, presence.LOST)
+    await let_go(seat, presence.LOST)
 
 
 async def let_go(seat: Seat, why: str) -> None:
-    """Send this copy out of the call; a newer one stays."""
+    """Send this copy out of the call, unless another socket has taken its seat."""
     # Noted first: once the relay has let them go, everybody notes that they are lost.
-    await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=why)
-    if seat.node is not None:
+    goes = await database_sync_to_async(services.vacate)(seat=seat, why=why)
+    if goes and seat.node is not None:
         with suppress(RelayUnavailable):
             await relay().leave(room=str(seat.encounter_id), peer=str(seat.pk), epoch=seat.epoch, node=seat.node)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.policy import Role
@@ -48,9 +49,9 @@ def _leave_other_visits(holder: Seat, now: datetime) -> None:
     elsewhere = Presence.objects.filter(seat__user=holder.user_id, left_at=None).exclude(seat=holder)
     for one in elsewhere.select_related("seat__encounter"):
         seat, visit = one.seat, one.seat.encounter.appointment_id
-        _close(Presence.objects.filter(pk=one.pk), now, MOVED)
         # The seat goes to a copy that nobody is: every older one is out, wherever its socket is.
         Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1, turn=F("turn") + 1)
+        _close(Presence.objects.filter(pk=one.pk), now, MOVED)
         seat.refresh_from_db(fields=["epoch", "turn"])
         events.seat_taken(visit, seat.pk, seat.turn)
         events.visit_changed(visit)
@@ -89,11 +90,14 @@ def close_silent(now: datetime | None = None) -> int:
     closed = 0
     for one in list(silent):
         with transaction.atomic():
+            Seat.objects.select_for_update().get(pk=one.seat_id)  # first, as who takes the copy up does
             if not Presence.objects.filter(pk=one.pk, left_at=None, seen_at__lt=limit).update(
-                left_at=F("seen_at"), left_why=SILENT
+                left_at=Greatest("seen_at", "joined_at"), left_why=SILENT
             ):
                 continue  # it gave a sign in between
             closed += 1
+            # Nobody can take up what is being sent out.
+            Seat.objects.filter(pk=one.seat_id, epoch=one.epoch).update(epoch=F("epoch") + 1)
             events.visit_changed(one.seat.encounter.appointment_id)
             media.leave_on_commit(one.seat.encounter, one.seat_id, one.epoch)
     return closed

@@ -203,10 +203,23 @@ def set_media(*, seat: Seat, audio: bool, video: bool) -> None:
             events.visit_changed(seat.encounter.appointment_id)
 
 
-def leave(*, principal: Principal, seat: Seat) -> None:
-    """Note that the person left by their own will. The seat stays theirs."""
+def vacate(*, seat: Seat, why: str) -> bool:
+    """This copy of a person goes, unless another socket has taken their seat; whether it does.
+
+    The seat is then that of a copy that nobody is: who comes back cannot take up what is being sent out.
+    """
     with transaction.atomic():
-        presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LEFT)
+        if not Seat.objects.filter(pk=seat.pk, turn=seat.turn).update(epoch=F("epoch") + 1):
+            return False
+        presence.left(seat=seat.pk, epoch=seat.epoch, why=why)
+        return True
+
+
+def leave(*, principal: Principal, seat: Seat) -> None:
+    """Note that the person left by their own will, unless another socket has taken their seat, which stays theirs."""
+    with transaction.atomic():
+        if not vacate(seat=seat, why=presence.LEFT):
+            return
         record(
             "visit.leave",
             Audit.EXECUTE,
