@@ -3,28 +3,37 @@
 import base64
 import hashlib
 import hmac
-import time
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.principal import Principal
 from visits.booking.models import Appointment
+from visits.room.guests import VALID_AFTER_END
 from visits.room.services import open_to
 
 
 def servers_for(principal: Principal, visit: Appointment) -> list[dict[str, Any]]:
     """The W3C ``RTCIceServer`` list for who may be in the call now; empty for others, and where there is no server.
 
-    The password is good for as long as a session can last, and for this person in this visit. The server learns
-    neither from its name ("A REST API For Access To TURN Services", draft-uberti-behave-turn-rest-00).
+    The password is for this person in this visit, and good for as long as the visit may run late, at most until
+    their link or a session ends; a new socket brings a new one. The server learns neither from its name ("A REST
+    API For Access To TURN Services", draft-uberti-behave-turn-rest-00).
     """
     if not settings.TURN_URLS or not open_to(principal, visit):
         return []
     seat = salted_hmac("visits.room.turn", f"{visit.pk} {principal.key}", algorithm="sha256").hexdigest()[:24]
-    expires = int(time.time()) + settings.SESSION_COOKIE_AGE
+    expires = int(_until(principal, visit).timestamp())
     return [{"urls": settings.TURN_URLS, **credential(f"{expires}:{seat}", settings.TURN_SECRET)}]
+
+
+def _until(principal: Principal, visit: Appointment) -> datetime:
+    now = timezone.now()
+    ends = [max(visit.end, now) + VALID_AFTER_END, now + timedelta(seconds=settings.SESSION_COOKIE_AGE)]
+    return min([*ends, principal.link.expires_at] if principal.link else ends)
 
 
 def credential(username: str, secret: str) -> dict[str, str]:
