@@ -1,5 +1,6 @@
 """A room that its node does not take goes to another one; when all are full, the page is told so."""
 
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -7,8 +8,9 @@ from channels.db import database_sync_to_async
 from django.test import Client
 
 from accounts.models import AccessLink
+from tests.headless import eventually
 from tests.room.sockets import Page
-from visits.relay.client import RelayClient
+from visits.relay.client import Joined, RelayClient, SlotMids
 from visits.room import joining, nodes
 from visits.room.models import Encounter, RelayNode
 
@@ -60,6 +62,33 @@ async def test_a_node_that_has_just_become_full_hands_the_room_on(
         await page.join()
 
     assert await database_sync_to_async(nodes.node_of)(encounter.pk) == empty
+
+
+async def test_who_comes_while_one_joins_is_in_the_first_state(
+    start: Callable[..., object],
+    client: RelayClient,
+    page: Page,
+    staff_page: Callable[[], Page],
+    encounter: Encounter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start()
+    still = joining._is_still
+    async with staff_page() as clinician, page:
+        await clinician.join(connect=False)
+
+        async def the_other_connects(encounter_id: uuid.UUID, node: str) -> bool:
+            joined = next(message for message in clinician.heard if message["type"] == "joined")
+            slots = [SlotMids(**slot) for slot in joined["slots"]]
+            await clinician.person.connect(Joined(joined["sdp"], slots, joined["screen_mid"], {}, None))
+            await eventually(lambda: any(message["type"] == "slots" for message in page.heard))
+            return await still(encounter_id, node)
+
+        monkeypatch.setattr(joining, "_is_still", the_other_connects)
+        await page.ask()
+        await page.until("joined")
+
+        assert list((await page.until("state"))["slots"]) == ["0"]
 
 
 async def test_who_joined_where_the_room_is_no_more_joins_again(

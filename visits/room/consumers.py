@@ -235,13 +235,12 @@ class RoomConsumer(LiveConsumer):
             seat = await database_sync_to_async(services.copy_of)(
                 principal=self.who, visit=self.visit, epoch=message.fields["epoch"]
             )
-            news = await self._leg.news_of(seat)
+            await self._leg.take_up(seat)
             self.seat = await database_sync_to_async(services.resume)(principal=self.who, seat=seat)
         except services.NotOpen:
             raise Refused("not-open") from None
         except services.NotJoined:
             raise Refused("not-joined") from None
-        await self._leg.take_up(seat, news)
         await self.say("resumed", re=message.id, epoch=seat.epoch)
         self._is_in = True
         await self.send_state()

@@ -1,6 +1,7 @@
 """A copy of somebody enters the call: on the node that has the room, or on the one that gets it."""
 
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,8 +26,11 @@ class Entered:
     joined: Joined
 
 
-async def enter(seat: Seat, sdp: str) -> Entered:
-    """Have the copy of ``seat`` let in by a relay. Raises RelayUnavailable, RelayRefused, RelaysFull."""
+async def enter(seat: Seat, sdp: str, asking: Callable[[], None]) -> Entered:
+    """Have the copy of ``seat`` let in by a relay, and call ``asking`` before each that is asked.
+
+    Raises RelayUnavailable, RelayRefused, RelaysFull.
+    """
     room, peer, unless = str(seat.encounter_id), str(seat.pk), ""
     await watch().refresh()
     for _ in range(TRIES):
@@ -36,6 +40,7 @@ async def enter(seat: Seat, sdp: str) -> Entered:
             raise RelaysFull from None
         except nodes.NoNode:
             raise RelayUnavailable("no node") from None
+        asking()
         try:
             joined = await relay().join(room=room, peer=peer, epoch=seat.epoch, sdp=sdp, node=node)
         except RelayUnavailable:

@@ -31,6 +31,7 @@ class Leg:
         self._screen: str | None = None
         self._steps: dict[int, str] = {}  # of the pictures that this one sees
         self._watched: dict[str, str] = {}  # and of its own, by who sees it
+        self._has_view = False  # by an event of this copy: never older than what the relay answers
         self._ear = Ear(hear, broken)
         self._is_watching = False
 
@@ -39,28 +40,27 @@ class Leg:
         self._seat = seat
         with _in_the_protocols_words("relay-refused"):
             await self._listen(seat)
-            entered = await joining.enter(seat, sdp)
+            entered = await joining.enter(seat, sdp, self._ask_anew)
             seat.node = entered.node
-        self._slots, self._screen = entered.joined.view, entered.joined.screen
-        self._steps, self._watched = {}, {}
+        if not self._has_view:
+            self._slots, self._screen = entered.joined.view, entered.joined.screen
+            self._steps, self._watched = {}, {}
         return entered.joined
 
-    async def news_of(self, seat: Seat) -> list[RoomEvent]:
-        """What the relay tells of the room. Raises NotJoined when it has not this copy any more; Refused, Closed."""
+    async def take_up(self, seat: Seat) -> None:
+        """See what the copy sees. Raises NotJoined when the relay has not this copy any more; Refused, Closed."""
+        self._seat = seat
+        self._ask_anew()
         with _in_the_protocols_words("relay-refused"):
             await self._listen(seat)
             seat.node = await database_sync_to_async(nodes.node_of)(seat.encounter_id)
             news = await relay().news(room=str(seat.encounter_id), node=seat.node) if seat.node else []
-        if not any(one.kind != "view" and (one.peer, one.epoch) == (str(seat.pk), seat.epoch) for one in news):
+        if not any(self.is_own(event) and event.kind != "view" for event in news):
             await database_sync_to_async(presence.left)(seat=seat.pk, epoch=seat.epoch, why=presence.LOST)
             raise services.NotJoined
-        return news
-
-    async def take_up(self, seat: Seat, news: list[RoomEvent]) -> None:
-        """The copy is this socket's from now on; ``news`` are those of its room."""
-        self._seat = seat
         for event in news:
-            await self.note(event)
+            if not (self._has_view and event.kind == "view"):
+                await self.note(event)
 
     async def share(self, seat: Seat, *, on: bool) -> None:
         """Show the others the copy's screen, or no more. Raises Refused."""
@@ -82,6 +82,7 @@ class Leg:
             if self.is_own(event):
                 self._slots, self._screen = event.slots, event.screen
                 self._steps, self._watched = event.steps, event.watched
+                self._has_view = True
         elif event.kind == "away":
             self.away.add(event.peer)
         elif event.kind in {"connected", "back", "gone"}:
@@ -110,6 +111,9 @@ class Leg:
         if self._is_watching:
             watch().end()
         await self._ear.stop()
+
+    def _ask_anew(self) -> None:
+        self._has_view = False
 
     async def _listen(self, seat: Seat) -> None:
         await self._ear.listen(str(seat.encounter_id))
