@@ -77,6 +77,14 @@ class Page:
                 if message["type"] == kind and true(message):
                     return message
 
+    async def until_answer(self, number: int) -> dict[str, Any]:
+        """What answers this message."""
+        async with asyncio.timeout(10):
+            while (message := await self.next()) is not None:
+                if message.get("re") == number:
+                    return message
+        raise AssertionError(f"closed with {self.code} instead of an answer")
+
     async def until_closed(self) -> int:
         async with asyncio.timeout(10):
             while await self.next() is not None:

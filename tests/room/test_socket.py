@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AccessLink, Patient, Practitioner, User
+from accounts.models import AccessLink, AuditEvent, Patient, Practitioner, User
 from accounts.principal import Principal
 from tests import factories
 from tests.party import make_link
@@ -405,6 +405,26 @@ async def test_a_clinician_who_enters_another_visit_is_neither_seen_nor_heard_in
         await asyncio.wait_for(until(lambda: first.person.closed), 5)
         await patient.until("state", is_gone("clinician"))
         await second.until("state", is_here("clinician"))
+
+
+async def test_taking_a_seat_over_and_over_does_not_flood_the_trail(
+    relay: subprocess.Popen[str], encounter: Encounter, patient_page: Pages
+) -> None:
+    answers = []
+    async with patient_page() as first:
+        epoch = (await first.join())["epoch"]
+        for _ in range(2):
+            async with patient_page() as page:
+                for _ in range(consumers.TAKES // 2):
+                    number = await page.send("resume", epoch=epoch)
+                    answers.append(await page.until_answer(number))
+        async with patient_page() as page:
+            await page.ask()
+            assert (await page.until("error"))["code"] == "too-fast"
+
+    assert [answer["type"] for answer in answers[:-1]] == ["resumed"] * (consumers.TAKES - 1)
+    assert answers[-1]["code"] == "too-fast"
+    assert await AuditEvent.objects.filter(subtype__in=["visit.join", "visit.resume"]).acount() == consumers.TAKES
 
 
 # --- the end --------------------------------------------------------------------------------------

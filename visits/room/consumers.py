@@ -9,6 +9,7 @@ from channels.db import database_sync_to_async
 from django.db import DatabaseError
 from django.utils import timezone
 
+from accounts.limit import too_many
 from accounts.policy import Action
 from accounts.principal import Principal
 from accounts.scope import party_of, staff_of
@@ -53,6 +54,8 @@ MAX_EPOCH = 2**31 - 1
 # What browsers say to each other about keys: each message goes to five others.
 MOST_E2EE_BYTES = 8 * 1024
 E2EE_PER_SECOND, E2EE_BURST = 10, 40
+# Each time that a seat is taken is written on the audit trail; a page that is in trouble tries some twenty times.
+TAKES, TAKES_WITHIN = 30, 60  # of one person, on whatever sockets; seconds
 PICTURES = 6  # five people and a screen
 MAX_HEIGHT = 10_000  # pixels
 
@@ -205,6 +208,7 @@ class RoomConsumer(LiveConsumer):
     # --- what a client says -----------------------------------------------------------------
 
     async def on_join(self, message: Message) -> None:
+        await self._count_taking()
         wishes = {name: message.fields[name] for name in ("audio", "video", "e2ee")}
         try:
             seat = await database_sync_to_async(services.enter)(principal=self.who, visit=self.visit, **wishes)
@@ -231,6 +235,7 @@ class RoomConsumer(LiveConsumer):
         await self.send_state()
 
     async def on_resume(self, message: Message) -> None:
+        await self._count_taking()
         try:
             seat = await database_sync_to_async(services.copy_of)(
                 principal=self.who, visit=self.visit, epoch=message.fields["epoch"]
@@ -292,6 +297,11 @@ class RoomConsumer(LiveConsumer):
 
     async def on_stats(self, message: Message) -> None:
         self._recorder.tell(str(self._joined_seat().pk), message.fields, timezone.now())
+
+    async def _count_taking(self) -> None:
+        whose = f"seat:{self.visit.pk}:{self.who.key}"
+        if await database_sync_to_async(too_many)(whose, times=TAKES, seconds=TAKES_WITHIN):
+            raise Refused("too-fast")
 
     def _joined_seat(self) -> Seat:
         if self.seat is None:
