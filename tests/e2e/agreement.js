@@ -1,5 +1,5 @@
 // Pages that agree on keys over a line that loses, doubles, delays and reorders what they say, by a clock of its own.
-// `Agreement` is imported by who runs this.
+// `Agreement`, `ratchet` and `STEPS` are imported by who runs this.
 
 /** The same numbers for the same seed. */
 function dice(seed) {
@@ -99,6 +99,25 @@ class World {
   async agree(within = 60_000) {
     for (const end = this.now + within; this.now < end && !this.agreed; ) await this.run(50);
     return this.agreed;
+  }
+
+  /** Whether who has these keys opens what is sealed with `sends`: by that key, or by one that it is a step of. */
+  async opens(keys, {kid, key}) {
+    for (let start = kid; ; start -= 1n) {
+      if (keys.has(start) && (await this.steps(keys.get(start)))[Number(kid - start)] === key) return true;
+      if (start % BigInt(STEPS) === 0n) return false;
+    }
+  }
+
+  /** All that can be made of some keys, by going on from each as far as that goes. */
+  async reach(keys) {
+    return new Set((await Promise.all([...keys].map((key) => this.steps(key)))).flat());
+  }
+
+  async steps(key) {
+    const steps = [key];
+    while (steps.length < STEPS) steps.push([...(await ratchet(Uint8Array.from(steps.at(-1).split(","))))].join());
+    return steps;
   }
 
   words(seat) {

@@ -13,8 +13,10 @@ WORLD = (Path(__file__).parent / "agreement.js").read_text()
 
 STAGE = (
     """async () => {
-  const {Agreement, OLD_KEYS_FOR, STALLED_AFTER, SWITCH_WITHIN} = await import("/static/js/room/e2ee/agreement.js");
+  const agreement = await import("/static/js/room/e2ee/agreement.js");
+  const {Agreement, DETOUR, HANGS_AFTER, OLD_KEYS_FOR, STALLED_AFTER, SWITCH_WITHIN} = agreement;
   const {Round} = await import("/static/js/room/e2ee/round.js");
+  const {ratchet, STEPS} = await import("/static/js/room/e2ee/sframe.js");
   const {Identity, base64, digest, pageOf} = await import("/static/js/room/e2ee/identity.js");
   const changed = (letter, how) => {
     const value = JSON.parse(letter.text);
@@ -247,13 +249,50 @@ def test_who_left_cannot_read_on(page: Page) -> None:
             await world.agree();
             await world.run(5000);
             const later = [...world.people.values()].flatMap(({used}, i) => used.slice(before[i]));
-            outcome.push([later.length >= 2, later.some((key) => gone.ever.has(key))]);
+            const reach = await world.reach(gone.ever);
+            outcome.push([later.length >= 2, later.some((key) => reach.has(key))]);
           }
           return outcome;
         }""",
         )
         == [[True, False]] * 2
     )
+
+
+def test_who_leaves_while_the_others_go_without_them_cannot_read_on(page: Page) -> None:
+    """The round stays the same then, but the key that they could follow does not."""
+    is_detour, agreed, later, reads = play(
+        page,
+        """async () => {
+          const world = new World(32, {loss: 0});
+          await world.enter("a", "b");
+          await world.agree();
+          await world.run(OLD_KEYS_FOR);
+          world.mangle = (letter) => (letter.to.seat === "b" || letter.from === "b" ? null : letter);
+          world.people.set("c", await world.open("c"));
+          await world.meet("a", "c");
+          const a = world.people.get("a");
+          let told = null;
+          const post = world.post.bind(world);
+          world.post = (person, text) => {
+            if (person === a) told = JSON.parse(text);
+            post(person, text);
+          };
+          await world.run(HANGS_AFTER + DETOUR / 2);
+          const isDetour = Object.keys(told.has).join() === "c";
+          world.mangle = (letter) => letter;
+          const gone = await world.leave("b");
+          const before = [...world.people.values()].map(({used}) => used.length);
+          const agreed = await world.agree();
+          await world.run(5000);
+          const reach = await world.reach(gone.ever);
+          const later = a.used.slice(before[0]);
+          return [isDetour, agreed, later.length, reach.has(a.sends.key)];
+        }""",
+    )
+
+    assert (is_detour, agreed, reads) == (True, True, False)
+    assert later >= 1
 
 
 def test_who_came_cannot_read_back(page: Page) -> None:
@@ -265,7 +304,9 @@ def test_who_came_cannot_read_back(page: Page) -> None:
           await world.agree();
           const earlier = [...world.people.values()].flatMap(({used}) => used);
           const late = await world.enter("c");
-          return [await world.agree(), late.ever.size >= 2, earlier.some((key) => late.ever.has(key))];
+          const agreed = await world.agree();
+          const reach = await world.reach(late.ever);
+          return [agreed, late.ever.size >= 2, earlier.some((key) => reach.has(key))];
         }""",
     ) == [True, True, False]
 
@@ -336,6 +377,83 @@ def test_somebody_who_hangs_from_the_beginning_does_not_keep_the_others_apart(pa
     assert outcome == [[True, True, False], ["broken", False], True]
 
 
+@pytest.mark.parametrize(("others", "loss"), [(["a"], 0), (["a"], 0.3), (["a", "d"], 0), (["a", "d"], 0.3)])
+def test_somebody_joins_while_another_is_without_a_socket(page: Page, others: list[str], loss: float) -> None:
+    """The newcomer has never heard of who is silent. Those go on seeing the others, who find the newcomer."""
+    outcome = play(
+        page,
+        f"""async () => {{
+          const outcome = [];
+          for (const seed of [28, 29, 30]) {{
+            const [others, world] = [{others}, new World(seed, {{loss: {loss}}})];
+            await world.enter(...others, "b");
+            await world.agree();
+            await world.run(OLD_KEYS_FOR);
+            const all = () => [...world.people.values()];
+            const earlier = all().flatMap(({{used}}) => used);
+            world.mangle = (letter) => (letter.to.seat === "b" || letter.from === "b" ? null : letter);
+            const c = await world.open("c");
+            world.people.set("c", c);
+            await world.meet(...others, "c");
+            const b = world.people.get("b");
+            const rest = others.map((seat) => world.people.get(seat));
+            const see = async (one, other) => other.sends !== null && (await world.opens(one.keys, other.sends));
+            let [stays, found] = [true, null];
+            const start = world.now;
+            while (world.now < start + 20_000) {{
+              await world.run(50);
+              for (const each of rest) stays &&= (await see(b, each)) && (await see(each, b));
+              const pairs = rest.flatMap((each) => [see(each, c), see(c, each)]);
+              if ((await Promise.all(pairs)).every(Boolean)) found ??= world.now - start;
+              else if (found !== null) stays = false;
+            }}
+            world.mangle = (letter) => letter;
+            await world.meet();
+            const agreed = await world.agree();
+            const reach = await world.reach(c.ever);
+            const before = all().map(({{used}}) => used.length);
+            await world.leave("c");
+            const again = (await world.agree()) && (await world.run(5000), true);
+            const later = all().flatMap(({{used}}, i) => used.slice(before[i]));
+            outcome.push([
+              stays,
+              found !== null && found <= HANGS_AFTER + DETOUR,
+              agreed,
+              earlier.some((key) => reach.has(key)),
+              again && later.length >= 2,
+              later.some((key) => reach.has(key)),
+            ]);
+          }}
+          return outcome;
+        }}""",
+    )
+
+    assert outcome == [[True, True, True, False, True, False]] * 3
+
+
+def test_steps_of_a_key_end_in_a_fresh_one(page: Page) -> None:
+    """More people may come than a key has steps, without anybody leaving: no number is used twice."""
+    assert play(
+        page,
+        """async () => {
+          const world = new World(31, {loss: 0, delay: 0});
+          await world.enter("a");
+          const a = world.people.get("a");
+          const kids = [];
+          for (let i = 0; i < 12; i += 1) {
+            await world.enter("bcdefghijklm"[i]);
+            await world.run(1000);
+            await world.meet();
+            kids.push(a.sends.kid);
+          }
+          await world.leave("m");
+          const agreed = await world.agree();
+          kids.push(a.sends.kid);
+          return [agreed, new Set(a.used).size === a.used.length, kids.every((kid, i) => i === 0 || kid > kids[i - 1])];
+        }""",
+    ) == [True, True, True]
+
+
 # --- somebody in the middle ------------------------------------------------------------------------
 
 
@@ -400,7 +518,7 @@ def test_nobody_shows_their_number_before_all_have_committed(page: Page) -> None
         # Another commitment, once the number of the other is out.
         "if (value.reveal) value.commit = 'B'.repeat(43)",
         # A key for frames that the sender did not seal.
-        "for (const sealed of Object.values(value.keys)) sealed.box = 'C'.repeat(59)",
+        "for (const sealed of Object.values(value.keys)) sealed.box = 'C'.repeat(80)",
         # One that was sealed for another number.
         "for (const sealed of Object.values(value.keys)) sealed.generation += 1",
     ],
@@ -534,21 +652,26 @@ def test_a_flood_is_bounded(page: Page) -> None:
 
 def test_a_server_that_plays_with_the_people_ends_in_broken(page: Page) -> None:
     """Each round is a new chance for a liar, so their number is bounded; then nothing is sent any more."""
-    mode, sends = play(
+    mode, sends, used = play(
         page,
         """async () => {
           const world = new World(26, {loss: 0, delay: 0});
           await world.enter("a");
           const a = world.people.get("a");
+          await world.run(OLD_KEYS_FOR);
           for (let i = 0; i < 300; i += 1) {
             world.epoch += 1;
             const page = await pageOf(`page ${i}`);
-            const said = {version: 1, number: i, asks: false, language: "en", reveal: null, has: {}, got: {}, keys: {}};
+            const said = {version: 2, number: i, asks: false, language: "en", reveal: null, has: {}, got: {}, keys: {}};
             await a.agreement.meet("a", ["b"]);
             await a.agreement.hear("b", world.epoch, JSON.stringify({...said, page, round: page, commit: page}));
+            await world.run(i < 250 ? 50 : OLD_KEYS_FOR);
           }
-          return [a.state.mode, a.sends.key];
+          await world.run(OLD_KEYS_FOR);
+          const keys = a.used.filter((key) => key !== null);
+          return [a.state.mode, a.sends.key, keys.length - new Set(keys).size];
         }""",
     )
 
     assert (mode, sends) == ("broken", None)
+    assert used == 0, "no key begins to count anew"

@@ -1,5 +1,6 @@
 """SFrame (RFC 9605) in the browsers that people have: the official vectors, replays, and the worker on real frames."""
 
+import hmac
 import json
 from pathlib import Path
 from typing import Any
@@ -255,3 +256,110 @@ def test_a_frame_that_comes_again_is_dropped(page: Any) -> None:
     )
 
     assert (opened, replayed, sees) == (True, True, True)
+
+
+def test_a_receiver_follows_the_steps_of_a_key_and_no_further(page: Any) -> None:
+    """On from where it was told, never back, and never into the next key, whatever a frame says."""
+    steps = in_loop(
+        page,
+        """async () => {
+          const {ratchet, STEPS} = await import("/static/js/room/e2ee/sframe.js");
+          const keys = [KEY];
+          while (keys.length <= STEPS) keys.push(await ratchet(keys.at(-1)));
+          const first = 80n * BigInt(STEPS);
+          const [out, into] = [worker(URL_OF), worker(URL_OF)];
+          for (const each of [out, into]) each.postMessage({type: "mode", mode: "on"});
+          const send = (step) => out.postMessage({type: "send", kid: first + BigInt(step), key: keys[step]});
+          const told = (step) => ({kid: first + BigInt(step), key: keys[step]});
+          into.postMessage({type: "receive", ...told(2)});
+          const line = await connect(out, into);
+          const steps = {};
+          for (const step of [2, 3, 7, STEPS - 1]) {
+            send(step);
+            await wait(300);
+            steps[step] = [await grows(into, "opened"), await line.sees()];
+          }
+          for (const step of [1, STEPS]) {
+            send(step);
+            steps[step] = [await grows(into, "noKey"), await stands(into, "opened")];
+          }
+          send(4);
+          await grows(into, "opened");
+          into.postMessage({type: "receive", ...told(5)});
+          into.postMessage({type: "forget", kid: told(2).kid});
+          steps["forgotten"] = [await grows(into, "noKey"), await stands(into, "opened")];
+          send(6);
+          steps["kept"] = [await grows(into, "opened"), await line.sees(), (await counts(into)).forged];
+          line.close(); out.terminate(); into.terminate();
+          return steps;
+        }""",
+    )
+
+    assert steps == {
+        **{str(step): [True, True] for step in (1, 2, 3, 7, 15, 16)},
+        "forgotten": [True, True],
+        "kept": [True, True, 0],
+    }
+
+
+def test_a_frame_that_comes_again_is_dropped_whatever_is_told_of_its_key(page: Any) -> None:
+    """A receiver that followed by itself is told of that very step later, and does not take it for another key."""
+    opened, replayed = in_loop(
+        page,
+        """async () => {
+          const {ratchet} = await import("/static/js/room/e2ee/sframe.js");
+          const next = await ratchet(KEY);
+          const [first, second, into] = [worker(URL_OF), worker(URL_OF), worker(URL_OF)];
+          for (const each of [first, second, into]) each.postMessage({type: "mode", mode: "on"});
+          for (const each of [first, second]) each.postMessage({type: "send", kid: 33n, key: next});
+          into.postMessage({type: "receive", kid: 32n, key: KEY});
+          const one = await connect(first, into);
+          const opened = await grows(into, "opened", 60);
+          one.close();
+          into.postMessage({type: "receive", kid: 33n, key: next});
+          into.postMessage({type: "forget", kid: 32n});
+          const two = await connect(second, into);
+          const replayed = await grows(into, "replayed", 20);
+          two.close();
+          for (const each of [first, second, into]) each.terminate();
+          return [opened, replayed];
+        }""",
+    )
+
+    assert (opened, replayed) == (True, True)
+
+
+def test_a_key_is_not_taken_into_use_twice(page: Any) -> None:
+    """Its counter would begin anew, and two frames be sealed with one nonce. Nothing is sealed any more then."""
+    error, stands = in_loop(
+        page,
+        """async () => {
+          const [out, into] = [worker(URL_OF), worker(URL_OF)];
+          for (const each of [out, into]) each.postMessage({type: "mode", mode: "on"});
+          out.postMessage({type: "send", kid: 40n, key: KEY});
+          const line = await connect(out, into);
+          await grows(out, "sealed");
+          const failed = new Promise((done) => {
+            out.addEventListener("message", ({data}) => data.type === "error" && done(true));
+          });
+          for (const [kid, key] of [[41n, KEY.map((byte) => byte ^ 1)], [null, null], [40n, KEY]]) {
+            out.postMessage({type: "send", kid, key});
+          }
+          const result = [await failed, await stands(out, "sealed")];
+          line.close(); out.terminate(); into.terminate();
+          return result;
+        }""",
+    )
+
+    assert (error, stands) == (True, True)
+
+
+def test_a_step_is_what_the_rfc_says(page: Any) -> None:
+    """§5.1, against HKDF by hand."""
+    key = bytes(range(32))
+    secret = hmac.digest(b"", key, "sha256")
+    expected = hmac.digest(secret, b"SFrame 1.0 Ratchet\x01", "sha256")
+
+    got = page.evaluate(f"async (key) => [...await (await {SFRAME}).ratchet(Uint8Array.from(key))]", list(key))
+
+    assert bytes(got) == expected

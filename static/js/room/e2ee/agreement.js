@@ -6,12 +6,14 @@
  * matter what is lost, doubled, late or out of order, and nothing has to be remembered but the last snapshot of each.
  *
  * Keys: a page makes a new one for its frames whenever the people change, and seals it for each of them with the secret
- * of the pair: of this round, or, so that a round that hangs delays nobody, of an earlier one in which both were. It
- * seals frames with the new key when all have it, or after SWITCH_WITHIN: at once when that is right, later when
- * somebody's socket is slow, and in any case soon when somebody left who has the old one.
+ * of the pair: of this round, or, so that a round that hangs delays nobody, of an earlier one in which both were. When
+ * somebody came it is the last one moved on a step (RFC 9605 §5.1), which who has that can do, too, so it is in use at
+ * once. When somebody left it is a fresh one, in use when all have it, or after SWITCH_WITHIN: at once when that is
+ * right, later when somebody's socket is slow, and in any case soon when somebody left who has the old one.
  *
- * Where a round hangs on somebody, and others who did their part share no secret yet, these make a *detour*: for a moment
- * a round without who hangs, which gives them one. It takes longer than they stay in the whole round, so they meet in it.
+ * Where a round hangs on somebody, or nothing is heard of them, and others who did their part share no secret yet, these
+ * make a *detour*: for a moment a round without who hangs, which gives them one. It takes longer than they stay in the
+ * whole round, so they meet in it.
  *
  * What it does to the frames it says by `act`: {type: "send", kid, key} (key null: nothing), {type: "receive", kid, key}
  * and {type: "forget", kid}. Its own state it says by `change`: {mode, places, reason, languages}.
@@ -19,13 +21,14 @@
 
 import {bytes, Identity} from "./identity.js";
 import {Round, roundId} from "./round.js";
+import {ratchet, STEPS} from "./sframe.js";
 
-const VERSION = 1;
+const VERSION = 2;
 export const SWITCH_WITHIN = 2000;
 export const OLD_KEYS_FOR = 10_000; // frames that are on the way, and people who are back soon
 export const STALLED_AFTER = 15_000;
 export const HANGS_AFTER = 5000;
-const DETOUR = 7000;
+export const DETOUR = 7000;
 const LEAST_GAP = 30; // ms between two snapshots, which the server takes at 10 a second with bursts of 40
 const BURST = 20;
 const REFILL = 150; // ms
@@ -36,7 +39,7 @@ const MOST_PEOPLE = 16;
 const MOST_ROUNDS = 256; // each is one chance in 2^32 for a liar; far more than people come and go in a visit
 const MOST_WAITING = 64;
 const MOST_KEYS = 0xffff;
-const KEY_BYTES = 16;
+const KEY_BYTES = 32;
 
 export class Agreement {
   #identity;
@@ -48,11 +51,14 @@ export class Agreement {
 
   #seat = null;
   #here = new Set(); // the seats of the others
-  #heard = new Map(); // seat → {epoch, snapshot}
+  #heard = new Map(); // seat → {epoch, snapshot, at}
   #rounds = new Map(); // id → Round; none is ever forgotten, or its commitments could be made anew
   #round = null;
-  #whole = {all: "", since: 0, without: new Set()}; // who would make the round, and the pages missing during a detour
-  #key = null; // our newest: {generation, kid, data, round, at, boxes}
+  // Who would make the round, how far it is, since when it stands still, and the pages missing during a detour.
+  #whole = {all: "", progress: 0, since: 0, without: new Set()};
+  // Our newest: {generation, kid, data, round, readers, at, boxes}. The low bits of the generation are the step; `readers`
+  // are the pages that may have it.
+  #key = null;
   #active = null; // ours in use
   #newSince = null; // when a newer one than that was first made: by then the others begin to forget the one in use
   #leftAt = null; // when somebody left who has the one in use
@@ -135,7 +141,7 @@ export class Agreement {
       this.refused.stale += 1;
       return;
     }
-    this.#heard.set(from, {epoch, snapshot});
+    this.#heard.set(from, {epoch, snapshot, at: this.#now()});
     this.#asked ||= snapshot.asks;
   }
 
@@ -159,15 +165,19 @@ export class Agreement {
   // --- the pass over all that is known: run after everything that happens ---------------------------
 
   async #settle() {
-    if (this.#seat !== null && !this.#exhausted) {
-      await this.#gather();
+    if (this.#isIn) await this.#gather();
+    if (this.#isIn) {
       await this.#advance();
       await this.#takeKeys();
       this.#switchKey();
     }
     this.#fade();
-    if (this.#seat !== null && !this.#exhausted) await this.#speak();
+    if (this.#isIn) await this.#speak();
     this.#tell();
+  }
+
+  get #isIn() {
+    return this.#seat !== null && !this.#exhausted;
   }
 
   /** The round of those who are here now, and a key for it. */
@@ -177,32 +187,43 @@ export class Agreement {
     const all = [...pages, {seat: this.#seat, page: this.#identity.page}].sort((a, b) => (a.seat < b.seat ? -1 : 1));
     const without = this.#hangsOn(all);
     const members = all.filter(({page}) => !without.has(page));
-    if (this.#round && JSON.stringify(members) === JSON.stringify(this.#round.members)) return;
+    const here = new Set(all.map(({page}) => page));
+    const isSame = this.#round && JSON.stringify(members) === JSON.stringify(this.#round.members);
+    if (isGone(this.#active, here)) this.#leftAt ??= this.#now();
+    // Who was left out for now can be the one who leaves: the same round then, but not with the same key.
+    if (isSame && !isGone(this.#key, here)) return;
     const id = await roundId(members);
     if (this.#rounds.size >= MOST_ROUNDS && !this.#rounds.has(id)) return this.#giveUp();
     if (!this.#rounds.has(id)) this.#rounds.set(id, await Round.make(this.#identity, this.#seat, members));
     this.#round = this.#rounds.get(id);
-    this.#makeKey();
+    await this.#makeKey(here);
   }
 
   /** The pages to go without for now. */
   #hangsOn(members) {
     const [all, now, whole] = [JSON.stringify(members), this.#now(), this.#whole];
-    const isSame = whole.all === all;
     const isDetour = whole.without.size > 0;
+    const reached = () => this.#others.reduce((sum, {seat}) => sum + this.#round.progress(seat), 0);
+    const progress = isDetour ? whole.progress : reached();
+    const isSame = whole.all === all && whole.progress === progress;
     if (isSame && now - whole.since <= (isDetour ? DETOUR : HANGS_AFTER)) return whole.without;
-    this.#whole = {all, since: now, without: isSame && !isDetour ? this.#lacking() : new Set()};
+    const hangs = isSame && !isDetour;
+    this.#whole = {all, progress, since: now, without: hangs ? this.#lacking() : new Set()};
     return this.#whole.without;
   }
 
-  /** Who does less than others for the round to come about, if one of these shares no secret with us. */
+  /**
+   * Who does less than others for the round to come about, if one of these shares no secret with us. First those who
+   * say nothing at all: a newcomer has never heard of them, and is in the round without them already.
+   */
   #lacking() {
     const round = this.#round;
     if (round.words || round.broken) return new Set();
+    const isSilent = ({seat}) => round.progress(seat) === 0 && this.#heard.get(seat).at < this.#whole.since;
     const most = Math.max(...this.#others.map(({seat}) => round.progress(seat)));
-    const isThere = ({seat}) => round.progress(seat) === most;
-    const isNeeded = this.#others.some((member) => isThere(member) && !this.#secretWith(member.page));
-    return new Set(isNeeded ? this.#others.filter((member) => !isThere(member)).map(({page}) => page) : []);
+    const isBehind = this.#others.some(isSilent) ? isSilent : ({seat}) => round.progress(seat) < most;
+    const isNeeded = this.#others.some((member) => !isBehind(member) && !this.#secretWith(member.page));
+    return new Set(isNeeded ? this.#others.filter(isBehind).map(({page}) => page) : []);
   }
 
   /** The newest round that gave us a secret with that page. */
@@ -210,14 +231,20 @@ export class Agreement {
     return [...this.#rounds.values()].reverse().find((each) => each.words && !each.broken && each.has(page));
   }
 
-  #makeKey() {
-    const generation = (this.#key?.generation ?? 0) + 1;
+  /**
+   * A fresh key where somebody who can have the last one is gone. Else that one moved on a step: who has it makes the
+   * next by themselves, and who came cannot make the last.
+   */
+  async #makeKey(here) {
+    const last = this.#key;
+    const isStep = last !== null && !isGone(last, here) && (last.generation + 1) % STEPS !== 0;
+    const generation = isStep ? last.generation + 1 : ((last?.generation ?? 0) | (STEPS - 1)) + 1;
     if (generation > MOST_KEYS) return this.#giveUp();
-    const data = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+    const data = isStep ? await ratchet(last.data) : crypto.getRandomValues(new Uint8Array(KEY_BYTES));
     const kid = keyId(this.#identity.page, generation);
-    this.#key = {generation, kid, data, round: this.#round, at: this.#now(), boxes: new Map()};
+    const readers = new Set([...(isStep ? last.readers : []), ...this.#round.members.map(({page}) => page)]);
+    this.#key = {generation, kid, data, round: this.#round, readers, at: this.#now(), boxes: new Map()};
     this.#newSince ??= this.#now();
-    if (this.#active?.round.members.some(({page}) => !this.#round.has(page))) this.#leftAt ??= this.#now();
     const tags = this.#round.members.map(({page}) => keyId(page, 0));
     if (new Set(tags).size < tags.length) this.#round.broken ||= "key ids collide";
   }
@@ -265,7 +292,8 @@ export class Agreement {
   #switchKey() {
     const [key, active] = [this.#key, this.#active];
     if (key === active) return;
-    const isWaited = this.#others.some(({seat}) => !this.#hasOurs(seat));
+    const isStep = active !== null && freshOf(key.generation) === freshOf(active.generation); // they have it all
+    const isWaited = !isStep && this.#others.some(({seat}) => !this.#hasOurs(seat));
     const isForgotten = this.#now() - this.#newSince > OLD_KEYS_FOR / 2; // soon, by who has a newer one
     const isLate = this.#now() - (this.#leftAt ?? key.at) > SWITCH_WITHIN;
     // Who came has no use for a new key before the round is through, and the others may not have it yet.
@@ -391,9 +419,19 @@ export class Agreement {
     if (this.#seat === null || this.#round === null) return "agreeing";
     if (this.#here.size === 0) return "alone";
     if (this.#round.broken) return "broken";
-    const isDone = this.#active?.round === this.#round && [...this.#here].every((seat) => this.#haveTheirs(seat));
+    const isDone = this.#active === this.#key && [...this.#here].every((seat) => this.#haveTheirs(seat));
     return isDone ? "on" : "agreeing";
   }
+}
+
+/** Whether somebody who can have this key is not here any more. */
+function isGone(key, here) {
+  return key !== null && [...key.readers].some((page) => !here.has(page));
+}
+
+/** Which fresh key a generation is a step of. */
+function freshOf(generation) {
+  return Math.floor(generation / STEPS);
 }
 
 /** 32 bits of the page's name and 16 of the key's number: six bytes in each frame. */
@@ -411,7 +449,7 @@ const isMap = (value, check) =>
   isObject(value) && Object.keys(value).length <= MOST_PEOPLE && Object.entries(value).every(([seat, each]) => isText(seat) && check(each));
 const isReveal = (value) => isObject(value) && /^[\w-]{87}$/.test(value.key) && isHash(value.nonce);
 const isSealed = (value) =>
-  isObject(value) && isHash(value.by) && isHash(value.round) && isNumber(value.generation, MOST_KEYS) && /^[\w-]{59}$/.test(value.box);
+  isObject(value) && isHash(value.by) && isHash(value.round) && isNumber(value.generation, MOST_KEYS) && /^[\w-]{80}$/.test(value.box);
 
 function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);

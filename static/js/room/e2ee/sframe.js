@@ -8,9 +8,11 @@
 export const AES_128_GCM_SHA256_128 = 4;
 export const AES_256_GCM_SHA512_128 = 5;
 const SUITES = {
-  [AES_128_GCM_SHA256_128]: {hash: "SHA-256", keyBytes: 16},
-  [AES_256_GCM_SHA512_128]: {hash: "SHA-512", keyBytes: 32},
+  [AES_128_GCM_SHA256_128]: {hash: "SHA-256", hashBytes: 32, keyBytes: 16},
+  [AES_256_GCM_SHA512_128]: {hash: "SHA-512", hashBytes: 64, keyBytes: 32},
 };
+/** §5.1: a key can be moved on this many times, less one; the low bits of its KID say how often it was. */
+export const STEPS = 16;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const {subtle} = globalThis.crypto;
@@ -44,6 +46,14 @@ export async function derive(baseKey, kid, suite = AES_128_GCM_SHA256_128) {
   };
   const [key, salt] = await Promise.all([expand("key", keyBytes), expand("salt", NONCE_BYTES)]);
   return {key, salt};
+}
+
+/** §5.1: the base key of the next step. Nobody comes back from it to this one. */
+export async function ratchet(baseKey, suite = AES_128_GCM_SHA256_128) {
+  const {hash, hashBytes} = SUITES[suite];
+  const secret = await subtle.importKey("raw", baseKey, "HKDF", false, ["deriveBits"]);
+  const info = new TextEncoder().encode("SFrame 1.0 Ratchet");
+  return new Uint8Array(await subtle.deriveBits({name: "HKDF", hash, salt: new Uint8Array(), info}, secret, 8 * hashBytes));
 }
 
 /** One KID's cipher. Whoever seals must never use a CTR twice. */

@@ -10,12 +10,12 @@
  */
 
 import {ReplayWindow} from "./replay.js";
-import {Cipher, decodeHeader, joined} from "./sframe.js";
+import {Cipher, decodeHeader, joined, ratchet, STEPS} from "./sframe.js";
 
 const KEY_FRAME_CLEAR = 10;
 const DELTA_FRAME_CLEAR = 3;
 const TAG = 16;
-const WINDOWS = 256;
+const WINDOWS = 256 * STEPS;
 const KINDS = {audio: Uint8Array.of(1), video: Uint8Array.of(2)};
 
 const counts = {sealed: 0, opened: 0, passed: 0, closed: 0, noKey: 0, replayed: 0, forged: 0, malformed: 0};
@@ -23,7 +23,8 @@ const spent = {seal: 0, open: 0, longest: 0}; // ms
 
 let mode = "closed"; // or "on", "off"
 let sender = null; // {cipher, ctr}: one counter for all streams and layers, so that no nonce is used twice
-const receivers = new Map(); // kid → Cipher
+const used = new Set(); // kids sealed with: none comes again, or its counter would begin anew
+const receivers = new Map(); // kid as told → Map of kid → Cipher: that one, and the steps that follow from it
 const windows = new Map(); // kid → ReplayWindow; outlives its key, so that one that comes back brings no replays
 const seen = new Map(); // name of a sender → frames that came from it, for guard.js
 const transformers = {send: new Set(), receive: new Set()};
@@ -37,13 +38,15 @@ const orders = {
   },
   send: async ({kid, key}) => {
     const waited = sender === null;
+    if (key && used.has(kid)) throw new Error("this key has been in use");
+    used.add(kid);
     sender = key && {cipher: await Cipher.make(key, kid), ctr: 0n};
     if (waited && sender) askKeyFrames("send");
   },
   receive: async ({kid, key}) => {
-    receivers.set(kid, await Cipher.make(key, kid));
-    if (!windows.has(kid)) windows.set(kid, new ReplayWindow());
-    for (const old of windows.keys()) if (windows.size > WINDOWS && !receivers.has(old)) windows.delete(old);
+    receivers.set(kid, await ladder(kid, key));
+    for (const step of receivers.get(kid).keys()) if (!windows.has(step)) windows.set(step, new ReplayWindow());
+    for (const old of windows.keys()) if (windows.size > WINDOWS && !receiver(old)) windows.delete(old);
     askKeyFrames("receive");
   },
   forget: ({kid}) => receivers.delete(kid),
@@ -57,6 +60,24 @@ onmessage = ({data}) => {
     postMessage({type: "error", text: String(error)});
   });
 };
+
+/**
+ * The ciphers of all steps that a sender may move on to, at once: so they can do it without a message, and no KID in a
+ * frame makes us derive anything.
+ */
+async function ladder(kid, key) {
+  const ciphers = [];
+  for (let step = kid, base = key; ; step += 1n, base = await ratchet(base)) {
+    ciphers.push(Cipher.make(base, step));
+    if ((step + 1n) % BigInt(STEPS) === 0n) break;
+  }
+  return new Map((await Promise.all(ciphers)).map((cipher) => [cipher.kid, cipher]));
+}
+
+function receiver(kid) {
+  for (const ciphers of receivers.values()) if (ciphers.has(kid)) return ciphers.get(kid);
+  return null;
+}
 
 // --- frames ---------------------------------------------------------------------------------------
 
@@ -110,7 +131,7 @@ async function open(data, kind, state) {
   const clear = clearBytes(data, kind);
   const body = data.subarray(Math.min(clear, data.length));
   const header = decodeHeader(body);
-  const cipher = header && receivers.get(header.kid);
+  const cipher = header && receiver(header.kid);
   // When encryption ends, sealed frames are on the way still: a decoder must not get them as they are.
   if (!cipher && mode === "off") return pass();
   if (!header || body.length < header.length + TAG) return drop("malformed");
