@@ -236,6 +236,34 @@ def test_sealed_frames_are_opened_still_when_encryption_has_just_ended(page: Any
     assert (opened, sees, passed) == (True, True, 0)
 
 
+def test_a_picture_comes_at_once_with_a_key_that_is_told_before_it_is_used(page: Any) -> None:
+    """Whole pictures that a page gets meanwhile are sealed with another one, so it has none to go on from."""
+    dropped, opened, shown = in_loop(
+        page,
+        """async () => {
+          const [out, into] = [worker(URL_OF), worker(URL_OF)];
+          for (const each of [out, into]) each.postMessage({type: "mode", mode: "on"});
+          const key = (kid) => ({kid, key: KEY.map((byte) => byte ^ Number(kid))});
+          out.postMessage({type: "send", ...key(16n)});
+          into.postMessage({type: "receive", ...key(16n)});
+          const line = await connect(out, into);
+          await line.sees();
+          out.postMessage({type: "send", ...key(32n)});
+          const dropped = await grows(into, "noKey", 20);
+          into.postMessage({type: "receive", ...key(48n)});
+          await wait(500);
+          const before = await line.decoded();
+          out.postMessage({type: "send", ...key(48n)});
+          const opened = await grows(into, "opened", 60);
+          const shown = (await line.decoded()) > before;
+          line.close(); out.terminate(); into.terminate();
+          return [dropped, opened, shown];
+        }""",
+    )
+
+    assert (dropped, opened, shown) == (True, True, True)
+
+
 def test_a_frame_that_comes_again_is_dropped(page: Any) -> None:
     """As a relay could send it: the counters of a second line are those that the first has used up."""
     opened, replayed, sees = in_loop(

@@ -27,27 +27,27 @@ const used = new Set(); // kids sealed with: none comes again, or its counter wo
 const receivers = new Map(); // kid as told → Map of kid → Cipher: that one, and the steps that follow from it
 const windows = new Map(); // kid → ReplayWindow; outlives its key, so that one that comes back brings no replays
 const seen = new Map(); // name of a sender → frames that came from it, for guard.js
-const transformers = {send: new Set(), receive: new Set()};
+const cameras = new Set(); // the transformers of what pictures are sent
 
 // --- what the page tells --------------------------------------------------------------------------
 
 const orders = {
   mode: (order) => {
+    if (mode === order.mode) return;
     mode = order.mode;
-    askKeyFrames("send");
+    beginPictures();
   },
   send: async ({kid, key}) => {
     const waited = sender === null;
     if (key && used.has(kid)) throw new Error("this key has been in use");
     used.add(kid);
     sender = key && {cipher: await Cipher.make(key, kid), ctr: 0n};
-    if (waited && sender) askKeyFrames("send");
+    if (waited && sender) beginPictures();
   },
   receive: async ({kid, key}) => {
     receivers.set(kid, await ladder(kid, key));
     for (const step of receivers.get(kid).keys()) if (!windows.has(step)) windows.set(step, new ReplayWindow());
     for (const old of windows.keys()) if (windows.size > WINDOWS && !receiver(old)) windows.delete(old);
-    askKeyFrames("receive");
   },
   forget: ({kid}) => receivers.delete(kid),
   counts: ({id}) => postMessage({type: "counts", id, counts: {...counts}, spent: {...spent}, keys: receivers.size, seen: Object.fromEntries(seen)}),
@@ -83,8 +83,8 @@ function receiver(kid) {
 
 onrtctransform = ({transformer}) => {
   const {role, kind, name} = transformer.options;
-  const state = {transformer, lacking: false};
-  if (kind === "video") transformers[role].add(state);
+  const state = {transformer, lacking: false}; // whether a frame was dropped that somebody has the key of
+  if (role === "send" && kind === "video") cameras.add(transformer);
   const work = role === "send" ? seal : open;
   if (role === "send") seen.set(name, 0);
   const through = new TransformStream({
@@ -101,20 +101,17 @@ onrtctransform = ({transformer}) => {
     },
   });
   // Ends with its connection.
-  const end = () => (transformers[role].delete(state), seen.delete(name));
+  const end = () => (cameras.delete(transformer), seen.delete(name));
   transformer.readable.pipeThrough(through).pipeTo(transformer.writable).catch(() => {}).finally(end);
 };
 
 const SAME = Symbol("unchanged");
 
 /** The frame to send, or null for none. */
-async function seal(data, kind, state) {
+async function seal(data, kind) {
   if (mode === "off") return pass();
   if (mode !== "on") return drop("closed");
-  if (sender === null) {
-    state.lacking = true;
-    return drop("noKey");
-  }
+  if (sender === null) return drop("noKey");
   const clear = clearBytes(data, kind);
   if (data.length < clear) return drop("malformed");
   const {cipher, ctr} = sender;
@@ -152,6 +149,10 @@ async function open(data, kind, state) {
   if (!window.isFresh(header.ctr)) return drop("replayed");
   window.take(header.ctr);
   counts.opened += 1;
+  if (state.lacking) {
+    state.lacking = false;
+    if (clear === DELTA_FRAME_CLEAR) askForPicture(state.transformer);
+  }
   return joined(head, plain);
 }
 
@@ -170,13 +171,15 @@ function drop(cause) {
   return null;
 }
 
-/** Whoever lacked a key has missed the picture that the others build on. The relay asks, too; this is sooner. */
-function askKeyFrames(role) {
-  for (const state of transformers[role]) {
-    if (role === "receive" && !state.lacking) continue;
-    state.lacking = false;
-    const {transformer} = state;
-    const asked = role === "send" ? transformer.generateKeyFrame?.() : transformer.sendKeyFrameRequest?.();
-    asked?.catch?.(() => {}); // nothing is being sent there
-  }
+/** Nothing that left before can be shown: the relay asks for a whole picture, too, but this is sooner. */
+function beginPictures() {
+  for (const camera of cameras) camera.generateKeyFrame?.().catch(() => {}); // nothing is being sent there
+}
+
+/**
+ * What was dropped for want of a key is missing to the frames that follow, and a browser asks only after seconds. Not
+ * when the key comes: its sender may go on with another one for a moment, and the whole picture would be dropped, too.
+ */
+function askForPicture(transformer) {
+  transformer.sendKeyFrameRequest?.().catch(() => {}); // the connection is closed
 }
