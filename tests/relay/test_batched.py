@@ -186,7 +186,7 @@ async def test_nothing_more_is_sent_to_who_is_no_longer_to_get_it(batched, end):
     got = len(ben.raw)
     await asyncio.sleep(0.4)
     assert len(ben.raw) == got
-    known = [r for home in batched.port._routes.by_address.values() for r in home.values()]
+    known = list(batched.port._routes.by_key.values())
     gone = batched.engine.halls["room"].copies.get("ben") if end is not close_room else None
     assert all(lane.slot.owner is gone for r in known for lane in r.lanes if lane.slot.owner.peer_id == "ben")
 

@@ -59,10 +59,28 @@ def test_datagrams_arrive_with_their_senders_and_leave_for_theirs(ring, sockets)
         assert bytes(ring.memory[at : at + len(data)]) == data
         ring.sizes[place] = len(data)
     back = [address_word(two.getsockname()), address_word(one.getsockname())]
-    count = outbox.put(outbox.put(0, first, back), first + 2, back[:1])
-    assert outbox.send(relay.fileno(), count) == 0
+    outbox.put(first, back)
+    outbox.put(first + 2, back[:1])
+    assert outbox.send(relay.fileno()) == 0
     assert [two.recv(2048), two.recv(2048), one.recv(2048)] == [b"first", b"x" * LONGEST, b""]
     assert outbox.calls == 1
+
+
+def test_other_datagrams_leave_in_their_turn_until_there_is_no_room(ring, sockets):
+    relay, one, _ = sockets
+    outbox, name = Outbox(ring, 2 * BATCH), address_word(one.getsockname())
+    first = ring.reserve(2, 0.0)
+    for place in (first, first + 1):
+        put(ring, place, b"packet")
+    outbox.put(first, [name])
+    assert outbox.mail(b"letter", name)
+    outbox.put(first + 1, [name])
+    assert not outbox.mail(bytes(ring.stride + 1), name)
+    assert outbox.send(relay.fileno()) == 0
+    assert [one.recv(99), one.recv(99), one.recv(99)] == [b"packet", b"letter", b"packet"]
+    assert [outbox.mail(bytes([number]), name) for number in range(BATCH + 1)] == [True] * BATCH + [False]
+    assert outbox.send(relay.fileno()) == 0
+    assert [one.recv(9)[0] for _ in range(BATCH)] == list(range(BATCH))
 
 
 def test_a_datagram_that_is_too_long_shows(ring, sockets):
@@ -88,7 +106,8 @@ def test_what_cannot_be_sent_is_counted_and_the_rest_is_sent(ring, sockets):
     first = ring.reserve(8, 0.0)
     for place in range(first, first + 3):
         put(ring, place, bytes([place]))
-    assert outbox.send(relay.fileno(), outbox.put(0, first, [good, nowhere, good])) == 1
+    outbox.put(first, [good, nowhere, good])
+    assert outbox.send(relay.fileno()) == 1
     assert [one.recv(9), one.recv(9)] == [bytes([first]), bytes([first + 2])]
 
 
@@ -100,7 +119,10 @@ def test_a_full_buffer_loses_the_rest_at_once(ring):
         outbox._messages[i].msg_hdr.msg_name = kernel.NULL
         outbox._messages[i].msg_hdr.msg_namelen = 0
         put(ring, i, b"x" * LONGEST)
-    lost = sum(outbox.send(left.fileno(), outbox.put(0, 0, [0] * BATCH)) for _ in range(20))
+    lost = 0
+    for _ in range(20):
+        outbox.put(0, [0] * BATCH)
+        lost += outbox.send(left.fileno())
     assert lost > BATCH
     assert outbox.calls < 60
     left.close()

@@ -7,39 +7,48 @@ stream has its receiver report (RFC 3550 section 6.4). Times in seconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from visits.relay import rtcp
 from visits.relay.tracks import Track
 
 MAX_SPAN = 2000  # sequence numbers in one report; after a larger jump the count starts over
-MAX_NOTED = 1000  # packets between two reports; a flood beyond that is not reported
+MAX_NOTED = 1000  # packets in one report; a flood beyond that is not reported
+
+
+def at_tick(now: float) -> int:
+    """What `Arrivals.noted` has beside the number of a packet that came now."""
+    return int(now * rtcp.TICKS) << 16
 
 
 class Arrivals:
     """What came from one publisher since the last report."""
 
     def __init__(self) -> None:
-        self._noted: list[tuple[int, float]] = []
+        self.noted: list[int] = []  # `at_tick` and the transport-wide sequence number (16 bits) of each packet
         self._next: int | None = None  # first sequence number that was not reported yet
         self._reports = 0
 
     def note(self, sequence: int, now: float) -> None:
-        """A packet with this transport-wide sequence number (16 bits) arrived."""
-        if len(self._noted) < MAX_NOTED:
-            self._noted.append((sequence, now))
+        """A packet with this transport-wide sequence number arrived."""
+        if len(self.noted) < MAX_NOTED:
+            self.noted.append(at_tick(now) | sequence)
 
     def report(self, media_ssrc: int) -> bytes | None:
         """The RTCP packet about what was noted since the last one; None if that is nothing.
 
         A packet that comes after a report in which it was missing stays missing.
         """
-        noted, self._noted = self._noted, []
+        noted = self.noted[:MAX_NOTED]
         if not noted:
             return None
-        start = self._next if self._next is not None else noted[0][0]
-        if [sequence for sequence, _ in noted] == list(range(start, start + len(noted))):
-            return self._tell(media_ssrc, start, {ahead: at for ahead, (_, at) in enumerate(noted)})
-        came: dict[int, float] = {}
-        for sequence, at in noted:
+        self.noted.clear()
+        numbers, ticks = [each & 0xFFFF for each in noted], [each >> 16 for each in noted]
+        start = self._next if self._next is not None else numbers[0]
+        if numbers == list(range(start, start + len(numbers))):
+            return self._tell(media_ssrc, start, range(len(numbers)), ticks)
+        came: dict[int, int] = {}
+        for sequence, at in zip(numbers, ticks, strict=True):
             ahead = sequence - start & 0xFFFF
             if ahead < MAX_SPAN:
                 came.setdefault(ahead, at)
@@ -47,12 +56,13 @@ class Arrivals:
                 start, came = sequence, {0: at}
         if not came:
             return None
-        return self._tell(media_ssrc, start, dict(sorted(came.items())))
+        distances = sorted(came)
+        return self._tell(media_ssrc, start, distances, [came[ahead] for ahead in distances])
 
-    def _tell(self, media_ssrc: int, start: int, came: dict[int, float]) -> bytes:
-        self._next = start + max(came) + 1 & 0xFFFF
+    def _tell(self, media_ssrc: int, start: int, came: Sequence[int], ticks: Sequence[int]) -> bytes:
+        self._next = start + came[-1] + 1 & 0xFFFF
         self._reports += 1
-        return rtcp.transport_feedback(media_ssrc, start, self._reports, came)
+        return rtcp.transport_feedback(media_ssrc, start, self._reports, came, ticks)
 
 
 class Reception:

@@ -1,11 +1,12 @@
 """The batched path: what the portable path does, for packets that have a route, many at a time and in place.
 
-A batch is received into the ring. A packet with a route is decrypted, renumbered and encrypted again where it lies
-(for each further receiver, a copy in a spare place is), and all are sent together. Everything else is handed to
+A batch is received into the ring. A packet with a route is decrypted and renumbered where it lies (for each further
+receiver, a copy in a spare place is); then all are encrypted again and sent together. Everything else is handed to
 `Ingress` as if it had come alone. Until a packet is known to be ordinary it is looked at and nothing is changed, so
 the portable path sees whatever is odd as it came.
 
-The order of a stream is kept: what waits to be sent is sent before a packet goes the portable way.
+The order of a stream is kept: what waits to be sent is sent before a packet goes the portable way, and what the
+portable way sends waits before what comes after it.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ import time
 from array import array
 
 from visits.relay import rtp
+from visits.relay.arrivals import at_tick
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.hooks import InPlace
 from visits.relay.ingress import Ingress
-from visits.relay.mmsg import BATCH, Inbox, Outbox, word_address
+from visits.relay.mmsg import BATCH, Inbox, Outbox, address_word, word_address
 from visits.relay.pacing import Pacer
+from visits.relay.peer import Address
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD, Ring
-from visits.relay.routes import MAX_COPIES, Route, Routes, is_rtp
-from visits.relay.shapes import NO_CLOCK, Rewrite
+from visits.relay.routes import MAX_COPIES, Lane, Route, Routes, is_rtp
+from visits.relay.shapes import NO_CLOCK, NO_SHIFT, Rewrite
 from visits.relay.udp import UdpPort
 
 ROUNDS = 8  # batches before other work of the loop gets its turn
@@ -50,13 +53,14 @@ class BatchedPort(UdpPort):
         self._srtp = srtp
         self._ring = ring = Ring(srtp, limits.datagram, limits.ring)
         self._inbox = Inbox(ring, limits.datagram)
-        self._outbox = Outbox(ring, BATCH + COPIES)
+        self._outbox = Outbox(ring, BATCH + BATCH + COPIES)
         self._headers = struct.Struct(f">{HEAD}x{LONG.format[1:]}{ring.stride - HEAD - LONG.size}x")
         self._routes = Routes(ring)
-        self._names: list[int] = []  # of who gets what lies ready in the ring
-        self._copy_names: list[int] = []  # of who gets the copies, which begin in place `_copied`
+        self._ready: list[Lane] = []  # to whom what lies ready in the ring goes
+        self._copies: list[Lane] = []  # to whom the copies go, which begin in place `_copied`
         self._copied = self._spare = 0  # behind them: the next place for a copy
         self._clock = b""  # for abs-send-time
+        self._clocks: dict[int, int] = {}  # see Routes.clocks
         self._pacer = Pacer(self._descriptor, self._look)
         self._ingress: Ingress
 
@@ -66,9 +70,32 @@ class BatchedPort(UdpPort):
         self._pacer.start()
 
     def close(self) -> None:
-        """Stop reading and free the port."""
+        """Stop reading, send what waits, and free the port."""
         self._pacer.stop()
+        self._post()
         self._sock.close()
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send a datagram: at once, or with all others where we look again soon. Raises nothing."""
+        if not self._pacer.running:
+            super().send(data, address)
+            return
+        try:
+            name = address_word(address)
+        except OSError:
+            self._counters.note("send_failed")
+            return
+        if not self._outbox.mail(data, name):
+            self._post()
+            if not self._outbox.mail(data, name):
+                super().send(data, address)
+
+    def _post(self) -> None:
+        """Send what is in the outbox."""
+        lost = self._outbox.send(self._descriptor)
+        self._counters["sends"] = self._outbox.calls
+        if lost:
+            self._counters["send_failed"] += lost
 
     def _look(self) -> int:
         """Move what has arrived; how many datagrams that were."""
@@ -78,25 +105,27 @@ class BatchedPort(UdpPort):
             looked += count
             if count < BATCH:
                 break
+        if self._outbox.count:
+            self._post()
         return looked
 
     def _batch(self, now: float) -> int:  # noqa: C901 - one loop with few calls is what makes it fast
         """Receive one batch, and send it on."""
-        ring, inbox, counters, by_address = self._ring, self._inbox, self._counters, self._routes.by_address
+        ring, inbox, counters = self._ring, self._inbox, self._counters
         first = ring.reserve(BATCH + COPIES, now)
         count = inbox.receive(self._descriptor, first)
         if count <= 0:
             counters["receive_failed"] -= count
             return 0
         memory, stride, lap, longest, end = ring.memory, ring.stride, ring.lap, self._longest, first + count
-        unprotect, protect, short, long = self._srtp.unprotect, self._srtp.protect, SHORT.pack_into, LONG.pack_into
+        by_key, unprotect, short, long = self._routes.by_key, self._srtp.unprotect, SHORT.pack_into, LONG.pack_into
         lengths = inbox.lengths[:count].tolist()
         ring.sizes[first:end] = array("Q", lengths)
-        self._clock = rtp.clock(now)
-        clocks = self._routes.clocks(self._clock)
+        self._clock, tick = rtp.clock(now), at_tick(now)
+        clocks = self._clocks = self._routes.clocks(self._clock)
         self._copied = self._spare = end
-        run, names = first, self._names  # the places from `run` on are ready to go to these
-        for sender, length, packet, size, reference, at, (head, sequence, timestamp, ssrc, block, front, tail) in zip(
+        run, ready = first, self._ready  # the places from `run` on are ready to go to these
+        packets = zip(
             inbox.names[:count].tolist(),
             lengths,
             ring.packets[first:end],
@@ -105,80 +134,83 @@ class BatchedPort(UdpPort):
             range(first * stride + HEAD, end * stride, stride),
             self._headers.iter_unpack(memory[first * stride : end * stride]),
             strict=True,
-        ):
-            sent = False
+        )
+        reference = 0
+        while True:
             try:
-                # 1. Is it the next packet of a steady stream, in the shape of the last one, and paid for?
-                home = by_address.get(sender)
-                route = home.get(ssrc) if home is not None else None
-                if route is None:
+                for sender, length, packet, size, reference, at, header in packets:
+                    head, sequence, timestamp, ssrc, block, front, tail = header
+                    # 1. Is it the next packet of a steady stream, in the shape of the last one, and paid for?
+                    route = by_key.get(sender << 32 | ssrc)
                     step = 0
-                else:
-                    shape = route.shape
-                    if (
-                        sequence == route.expected
-                        and route.left
-                        and shape.shortest <= length <= longest
-                        and head & UNMARKED == shape.head
-                        and block == shape.block
-                        and front & shape.front_mask == shape.front
-                        and tail & shape.tail_mask == shape.tail
-                    ):
-                        step = 1
-                    else:
-                        step = self._step(route, at, length, head, sequence)
+                    if route is not None:
                         shape = route.shape
-                if route is None or not step:
-                    self._send(run, names)
-                    self._portable(bytes(memory[at : at + length]), sender, now)
-                    clocks = self._routes.clocks(self._clock)  # there may be a new shape
-                    continue
-                # 2. Decrypt it: from here on it is authentic, or ends here.
-                if unprotect(route.inward, packet, size):
-                    route.peer.affords()
-                    counters.refuse("srtp_rejected", route.peer.peer_id)
-                    continue
-                if step != 1:
-                    route.skip(sequence)
-                    self._ingress.forwarder.repair(route.track, sequence)
-                route.expected = sequence + 1 & 0xFFFF
-                route.left -= 1
-                route.octets += length
-                route.timestamp = timestamp
-                route.at = now
-                if shape.arrival_at:
-                    number = memory[at + shape.arrival_at] << 8 | memory[at + shape.arrival_at + 1]
-                    route.peer.arrivals.note(number, now)
-                # 3. To each receiver under its slot's numbers and key; to the last one from where it lies.
-                if route.copies:
-                    self._copy(route, reference, head, sequence, timestamp)
-                if not route.ends:
-                    continue
-                number = sequence + route.sequence_offset & 0xFFFF
-                flags = head & FLAGS | route.payload_type
-                stamp = timestamp + route.timestamp_offset & 0xFFFFFFFF
-                if shape.words == 2:
-                    front = front & shape.front_keep | shape.front_put | clocks[shape.clock_at]
-                    short(memory, at, flags, number, stamp, route.ssrc, block, front)
-                elif shape.words == 3:
-                    front = front & shape.front_keep | shape.front_put | clocks[shape.clock_at]
-                    tail = tail & shape.tail_keep | shape.tail_put
-                    long(memory, at, flags, number, stamp, route.ssrc, block, front, tail)
-                else:
-                    self._write(at, flags, number, stamp, route.ssrc, shape)
-                if protect(route.outward, packet, size):
-                    counters.refuse("srtp_protect", route.slot.owner.peer_id)
-                    continue
-                route.entries[number % KEPT] = reference
-                names.append(route.destination)
-                sent = True
+                        if (
+                            sequence == route.expected
+                            and route.left
+                            and shape.shortest <= length <= longest
+                            and head & UNMARKED == shape.head
+                            and block == shape.block
+                            and front & shape.front_mask == shape.front
+                            and tail & shape.tail_mask == shape.tail
+                        ):
+                            step = 1
+                        else:
+                            step = self._step(route, at, length, head, sequence)
+                            shape = route.shape
+                    if route is None or not step:
+                        self._send(run)
+                        run = reference - lap + 1
+                        self._portable(bytes(memory[at : at + length]), sender, now)
+                        clocks = self._clocks = self._routes.clocks(self._clock)  # there may be a new shape
+                        continue
+                    # 2. Decrypt it: from here on it is authentic, or ends here.
+                    if unprotect(route.inward, packet, size):
+                        self._send(run)
+                        run = reference - lap + 1
+                        route.peer.affords()
+                        counters.refuse("srtp_rejected", route.peer.peer_id)
+                        continue
+                    if step != 1:
+                        route.skip(sequence)
+                        self._ingress.forwarder.repair(route.track, sequence)
+                    route.expected = sequence + 1 & 0xFFFF
+                    route.left -= 1
+                    route.octets += length
+                    route.timestamp = timestamp
+                    route.at = now
+                    if shape.arrival_shift != NO_SHIFT:
+                        route.arrivals.append(tick | front >> shape.arrival_shift & 0xFFFF)
+                    elif shape.arrival_at:
+                        number = memory[at + shape.arrival_at] << 8 | memory[at + shape.arrival_at + 1]
+                        route.arrivals.append(tick | number)
+                    # 3. For each receiver, under its slot's numbers; for the last one where it lies.
+                    if route.copies:
+                        self._copy(route, reference, header)
+                    if not route.ends:
+                        self._send(run)
+                        run = reference - lap + 1
+                        continue
+                    number = sequence + route.sequence_offset & 0xFFFF
+                    flags = head & FLAGS | route.payload_type
+                    stamp = timestamp + route.timestamp_offset & 0xFFFFFFFF
+                    if shape.words == 2:
+                        front = front & shape.front_keep | shape.front_put | clocks[shape.clock_at]
+                        short(memory, at, flags, number, stamp, route.ssrc, block, front)
+                    elif shape.words == 3:
+                        front = front & shape.front_keep | shape.front_put | clocks[shape.clock_at]
+                        tail = tail & shape.tail_keep | shape.tail_put
+                        long(memory, at, flags, number, stamp, route.ssrc, block, front, tail)
+                    else:
+                        self._write(at, flags, number, stamp, route.ssrc, shape)
+                    route.entries[number % KEPT] = reference
+                    ready.append(route)
+                break
             except Exception as error:  # a mistake of ours: it must not cost more than this packet
                 counters.fail("batch", error)
-            finally:
-                if not sent:
-                    self._send(run, names)
-                    run = reference - lap + 1
-        self._send(run, names)
+                self._send(run)
+                run = reference - lap + 1
+        self._send(run)
         ring.used(self._spare - first)
         counters["batches"] += 1
         counters["received"] += count
@@ -192,25 +224,34 @@ class BatchedPort(UdpPort):
             return 0
         return ahead + 1 if route.left or route.pay() else 0
 
-    def _copy(self, route: Route, reference: int, head: int, sequence: int, timestamp: int) -> None:
+    def _copy(self, route: Route, reference: int, header: tuple[int, ...]) -> None:
         """Make the packets of all receivers but the last, in spare places."""
-        ring, source = self._ring, reference - self._ring.lap
-        length = ring.sizes[source]
-        for lane, rewrite in zip(route.copies, route.shape.rewrites, strict=True):
-            place = self._spare
-            packet, size = ring.packets[place], ring.lengths[place]
-            self._srtp.move(packet, ring.packets[source], length)
+        ring, memory, shape, place, clocks = self._ring, self._ring.memory, route.shape, self._spare, self._clocks
+        head, sequence, timestamp, _, block, first, second = header
+        head &= FLAGS
+        source = ring.packets[reference - ring.lap]
+        length = ring.sizes[reference - ring.lap]
+        move, last = self._srtp.move, None
+        for lane, rewrite in zip(route.copies, shape.rewrites, strict=True):
+            move(ring.packets[place], source, length)
             ring.sizes[place] = length
             number = sequence + lane.sequence_offset & 0xFFFF
             stamp = timestamp + lane.timestamp_offset & 0xFFFFFFFF
-            flags = head & FLAGS | lane.payload_type
-            self._write(place * ring.stride + HEAD, flags, number, stamp, lane.ssrc, rewrite)
-            if self._srtp.protect(lane.outward, packet, size):
-                self._counters.refuse("srtp_protect", lane.slot.owner.peer_id)
-                continue
-            lane.entries[number % KEPT] = self._ring.lap + place
-            self._copy_names.append(lane.destination)
-            self._spare += 1
+            at, flags = place * ring.stride + HEAD, head | lane.payload_type
+            if rewrite is not last and shape.words:  # they are the same for most
+                last = rewrite
+                front = first & rewrite.front_keep | rewrite.front_put | clocks[rewrite.clock_at]
+                tail = second & rewrite.tail_keep | rewrite.tail_put
+            if shape.words == 2:
+                SHORT.pack_into(memory, at, flags, number, stamp, lane.ssrc, block, front)
+            elif shape.words == 3:
+                LONG.pack_into(memory, at, flags, number, stamp, lane.ssrc, block, front, tail)
+            else:
+                self._write(at, flags, number, stamp, lane.ssrc, rewrite)
+            lane.entries[number % KEPT] = ring.lap + place
+            place += 1
+        self._copies += route.copies
+        self._spare = place
 
     def _write(self, at: int, flags: int, number: int, stamp: int, ssrc: int, rewrite: Rewrite) -> None:
         """Write the header of the packet at byte `at`."""
@@ -221,20 +262,32 @@ class BatchedPort(UdpPort):
         if rewrite.clock_at != NO_CLOCK:
             memory[at + rewrite.clock_at : at + rewrite.clock_at + rtp.CLOCK_BYTES] = self._clock
 
-    def _send(self, run: int, names: list[int]) -> None:
-        """Send what is ready: the places from `run` on to `names`, and the copies."""
-        if not names and not self._copy_names:
+    def _send(self, run: int) -> None:
+        """Encrypt and send what is ready: the places from `run` on, and the copies."""
+        if not self._ready and not self._copies:
             return
-        count = self._outbox.put(0, run, names)
-        count = self._outbox.put(count, self._copied, self._copy_names)
-        lost = self._outbox.send(self._descriptor, count)
-        names.clear()
-        self._copy_names.clear()
+        self._close(run, self._ready)
+        self._close(self._copied, self._copies)
         self._copied = self._spare
-        self._counters["forwarded"] += count
-        self._counters["sends"] = self._outbox.calls
-        if lost:
-            self._counters["send_failed"] += lost
+        self._post()
+
+    def _close(self, first: int, lanes: list[Lane]) -> None:
+        """Encrypt the packets from place `first` on for these, and put them into the outbox."""
+        ring, end = self._ring, first + len(lanes)
+        outward, names = [lane.outward for lane in lanes], [lane.destination for lane in lanes]
+        refused = list(map(self._srtp.protect, outward, ring.packets[first:end], ring.lengths[first:end]))
+        if not any(refused):
+            self._outbox.put(first, names)
+            self._counters["forwarded"] += len(lanes)
+        else:
+            for place, lane, why in zip(range(first, end), lanes, refused, strict=True):
+                if why:
+                    self._counters.refuse("srtp_protect", lane.slot.owner.peer_id)
+                    lane.slot.sent.skip(ring.number(place), 1)  # it lies there in the clear
+                else:
+                    self._outbox.put(place, [lane.destination])
+                    self._counters["forwarded"] += 1
+        lanes.clear()
 
     def _portable(self, packet: bytes, sender: int, now: float) -> None:
         """Let the portable path have a datagram, and see whether the next of its kind need it."""
@@ -247,9 +300,10 @@ class BatchedPort(UdpPort):
                     if slot.source is not None and slot.source.route is not None:
                         slot.source.route.settle()
         self._ingress.datagram(packet, source, now)
+        if not is_rtp(packet):
+            return
         peer = roster.by_address.get(source)
         if peer is not None:
             peer.resume()
-            if is_rtp(packet):
-                with contextlib.suppress(ValueError):  # malformed, and counted by then
-                    self._routes.consider(peer, packet)
+            with contextlib.suppress(ValueError):  # malformed, and counted by then
+                self._routes.consider(peer, packet)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ from visits.relay.wire import Joined, RoomEvent, SlotMids
 
 TICK = 0.01  # seconds; so that never all peers are looked after in one go, which would hold packets up
 TURN = 0.2  # seconds between two times that a peer is looked after
+SWEEP = 1.0  # seconds between two looks for what may be forgotten
 EPOCH_MEMORY = 2 * MAX_AGE  # seconds; longer than any grant for that epoch can live
 
 
@@ -63,6 +65,8 @@ class Engine:
         self._certificates = Certificates()
         self._epochs: dict[tuple[str, str], tuple[int, float]] = {}  # highest seen, until when kept
         self._goodbyes: set[asyncio.Task[None]] = set()
+        self._sweep_at = 0.0
+        self._turns: deque[Peer] = deque()  # who is looked after next comes first
         self._departures: list[tuple[float, list[Peer]]] = []  # when who goes, if they are still here
         self._forwarder = Forwarder(send, self.counters)
         self.statistics = Statistics()
@@ -95,6 +99,7 @@ class Engine:
             queue_limit=self._limits.dtls_queue,
         )
         self.roster.add(peer)
+        self._turns.append(peer)
         view = hall.room.members[peer_id].view
         return Joined(
             sdp=peer.answer(parsed, *address, link.fingerprint),
@@ -207,15 +212,25 @@ class Engine:
     def tick(self, now: float) -> None:
         """What is due by the clock; call it every TICK. Raises nothing."""
         self.ingress.replenish(now)
-        for peer in [peer for peer in self.roster.by_ufrag.values() if now - peer.served_at >= TURN]:
+        for _ in range(len(self._turns)):
+            if now - self._turns[0].served_at < TURN:
+                break
+            peer = self._turns.popleft()
             try:
                 self._look_after(peer, now)
             except Exception as error:  # one peer's trouble must not stop the clock of the others
                 self.counters.fail("tick", error, peer.peer_id)
+            if self.roster.by_ufrag.get(peer.ufrag) is peer:
+                self._turns.append(peer)
         for departure in [departure for departure in self._departures if departure[0] < now]:
             self._departures.remove(departure)
             for peer in departure[1]:
                 self._gone(peer, "moved")
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP
+            self._forget_epochs(now)
+
+    def _forget_epochs(self, now: float) -> None:
         for key in [key for key, (_, until) in self._epochs.items() if until < now]:
             hall = self.halls.get(key[0])
             if hall is None or key[1] not in hall.copies:

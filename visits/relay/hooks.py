@@ -102,6 +102,7 @@ class InPlace:
         self._ffi = binding.ffi
         self.protect: Callable[[Any, Any, Any], int] = binding.lib.srtp_protect
         self.unprotect: Callable[[Any, Any, Any], int] = binding.lib.srtp_unprotect
+        self.move: Callable[[Any, Any, int], None] = binding.ffi.memmove  # so many bytes, to the first pointer
 
     def address(self, memory: Any) -> int:
         """Where a buffer lies. It must live as long as the address is used."""
@@ -114,10 +115,6 @@ class InPlace:
     def length_pointer(self, address: int) -> Any:
         """A pointer to a packet's length."""
         return self._ffi.cast("int *", address)
-
-    def move(self, target: Any, source: Any, length: int) -> None:
-        """Copy bytes from pointer to pointer."""
-        self._ffi.memmove(target, source, length)
 
 
 def in_place() -> InPlace | None:

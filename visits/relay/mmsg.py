@@ -11,6 +11,7 @@ import socket
 import struct
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from visits.relay.kernel import NONBLOCK, NULL, SOCKADDR, ffi, last_error, libc
@@ -20,6 +21,7 @@ BATCH = 64  # datagrams in one call
 _SOCKADDR = struct.Struct("=HH4s")
 
 
+@lru_cache(4096)
 def address_word(address: tuple[str, int]) -> int:
     """The first 64 bits of the address as the kernel writes it. OSError if it is no IPv4 address."""
     host, port = address
@@ -72,24 +74,43 @@ class Inbox(_Box):
 
 
 class Outbox(_Box):
-    """Sends datagrams that lie in the ring."""
+    """Sends datagrams that lie in the ring, and copies of others (`mail`), in the order in which it got them."""
 
     def __init__(self, ring: Ring, size: int) -> None:
         super().__init__(size)
         self._ring = ring
+        self.count = 0  # that wait to be sent
         self.calls = 0
+        self._room = ring.stride
+        self._letters = ffi.new("char[]", BATCH * self._room)
+        self._paper = self._words(self._letters, "B")
+        self._mailed = 0
+        self._mail_address = int(ffi.cast("uintptr_t", self._letters))
 
-    def put(self, at: int, first: int, names: Sequence[int]) -> int:
-        """Take up the packets in the places from `first` on, one for each name, behind `at` others; how many it are."""
-        end, count = at + len(names), len(names)
+    def put(self, first: int, names: Sequence[int]) -> None:
+        """Take up the packets in the ring's places from `first` on, one for each name."""
+        at, count = self.count, len(names)
+        self.count = end = at + count
         self.names[at:end] = array("Q", names)
         self.addresses[at:end] = memoryview(self._ring.addresses)[first : first + count]
         self.sizes[at:end] = self._ring.sizes[first : first + count]
-        return end
 
-    def send(self, descriptor: int, count: int) -> int:
-        """Send the first `count`; how many were lost, because the buffer is full or the network unreachable."""
-        at = lost = 0
+    def mail(self, datagram: bytes, name: int) -> bool:
+        """Take up a copy of a datagram; False if there is no room for it."""
+        at, length = self._mailed * self._room, len(datagram)
+        if self._mailed == BATCH or length > self._room:
+            return False
+        self._paper[at : at + length] = datagram
+        count = self.count
+        self.names[count], self.addresses[count], self.sizes[count] = name, self._mail_address + at, length
+        self._mailed += 1
+        self.count += 1
+        return True
+
+    def send(self, descriptor: int) -> int:
+        """Send what waits; how many were lost, because the buffer is full or the network unreachable."""
+        count, at, lost = self.count, 0, 0
+        self.count = self._mailed = 0
         while at < count:
             self.calls += 1
             sent: int = libc.sendmmsg(descriptor, self._messages + at, count - at, NONBLOCK)

@@ -26,6 +26,7 @@ class Pacer:
         self._interval = interval
         self._timer = kernel.timer()
         self._idle = 0
+        self.running = False  # whether the timer is, so that we look again within the interval
 
     def start(self) -> None:
         """Begin, on the running event loop."""
@@ -38,6 +39,7 @@ class Pacer:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._descriptor)
         loop.remove_reader(self._timer)
+        self.running = False
         os.close(self._timer)
 
     def _woken(self) -> None:
@@ -45,6 +47,7 @@ class Pacer:
         asyncio.get_running_loop().remove_reader(self._descriptor)
         self._idle = 0
         kernel.set_timer(self._timer, self._interval)
+        self.running = True
 
     def _timed(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -55,4 +58,5 @@ class Pacer:
         self._idle += 1
         if self._idle >= IDLE:
             kernel.set_timer(self._timer, 0)
+            self.running = False
             asyncio.get_running_loop().add_reader(self._descriptor, self._woken)

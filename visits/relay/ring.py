@@ -69,6 +69,11 @@ class Ring:
         """That many of the reserved places hold something now."""
         self.first += count
 
+    def number(self, place: int) -> int:
+        """The RTP sequence number of the packet in that place."""
+        at = place * self.stride + HEAD
+        return int.from_bytes(self.memory[at + 2 : at + 4], "big")
+
     def read(self, reference: int) -> bytes | None:
         """The packet as it was sent, unless its place was or may have been used again since."""
         if reference < self.lap - LAP + self._reserved:

@@ -8,6 +8,9 @@ retransmissions, late packets and whatever is new or odd never have a route.
 A route pays for its packets in advance and keeps book of them by itself: `settle` brings what it has moved into the
 books of its peer, track and slots. That is done five times a second, before the portable path sees a packet of the
 same sender, and when the route is voided.
+
+What each packet needs is kept close together and shared where it is the same, such as shapes: a node has hundreds of
+streams, each of them silent for most of a batch, and what is not in the processor's cache costs more than any step.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from visits.relay import rtp
+from visits.relay.arrivals import MAX_NOTED
 from visits.relay.mmsg import address_word
 from visits.relay.peer import Peer
 from visits.relay.ring import Ring
@@ -24,7 +28,13 @@ from visits.relay.tracks import Track
 
 MAX_SHAPES = 8  # of one stream; what has more is sent by somebody who wants to be expensive
 MAX_COPIES = 8  # of one packet
+MAX_KNOWN = 1000  # shapes of all streams
 PREPAID = 64  # packets
+
+
+def route_key(sender: int, ssrc: int) -> int:
+    """How a route is found: by the sender's address word and the SSRC."""
+    return sender << 32 | ssrc
 
 
 class Lane:
@@ -46,19 +56,19 @@ class Lane:
 
 
 class Route(Lane):
-    """What is done with the packets of one SSRC from one address (`key`: address word and SSRC).
+    """What is done with the packets of one SSRC from one address (`key`: see `route_key`).
 
     It is itself the lane to the last receiver, whose packet is made where the publisher's lies (`ends`: there is
     one); `copies` are those to the others. Few objects: after each pause memory is cold, and that is what costs.
     """
 
     __slots__ = (
-        "_keys", "_paid", "_table", "at", "copies", "ends", "expected", "inward", "key", "lanes", "left", "octets",
-        "peer", "shape", "shapes", "timestamp", "track", "trailer",
+        "_keys", "_paid", "_table", "arrivals", "at", "copies", "ends", "expected", "inward", "key", "lanes", "left",
+        "octets", "peer", "shape", "shapes", "timestamp", "track", "trailer",
     )  # fmt: skip
 
     def __init__(
-        self, table: Routes, key: tuple[int, int], track: Track, inward: Any, trailer: int, lanes: list[Lane],
+        self, table: Routes, key: int, track: Track, inward: Any, trailer: int, lanes: list[Lane],
         shape: Shape, keys: object,
     ) -> None:  # fmt: skip
         self.ends = bool(lanes)
@@ -70,7 +80,8 @@ class Route(Lane):
         self.inward = inward  # libsrtp's context, of the publisher
         self.trailer = trailer  # bytes that SRTP has added to each packet
         self.lanes = lanes
-        self.copies = lanes[:-1]
+        self.copies = tuple(lanes[:-1])
+        self.arrivals = track.owner.arrivals.noted
         self.shape = shape  # of the last packet
         self.shapes = [shape]  # seen so far
         self.expected = 0  # sequence number of the next packet
@@ -83,24 +94,28 @@ class Route(Lane):
         self._table = table
 
     def void(self) -> None:
-        """Be found no more."""
+        """Be found no more, and give back what was not used."""
         self.settle()
+        self.peer.budget += self.left
+        self._paid = self.left = 0
         self._table.remove(self)
 
     def pay(self) -> bool:
-        """Take packets from the peer's budget; False if there are none."""
+        """Have packets paid for from the peer's budget; False if there are none."""
         self.settle()
-        self._paid = self.left = min(PREPAID, int(self.peer.budget))
-        self.peer.budget -= self.left
+        del self.arrivals[MAX_NOTED:]
+        more = min(PREPAID - self.left, int(self.peer.budget))
+        self.peer.budget -= more
+        self.left += more
+        self._paid = self.left
         return self.left > 0
 
     def settle(self) -> None:
-        """Let the books of others say what this route has done, and give back what it has not used."""
+        """Let the books of others say what this route has done."""
         moved, octets = self._paid - self.left, self.octets
-        self.peer.budget += self.left
-        self._paid = self.left = self.octets = 0
         if not moved:
             return
+        self._paid, self.octets = self.left, 0
         octets -= moved * (self.shape.start + self.trailer)
         track, highest = self.track, self.expected - 1 & 0xFFFF
         track.last_packet_at = self.at
@@ -149,21 +164,18 @@ class Route(Lane):
 
 
 class Routes:
-    """All routes, by the sender's address word and the SSRC."""
+    """All routes, by `route_key`."""
 
     def __init__(self, ring: Ring) -> None:
-        self.by_address: dict[int, dict[int, Route]] = {}
+        self.by_key: dict[int, Route] = {}
         self._ring = ring
         self._clocks: set[int] = set()
+        self._shapes: dict[object, Shape] = {}
 
     def remove(self, route: Route) -> None:
         """Let the route be found no more."""
-        address, ssrc = route.key
-        home = self.by_address.get(address, {})
-        if home.get(ssrc) is route:
-            del home[ssrc]
-            if not home:
-                del self.by_address[address]
+        if self.by_key.get(route.key) is route:
+            del self.by_key[route.key]
 
     def clocks(self, clock: bytes) -> dict[int, int]:
         """The time of departure as `front` has it at each byte where some stream has it."""
@@ -179,12 +191,18 @@ class Routes:
         track, is_rtx = peer.by_ssrc.get(ssrc, (None, False))
         if track is None or is_rtx or track.highest != sequence or packet[1] & 0x7F != track.payload_type:
             return  # it was not let through, or is late
-        shape = Shape(packet, track.extensions, [slot.extension_ids for slot in track.outputs])
+        shape = self._same(Shape(packet, track.extensions, [slot.extension_ids for slot in track.outputs]))
         if isinstance(track.route, Route):
             track.route.learn(shape)
         elif track.steady and len(track.outputs) <= MAX_COPIES + 1:
             track.route = self._make(peer, track, ssrc, shape)
         self._clocks |= shape.clocks
+
+    def _same(self, shape: Shape) -> Shape:
+        """The same shape as another stream has it, if one does."""
+        if len(self._shapes) >= MAX_KNOWN:
+            self._shapes.clear()
+        return self._shapes.setdefault(shape.identity, shape)
 
     def _make(self, peer: Peer, track: Track, ssrc: int, shape: Shape) -> Route | None:
         if peer.address is None or peer.link is None or not peer.link.ready:
@@ -200,10 +218,10 @@ class Routes:
             kept.append(keys)
             lanes.append(Lane(slot, outward, address_word(receiver.address)))
             slot.sent.packets = self._ring
-        key = address_word(peer.address), ssrc
+        key = route_key(address_word(peer.address), ssrc)
         route = Route(self, key, track, inward, peer.link.trailer, lanes, shape, kept)
         route.resume()
-        self.by_address.setdefault(key[0], {})[ssrc] = route
+        self.by_key[key] = route
         return route
 
 

@@ -7,14 +7,16 @@ draft-holmer-rmcat-transport-wide-cc-extensions-01 (transport feedback). The rea
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import sub
 
 SR, RR, RTPFB, PSFB = 200, 201, 205, 206
 NACK_FORMAT, PLI_FORMAT, FIR_FORMAT, AFB_FORMAT, TRANSPORT_FORMAT = 1, 1, 4, 15, 15
 RELAY_SSRC = 1  # sender of the feedback that the relay writes; browsers do not check it
 MAX_MESSAGES = 64  # in one datagram; a browser puts fewer than ten into it
 MAX_LOST = 256  # sequence numbers taken from one NACK; the rest is not worth repairing
+TICKS = 4000  # of transport feedback in a second
 MAX_BLOCKS = 31  # the report count is a 5-bit field
 
 
@@ -174,19 +176,18 @@ def remb(bitrate: int, ssrcs: Iterable[int]) -> bytes:
     return _packet(PSFB, AFB_FORMAT, head + struct.pack(f">{len(wanted)}I", *wanted))
 
 
-def transport_feedback(media_ssrc: int, first: int, count: int, came: Mapping[int, float]) -> bytes:
+def transport_feedback(media_ssrc: int, first: int, count: int, came: Sequence[int], ticks: Sequence[int]) -> bytes:
     """Which of the packets from transport-wide number `first` on arrived, and when.
 
-    `came` has the arrival in seconds of any clock by distance from `first`, in ascending order; `count` numbers
+    `came` has their distances from `first`, ascending, `ticks` when each came, of any clock; `count` numbers
     the reports. Written in the two shortest ways to write it: one run of packets that all came, or status vectors.
     """
-    span = max(came) + 1
-    ticks = [int(at * 4000) for at in came.values()]  # of 250 us
+    span = came[-1] + 1
     reference = ticks[0] >> 8
     head = struct.pack(">IIHHI", RELAY_SSRC, media_ssrc, first, span, (reference & 0xFFFFFF) << 8 | count & 0xFF)
     if len(came) == span < 0x2000:
         try:
-            deltas = bytes([b - a for a, b in zip([reference << 8, *ticks], ticks, strict=False)])
+            deltas = bytes(map(sub, ticks, [reference << 8, *ticks]))
         except ValueError:
             pass  # one came out of order, or after a pause
         else:

@@ -21,7 +21,7 @@ SHORTEST_TAG = 10  # bytes that SRTP adds at least (AES_CM_128_HMAC_SHA1_80)
 FRONT, TAIL = 8, 4  # bytes
 ELEMENTS = rtp.HEADER.size + 4  # where they begin in a packet without CSRCs
 LAST_CLOCK = ELEMENTS + FRONT - rtp.CLOCK_BYTES  # byte at which abs-send-time can be in the front
-NO_CLOCK = -1
+NO_CLOCK = NO_SHIFT = -1
 
 Change = tuple[int, int, int]  # word, bits of it that stay, bits to put in
 
@@ -43,8 +43,8 @@ class Shape(Rewrite):
     """One shape of one stream, and what its receivers want made of it: the last one as the shape itself has it."""
 
     __slots__ = (
-        "arrival_at", "block", "checks", "clocks", "front", "front_mask", "head", "rewrites", "shortest", "start",
-        "tail", "tail_mask", "words",
+        "arrival_at", "arrival_shift", "block", "checks", "clocks", "front", "front_mask", "head", "identity",
+        "rewrites", "shortest", "start", "tail", "tail_mask", "words",
     )  # fmt: skip
 
     def __init__(self, packet: bytes, publisher: Mapping[str, int], receivers: Sequence[Mapping[int, int]]) -> None:
@@ -63,11 +63,15 @@ class Shape(Rewrite):
         clock = publisher.get(rtp.ABS_SEND_TIME, 0)
         clock_at = _value_at(elements, clock, rtp.CLOCK_BYTES) or NO_CLOCK
         wanted = [(_changes(header, ids), clock_at if clock in ids else NO_CLOCK) for ids in receivers]
+        self.identity = self.head, self.checks, self.start, self.arrival_at, clock_at, tuple(wanted)
         super().__init__(*(wanted.pop() if wanted else ((), NO_CLOCK)))
-        self.rewrites = [Rewrite(*one) for one in wanted]  # for all receivers but the last
+        each = {one: Rewrite(*one) for one in wanted}
+        self.rewrites = [each[one] for one in wanted]  # for all receivers but the last
         size = self.start - ELEMENTS
         plain = packet[0] & 0x1F == 0x10 and size in (FRONT, FRONT + TAIL) and clock_at <= LAST_CLOCK
         self.words = size // 4 if plain else 0  # 0: odd
+        behind = ELEMENTS + FRONT - self.arrival_at - 2  # bytes of the front after the transport-wide number
+        self.arrival_shift = 8 * behind if plain and self.arrival_at and behind >= 0 else NO_SHIFT
         self.clocks = {clock_at} if plain and clock_at != NO_CLOCK else set()  # bytes at which time stands in the front
         self.block = int.from_bytes(header[rtp.HEADER.size : ELEMENTS], "big") if plain else -1
         self.front_mask, self.tail_mask, self.front, self.tail = _halves(self.checks, 0)

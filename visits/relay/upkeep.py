@@ -73,6 +73,6 @@ class Upkeep:
 
     @staticmethod
     def _owes_keyframe(track: Track, now: float) -> bool:
-        if now - track.last_packet_at > SENDING:
-            return False
+        if track.route is not None or now - track.last_packet_at > SENDING:
+            return False  # a track that has a route is waited for by nobody
         return any(track.keyframe_wanted or (slot.hungry and slot.target is track) for slot in track.outputs)
