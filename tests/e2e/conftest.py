@@ -22,6 +22,7 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from telehealth.embedded import stop
+from telehealth.launcher import local_relay
 from tests.e2e import calls, media
 from tests.e2e.firefox import Firefox, binary
 from tests.room.relay_process import start_relay
@@ -65,16 +66,21 @@ def chromium() -> str:
 
 
 class Relay:
-    """The one relay node."""
+    """The one relay node, at the address of the demo's: there Firefox finds it as it is installed."""
+
+    address = local_relay().get("PUBLIC_IP", "127.0.0.1")
 
     def __init__(self) -> None:
-        self.process = start_relay()
+        self.start()
+
+    def start(self, *command: str) -> None:
+        self.process = start_relay(command=command, as_in_demo=True)
 
     def restart(self) -> None:
         """As when its machine loses power."""
         self.process.kill()
         self.process.wait()
-        self.process = start_relay()
+        self.start()
 
 
 @pytest.fixture(scope="session")

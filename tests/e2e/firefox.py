@@ -23,6 +23,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.e2e.network.line import inside
+from visits.relay.local import own_address
 
 PATIENCE = 30  # seconds; only a failure waits so long
 ROLES = {
@@ -30,14 +31,14 @@ ROLES = {
     "link": "a[href]",
     "heading": "h1, h2, h3",
 }
+REMEMBERED = {"permissions.default.camera": 1, "permissions.default.microphone": 1}
 LABELLED = "input, select, textarea"
 PREFERENCES = {
     "media.navigator.streams.fake": True,  # camera and microphone that are not there
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
-    "permissions.default.camera": 1,  # as if asked before: the room does not wait for a click
-    "permissions.default.microphone": 1,
-    "media.peerconnection.ice.loopback": True,  # the tests' relays are there
+    # Only where the machine has no other address, and the relay is there, as the demo's are then.
+    "media.peerconnection.ice.loopback": own_address() is None,
     "dom.disable_beforeunload": True,
     "intl.accept_languages": "en-US",
     "app.update.enabled": False,
@@ -70,14 +71,24 @@ class Firefox:
     """One page in a browser of its own."""
 
     def __init__(
-        self, base_url: str, *, tone: int = 440, namespace: str = "", size: tuple[int, int] = (1440, 900)
+        self,
+        base_url: str,
+        *,
+        tone: int = 440,
+        asks: bool = False,
+        namespace: str = "",
+        size: tuple[int, int] = (1440, 900),
     ) -> None:
-        """``namespace``: the network namespace that the browser lives in."""
+        """``asks``: it does not know the site's camera and microphone from before, so that the room waits for a click.
+
+        ``namespace``: the network namespace that the browser lives in.
+        """
         options = webdriver.FirefoxOptions()
         options.binary_location = binary() or ""
         options.add_argument("-headless")
         options.set_capability("webSocketUrl", True)  # for scripts that run before the page's own
-        for name, value in {**PREFERENCES, "media.navigator.audio.fake_frequency": tone}.items():
+        given = {} if asks else REMEMBERED
+        for name, value in {**PREFERENCES, **given, "media.navigator.audio.fake_frequency": tone}.items():
             options.set_preference(name, value)
         service = webdriver.FirefoxService(executable_path=driver_path())
         self._home = partial(inside, namespace) if namespace else contextlib.nullcontext

@@ -19,7 +19,6 @@ from tests.e2e.firefox import Firefox
 from tests.e2e.test_room import cut_socket, doctor, others, picture, rosa, rosa_session, visit  # noqa: F401
 from tests.party import make_link
 from tests.room.conftest import patient_link, redeemed  # noqa: F401
-from tests.room.relay_process import start_relay
 from visits.booking.models import Appointment
 from visits.room.models import Seat
 
@@ -177,10 +176,10 @@ def tapped(relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     stop(relay.process)
     path = tmp_path / "tap"
     monkeypatch.setenv("TAP", str(path))
-    relay.process = start_relay(command=(sys.executable, "-m", "tests.e2e.tap"))
+    relay.start(sys.executable, "-m", "tests.e2e.tap")
     yield path
     stop(relay.process)
-    relay.process = start_relay()
+    relay.start()
 
 
 def listen(path: Path, page: Page) -> decoding.Heap:

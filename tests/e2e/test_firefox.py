@@ -67,9 +67,10 @@ def test_a_patient_in_firefox(
     doctor.get_by_role("button", name="Stop sharing").click()
     rosa.locator("#screen").wait_for(lambda screen: not screen.is_visible())
 
-    rosa.reload()
-    media.looks(rosa.locator(PICTURE), "red")
-    both_ways(rosa, doctor)
+    for _ in range(3):
+        rosa.reload()
+        media.looks(rosa.locator(PICTURE), "red")
+        both_ways(rosa, doctor)
     expect(doctor.locator(OTHERS)).to_have_count(1)
     assert Seat.objects.filter(role="patient").count() == 1
 
@@ -87,13 +88,18 @@ def test_a_clinician_in_firefox(
     visit: Appointment,  # noqa: F811
     clinician: User,
 ) -> None:
-    doctor, rosa = firefox("doctor", tone=400), person("rosa", colour="blue", tone=1000)
+    doctor, rosa = firefox("doctor", tone=400, asks=True), person("rosa", colour="blue", tone=1000)
     steps.sign_in(doctor, clinician)
     steps.check_in(rosa, patient_link(visit))
     let_in(doctor, rosa)
 
-    both_ways(doctor, rosa)
-    media.looks(doctor.locator(PICTURE), "blue")
+    # Until it may use camera and microphone, Firefox tells the page nothing of this machine's addresses.
+    for _ in range(3):
+        doctor.get_by_role("button", name="Join the visit").click()
+        both_ways(doctor, rosa)
+        media.looks(doctor.locator(PICTURE), "blue")
+        doctor.reload()
+    doctor.get_by_role("button", name="Join the visit").click()
     media.sounds(rosa.locator(SOUND), 400)
     rosa.reload()
     media.looks(doctor.locator(PICTURE), "blue")

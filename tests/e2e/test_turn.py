@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 from accounts.models import AccessLink, User
 from tests.conftest import staff
 from tests.e2e import media, steps, turnserver
+from tests.e2e.conftest import Relay
 from tests.room.conftest import admit, patient_link, redeemed  # noqa: F401
 from visits.booking.models import Appointment
 from visits.room import services, turn
@@ -65,10 +66,10 @@ def secret() -> str:
 
 
 @pytest.fixture(scope="module")
-def port(secret: str) -> Iterator[int]:
+def port(secret: str, relay: Relay) -> Iterator[int]:
     if turnserver.program() is None:
         pytest.skip("NOT RUN: turnserver (coturn) is missing and could not be installed")
-    with turnserver.running(secret) as port:
+    with turnserver.running(secret, relay.address) as port:
         yield port
 
 

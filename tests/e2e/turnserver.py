@@ -23,13 +23,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(secret: str) -> Iterator[int]:
-    """A TURN server that takes users of that secret; its port."""
+def running(secret: str, relay: str) -> Iterator[int]:
+    """A TURN server that takes users of that secret to the address of the relay; its port."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="th-turn-") as folder:
         options = {
             "listening-ip": "127.0.0.1", "relay-ip": "127.0.0.1", "listening-port": port, "realm": "telehealth",
-            "denied-peer-ip": "0.0.0.0-255.255.255.255", "allowed-peer-ip": "127.0.0.1",
+            "denied-peer-ip": "0.0.0.0-255.255.255.255", "allowed-peer-ip": relay,
             "static-auth-secret": secret, "userdb": f"{folder}/turndb", "pidfile": f"{folder}/pid",
             "log-file": f"{folder}/log",
         }  # fmt: skip
