@@ -1,5 +1,6 @@
 """Media relays in the admin: for the superuser alone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +41,16 @@ def test_the_superuser_sees_how_they_are(verified: Any, superuser: User, node: R
     assert "relay-1.abc" in page
     assert "seconds ago" in page or "second ago" in page
     assert verified(superuser).get(reverse("admin:room_relaynode_change", args=[node.pk])).status_code == 200
+
+
+def test_one_that_is_gone_carries_nothing(verified: Any, superuser: User, node: RelayNode) -> None:
+    nodes.note({}, dead={node.pk})
+    RelayNode.objects.update(seen_at=timezone.now() - timedelta(minutes=5, seconds=20))
+    page = verified(superuser).get(reverse(LIST)).content.decode().replace("\xa0", " ")
+
+    assert "5 minutes ago" in page
+    assert 'value="0.0">0%</meter>' in page
+    assert '<td class="field-rooms">0</td><td class="field-peers">0</td>' in page
 
 
 @pytest.mark.parametrize("who", ["clinic_admin", "auditor", "clinician", "front_desk", "stranger"])

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -23,7 +24,7 @@ class SeatInline(ClinicScopedInline):
     model = Seat
     clinic_path = "encounter__appointment__clinic"
     read_only = True
-    fields = ("name", "role", "presences_shown", "epoch")
+    fields = ("name", "role", "presences_shown")
     readonly_fields = ("presences_shown",)
     verbose_name_plural = _("who was there")
 
@@ -124,6 +125,8 @@ class RelayNodeAdmin(ClinicScopedAdmin):
     @admin.display(description=_("last sign of life"), ordering="seen_at")
     def heard(self, node: RelayNode) -> str:
         seconds = max(0, round((timezone.now() - node.seen_at).total_seconds()))
+        if seconds >= 60:
+            return gettext("%(time)s ago") % {"time": timesince(node.seen_at, depth=1)}
         return ngettext("%(count)d second ago", "%(count)d seconds ago", seconds) % {"count": seconds}
 
     @admin.display(description=_("load"), ordering="load")

@@ -120,7 +120,7 @@ class Seat(models.Model):
     )
     name = models.CharField(_("name"), max_length=120)
     role = models.CharField(_("role"), max_length=16)
-    # Grows with each joining: the newest copy of a person evicts the older one.
+    # Grows with each joining, where the newest copy of a person evicts the older one, and when a copy is sent out.
     epoch = models.PositiveIntegerField(_("times joined"), default=0)
     # Grows with each socket that takes the seat, by joining or by taking up a copy whose socket was lost.
     turn = models.PositiveIntegerField(_("times taken"), default=0)

@@ -117,8 +117,8 @@ def _note_live(node: str, pulse: Pulse, row: RelayNode | None, now: datetime) ->
 
 
 def _note_gone(node: RelayNode) -> None:
-    node.state = RelayNode.State.GONE
-    node.save(update_fields=["state"])
+    carries_nothing = {"rooms": 0, "peers": 0, "cpu": 0, "bitrate": 0, "load": 0, "full": ""}
+    RelayNode.objects.filter(pk=node.pk).update(state=RelayNode.State.GONE, **carries_nothing)
     for encounter in Encounter.objects.filter(relay_node=node, status=Encounter.Status.IN_PROGRESS):
         events.relay_left(encounter.appointment_id, node.pk, dead=True)
 
