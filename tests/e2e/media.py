@@ -10,7 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator
 
-WIDTH, HEIGHT, RATE = 640, 360, 48_000
+WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 20
+RATE = 48_000
 COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "yellow": (255, 220, 0)}
 
 COLOUR_OF = """(video) => {
@@ -98,13 +99,14 @@ def _write_camera(path: Path, rgb: tuple[int, int, int], *, lively: bool = False
     v = round(128 + 0.439 * r - 0.368 * g - 0.071 * b)
     chroma = bytes([u]) * (WIDTH * HEIGHT // 4) + bytes([v]) * (WIDTH * HEIGHT // 4)
     dice = random.Random(7)
-    blocks = [[dice.randrange(-25, 26) for _ in range(WIDTH // 16)] for _ in range(HEIGHT // 8)]
+    blocks = [[dice.randrange(-25, 26) for _ in range(40)] for _ in range(45)]
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F20:1 Ip A1:1 C420jpeg\n".encode())
-        for frame in range(40):
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAMES_PER_SECOND}:1 Ip A1:1 C420jpeg\n".encode())
+        for frame in range(2 * FRAMES_PER_SECOND):
             luma = bytearray([y]) * (WIDTH * HEIGHT)
             if lively:
-                luma = bytearray(b"".join(_blocks(y, line, frame * 16) * 8 for line in blocks))
+                shift = frame * WIDTH // (2 * FRAMES_PER_SECOND)  # once around
+                luma = bytearray(b"".join(_blocks(y, line, shift) * (HEIGHT // 45) for line in blocks))
             row = frame * 2
             luma[row * WIDTH : (row + 4) * WIDTH] = bytes([min(235, y + 60)]) * (4 * WIDTH)
             file.write(b"FRAME\n" + bytes(luma) + chroma)
@@ -112,7 +114,7 @@ def _write_camera(path: Path, rgb: tuple[int, int, int], *, lively: bool = False
 
 def _blocks(y: int, line: list[int], shift: int) -> bytes:
     """One row of pixels, moved to the left."""
-    row = b"".join(bytes([min(235, max(16, y + each))]) * 16 for each in line)
+    row = b"".join(bytes([min(235, max(16, y + each))]) * (WIDTH // 40) for each in line)
     return row[shift % WIDTH :] + row[: shift % WIDTH]
 
 

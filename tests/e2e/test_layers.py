@@ -27,9 +27,9 @@ PATIENCE = 60  # seconds; three browsers encode three pictures each
 OVER_A_LINE = """
 const take = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = async function (answer) {
-  const [, port] = /^a=candidate:.* (\\d+) typ host/m.exec(answer.sdp);
-  const own = await window.lineTo(Number(port));
-  return take.call(this, {type: answer.type, sdp: answer.sdp.replaceAll(` ${port} typ host`, ` ${own} typ host`)});
+  const [, there, port] = /^a=candidate:.* (\\S+ (\\d+)) typ host/m.exec(answer.sdp);
+  const here = `127.0.0.1 ${await window.lineTo(Number(port))}`;
+  return take.call(this, {type: answer.type, sdp: answer.sdp.replaceAll(` ${there} typ host`, ` ${here} typ host`)});
 };
 """
 HIDE = """(hidden) => {
@@ -200,7 +200,7 @@ def test_a_narrow_line_is_its_own_pages_trouble(
     narrow: list[Line] = []
 
     def line_to(port: int) -> int:
-        narrow.append(lines.line(("127.0.0.1", port)))
+        narrow.append(lines.line((relay.address, port)))
         return narrow[-1].port
 
     guest = person("ana", colour="yellow", tone=2000)

@@ -23,8 +23,8 @@ CODECS = {"audio": "opus/48000/2", "video": "vp8/90000"}
 FORMAT_PARAMETERS = {"audio": "minptime=10;useinbandfec=1"}
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 UPWARD_FEEDBACK = (*FEEDBACK, "transport-cc")
-# In kbit/s. libwebrtc begins with 300 by itself, makes the picture small to fit, and needs a quarter of a minute
-# to make it large again, on the widest line. Firefox does not know the word.
+# In kbit/s. libwebrtc begins with 300 by itself, makes the picture small to fit, and takes its time to make it large
+# again, on the widest line. Firefox does not know the word.
 UPWARD_PARAMETERS = "x-google-start-bitrate=1000"
 REVERSED = {"sendonly": "recvonly", "sendrecv": "recvonly", "recvonly": "sendonly"}
 

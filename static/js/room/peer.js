@@ -11,14 +11,18 @@ const CAMERA = [
   {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000, active: false},
   {rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000, active: false},
 ];
+// Nothing of it is active before it is shown: Chromium would keep a share of the line for it, and begin the camera small.
 const SCREEN = [
-  {rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_500_000},
+  {rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_500_000, active: false},
   {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 400_000, active: false},
 ];
 const FEW_AGAIN_AFTER = 5000; // by then the relay shows everybody the whole picture
 
 export class Peer extends EventTarget {
   #isMany = false;
+  #isSmallSent = false;
+  #tracks = {audio: null, camera: null, screen: null};
+  #wasUp = false;
   #timer = 0;
   #changes = Promise.resolve();
 
@@ -43,7 +47,10 @@ export class Peer extends EventTarget {
     /** slot index → {audio, video}: receivers */
     this.slots = new Map();
     this.screenReceiver = null;
-    pc.onconnectionstatechange = () => this.dispatchEvent(new CustomEvent("change", {detail: pc.connectionState}));
+    pc.onconnectionstatechange = () => {
+      if (pc.connectionState === "connected") this.#fill();
+      this.dispatchEvent(new CustomEvent("change", {detail: pc.connectionState}));
+    };
   }
 
   get state() {
@@ -68,13 +75,24 @@ export class Peer extends EventTarget {
     this.screenReceiver = at(screenMid);
   }
 
-  /** Puts the tracks to send into their places; null sends nothing. */
-  async send({audio, camera, screen}) {
+  /**
+   * Puts the tracks to send into their places, as soon as there is a connection; null sends nothing. Chromium decides by
+   * the first picture how large all are at first, and before it is connected it believes in a narrow line.
+   */
+  async send(tracks) {
+    this.#tracks = tracks;
+    if (this.#wasUp) await this.#fill();
+  }
+
+  async #fill() {
+    this.#wasUp = true;
+    const {audio, camera, screen} = this.#tracks;
     await Promise.all([
       put(this.audio.sender, audio),
       put(this.camera.sender, camera),
       put(this.screen.sender, screen),
     ]);
+    await this.#activate();
   }
 
   /**
@@ -91,9 +109,18 @@ export class Peer extends EventTarget {
   }
 
   #sendSmall(on) {
-    for (const {sender} of [this.camera, this.screen]) {
-      this.#changes = this.#changes.then(() => activate(sender, on)).catch(() => {}); // closed meanwhile
-    }
+    this.#isSmallSent = on;
+    this.#activate();
+  }
+
+  /** Has the sizes sent that are needed now; one change after the other. */
+  #activate() {
+    const set = async () => {
+      await activate(this.camera.sender, true, this.#isSmallSent);
+      await activate(this.screen.sender, this.#tracks.screen !== null, this.#isSmallSent);
+    };
+    this.#changes = this.#changes.then(set).catch(() => {}); // closed meanwhile
+    return this.#changes;
   }
 
   /** A number that grows as long as anything arrives: media, reports, answers to our checks. */
@@ -122,17 +149,17 @@ function inSizes(pc, encodings) {
   try {
     return pc.addTransceiver("video", {direction: "sendonly", sendEncodings: encodings});
   } catch {
-    const [{maxBitrate}] = encodings;
-    return pc.addTransceiver("video", {direction: "sendonly", sendEncodings: [{maxBitrate}]});
+    const [{maxBitrate, active}] = encodings;
+    return pc.addTransceiver("video", {direction: "sendonly", sendEncodings: [{maxBitrate, active}]});
   }
 }
 
-/** Sends the smaller sizes or not; the largest is always sent. */
-async function activate(sender, on) {
+/** Sends the picture or not, and its smaller sizes besides. */
+async function activate(sender, isShown, small) {
   const parameters = sender.getParameters();
-  const small = parameters.encodings.slice(1);
-  if (!small.some((encoding) => encoding.active !== on)) return;
-  for (const encoding of small) encoding.active = on;
+  const wanted = parameters.encodings.map((_, size) => isShown && (size === 0 || small));
+  if (parameters.encodings.every(({active}, size) => active === wanted[size])) return;
+  parameters.encodings.forEach((encoding, size) => (encoding.active = wanted[size]));
   await sender.setParameters(parameters);
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.e2e import calls, media
 from tests.e2e.conftest import note
 from tests.e2e.network.conftest import QUIET, Call
 from tests.e2e.network.measure import ahead
@@ -13,6 +14,18 @@ pytestmark = pytest.mark.network
 
 NARROW = 300  # kbit/s
 NARROW_FOR = float(os.environ.get("TELEHEALTH_TEST_NARROW", "20"))  # seconds
+
+
+def test_a_wide_line_carries_720p_at_30(call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WIDTH", 1280), ("HEIGHT", 720), ("FRAMES_PER_SECOND", 30)):
+        monkeypatch.setattr(media, name, value)
+    visit = call()
+    windows = visit.watch(10)
+    for side, window in zip(visit.sides, windows, strict=True):
+        height = max(each["frameHeight"] for each in calls.entries(side.page, "video"))
+        rate = window.video["framesDecoded"] / 10
+        note(f"wide: {height} pixels high, {rate:.0f} pictures a second, {window}")
+        assert (height >= 720 and rate > 25) or not QUIET
 
 
 def test_lips_and_words_are_in_step(call: Callable[..., Call]) -> None:
