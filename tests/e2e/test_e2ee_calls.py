@@ -20,6 +20,7 @@ from tests.e2e.test_room import cut_socket, doctor, others, picture, rosa, rosa_
 from tests.party import make_link
 from tests.room.conftest import patient_link, redeemed  # noqa: F401
 from visits.booking.models import Appointment
+from visits.room import farewell
 from visits.room.models import Seat
 
 pytestmark = pytest.mark.e2e
@@ -139,6 +140,59 @@ def test_who_comes_later_is_one_of_them(
     expect(others(doctor)).to_have_count(1)
     assert is_on(doctor, rosa) == before, "the same pages, the same words"
     media.keeps_moving(picture(doctor))
+
+
+# No socket comes about while `window.isCutOff`.
+HOLD_SOCKETS = """
+const Open = window.WebSocket;
+window.WebSocket = class extends Open {
+  constructor(url, ...rest) { super(window.isCutOff ? "/nowhere" : url, ...rest); }
+};
+"""
+
+COUNT = "video.getVideoPlaybackQuality().totalVideoFrames"
+SEEN = f"[...document.querySelectorAll('#tiles video')].map((video) => {COUNT} > 10)"
+SEES_SOMEBODY = f"() => {SEEN}.some(Boolean)"
+SEES_ALL = f"() => {SEEN}.length === 2 && {SEEN}.every(Boolean)"
+
+# By then a key that somebody without a socket cannot follow would be in use (agreement.js: a detour, and five seconds).
+IN_USE = 15_000
+
+
+def test_somebody_comes_while_another_is_without_a_socket(
+    relay: Any,
+    person: Callable[..., Page],
+    doctor: Page,  # noqa: F811
+    rosa: Page,  # noqa: F811
+    redeemed: Callable[[AccessLink], Client],  # noqa: F811
+    visit: Appointment,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who is cut off goes on seeing the others, and the newcomer and these others do not wait for them."""
+    monkeypatch.setattr(farewell, "BACK_WITHIN", 600)  # or she is let go while a slow machine opens a browser
+    rosa.evaluate(f"() => {{ {HOLD_SOCKETS} }}")
+    media.looks(picture(doctor), "blue")
+    media.looks(picture(rosa), "red")
+    before = is_on(doctor, rosa)
+    rosa.evaluate("() => { window.isCutOff = true; }")
+    cut_socket(rosa)
+    ana = person("ana", colour="yellow", tone=2000)
+    steps.carry_session(ana, redeemed(make_link(visit, guest="Ana")))
+    ana.goto(f"/my/{visit.pk}/room/")
+
+    expect(others(ana)).to_have_count(2)
+    # The doctor's; that of who has no socket cannot be opened before she can say by what key.
+    # They find each other by detours, each of which takes seconds.
+    ana.wait_for_function(SEES_SOMEBODY, timeout=2000 * media.PATIENCE)
+    doctor.wait_for_function(SEES_ALL, timeout=2000 * media.PATIENCE)
+    rosa.wait_for_timeout(IN_USE)
+    media.keeps_moving(picture(rosa))
+    media.looks(picture(rosa), "red")
+    rosa.evaluate("() => { window.isCutOff = false; }")
+    assert is_on(doctor, rosa, ana) != before
+    for page in (doctor, rosa, ana):
+        for video in page.locator("#tiles video").all():
+            media.keeps_moving(video)
 
 
 def test_firefox_and_chromium_have_the_same_words(
