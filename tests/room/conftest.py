@@ -1,5 +1,6 @@
 """A visit whose patient has come and was let in, and a relay that is really there."""
 
+import contextlib
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from tests.conftest import staff
 from tests.party import bearer, browser, make_link
 from tests.room.relay_process import start_relay
 from tests.room.sockets import Page
+from tests.room.tabs import stopped
 from visits.booking.models import Appointment
 from visits.relay.client import RelayClient
 from visits.room import presence, services
@@ -76,30 +78,38 @@ def other_patient(clinic: Any) -> Patient:
     return factories.make_patient(clinic)
 
 
+_shared: list[subprocess.Popen[str]] = []  # the relay that most tests share, once one of them has started it
+
+
 @pytest.fixture(scope="session")
 def relay() -> Iterator[subprocess.Popen[str]]:
     """A relay process of its own, ready; it soon misses who is silent."""
     process = start_relay("away_after=1,gone_after=2,connect_within=4")
+    _shared.append(process)
     yield process
+    _shared.remove(process)
     stop(process)
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """``start(limits="")``: one more relay node; all end with the test."""
+    """``start(limits="")``: one more relay node; all end with the test. The one that tests share sleeps meanwhile."""
     running: list[subprocess.Popen[str]] = []
 
     def one(limits: str = "") -> subprocess.Popen[str]:
         running.append(start_relay(limits))
         return running[-1]
 
-    yield one
-    for process in running:
-        stop(process)
+    with contextlib.ExitStack() as asleep:
+        for process in _shared:
+            asleep.enter_context(stopped(process))
+        yield one
+        for process in running:
+            stop(process)
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[RelayClient]:
+async def client(start: object) -> AsyncIterator[RelayClient]:
     """The web side's door to the nodes that ``start`` starts, and to no others."""
     client = make_client()
     await client._redis.delete("relay:pulses")  # of nodes that other tests have left
