@@ -13,15 +13,17 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 
 from aioice import stun as ice
 
 from tests.relay.offers import AUDIO_PT, EXTENSIONS, VIDEO_PT, headless_offer, read_answer
-from visits.relay import hooks, rtcp, rtp
+from visits.relay import hooks, rtcp, rtp, vp8
 from visits.relay.client import Joined, RelayClient
 
 VP8_START, VP8_MORE = b"\x10", b"\x00"  # payload descriptor: S bit, partition 0
+VP8_NUMBERED = struct.Struct(">BBHBB")  # and as browsers write it: X; I, L and T; M with PictureID; TL0PICIDX; TID
 KEYFRAME, DELTA = b"\x00", b"\x01"  # P bit of the frame header
 CHECK_EVERY = 0.5  # seconds
 
@@ -44,7 +46,15 @@ class Arrived:
     @property
     def layer(self) -> str:
         """Which layer of a simulcast it was sent in; "" if in none."""
-        return self.payload[2:3].decode() if self.payload[2:3].isalpha() else ""
+        at = VP8_NUMBERED.size + 1
+        return self.payload[at : at + 1].decode() if self.payload[at : at + 1].isalpha() else ""
+
+    @property
+    def picture(self) -> vp8.Numbers:
+        """The numbers of its picture."""
+        numbers = vp8.read(self.payload, 0)
+        assert numbers
+        return numbers
 
 
 @dataclass
@@ -62,6 +72,8 @@ class Stream:
     rid: str = ""  # which layer of a simulcast
     size: int = 20  # bytes of a frame
     stopped: bool = False
+    picture: int = field(default_factory=lambda: secrets.randbelow(1 << 15))  # PictureID
+    base: int = field(default_factory=lambda: secrets.randbelow(1 << 8))  # TL0PICIDX: a frame is a packet, of layer 0
 
 
 class _Port(asyncio.DatagramProtocol):
@@ -265,7 +277,9 @@ class Participant:
         stream.timestamp = stream.timestamp + int(clock * self.pace) & 0xFFFFFFFF
         body = stream.rid.encode() + b"\xff" * (stream.size - len(stream.rid))
         if stream.kind == "video":
-            body = VP8_START + (KEYFRAME if stream.keyframe_due else DELTA) + body
+            stream.picture, stream.base = stream.picture + 1 & 0x7FFF, stream.base + 1 & 0xFF
+            descriptor = VP8_NUMBERED.pack(0x90, 0xE0, 0x8000 | stream.picture, stream.base, 0)
+            body = descriptor + (KEYFRAME if stream.keyframe_due else DELTA) + body
             stream.keyframes += stream.keyframe_due
             stream.keyframe_due = False
         packet = self.packet(stream, body + self.name.encode().ljust(16, b"\0"))
@@ -280,7 +294,7 @@ class Participant:
             elements += bytes([EXTENSIONS[rtp.RID] << 4 | len(stream.rid) - 1]) + stream.rid.encode()
         elements += bytes(-len(elements) % 4)
         extension = struct.pack(">HH", rtp.ONE_BYTE_PROFILE, len(elements) // 4) + elements
-        number = AUDIO_PT if stream.kind == "audio" else VIDEO_PT
+        number = AUDIO_PT if stream.kind == "audio" else rtp.MARKER | VIDEO_PT
         header = rtp.HEADER.pack(0x90, number, stream.sequence, stream.timestamp, stream.ssrc)
         return header + extension + payload
 
@@ -322,3 +336,12 @@ async def eventually(true, within: float = 5.0) -> None:
 
 def _ssrc() -> int:
     return secrets.randbelow(0xFFFFFFFE) + 1
+
+
+def numbered_on(packets: list[Arrived]) -> bool:
+    """Whether pictures are numbered upward, one by one but for a little jump where another one begins."""
+    steps = [
+        ((b.picture.picture - a.picture.picture) & 0x7FFF, (b.picture.base - a.picture.base) & 0xFF)
+        for a, b in pairwise(packets)
+    ]
+    return all(picture == base and 1 <= picture <= 3 for picture, base in steps)

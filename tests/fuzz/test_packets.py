@@ -12,7 +12,7 @@ from tests.fuzz.conftest import HostileCall, assert_refused, send_as_stranger, v
 from tests.fuzz.mutate import Mutator, kept
 from tests.headless import Participant
 from tests.relay.test_hostile import DTLS_SEEDS, STUN_SEEDS
-from visits.relay import rtcp, rtp
+from visits.relay import rtcp, rtp, vp8
 
 RTP_HEAD = b"\x90\x60\x00\x01" + b"\0\0\0\1" + b"\0\0\0\2" + b"\xbe\xde\0\1" + b"\x40\x31\0\0"
 
@@ -121,7 +121,7 @@ def test_rtp_that_libsrtp_would_not_let_through(mutator: Mutator) -> None:
             start = rtp.payload_start(data)
             list(rtp.extensions(data))
             rtp.extension_value(data, 4)
-            rtp.vp8_keyframe(data, start)
+            vp8.is_keyframe(data, start)
             ids = {number: mutator.chance.randrange(15) for number in range(15)}
             changed = bytearray(data)
             rtp.rewrite_extensions(changed, ids)

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.headless import Participant, Stream, eventually
+from tests.headless import Participant, Stream, eventually, numbered_on
 from tests.relay.offers import AUDIO_PT, RTX_PT, VIDEO_PT
-from visits.relay import rtcp, rtp
+from visits.relay import rtcp, vp8
 from visits.relay.arrivals import Reception
 from visits.relay.bandwidth import BOOT_BITRATE
 from visits.relay.tracks import Track
@@ -49,7 +49,7 @@ async def test_the_first_packet_of_a_slot_is_a_keyframe(trio):
     for person in trio:
         for index in (0, 1):
             packet = person.seen(index)[0]
-            assert rtp.vp8_keyframe(packet.payload, 0)
+            assert vp8.is_keyframe(packet.payload, 0)
 
 
 async def test_a_late_joiner_makes_the_relay_ask_for_keyframes(relay, trio):
@@ -58,7 +58,7 @@ async def test_a_late_joiner_makes_the_relay_ask_for_keyframes(relay, trio):
     await relay.enter(late)
     for index in range(3):
         await eventually(lambda i=index: late.seen(i))
-        assert rtp.vp8_keyframe(late.seen(index)[0].payload, 0)
+        assert vp8.is_keyframe(late.seen(index)[0].payload, 0)
     assert all(person.rtcp["KeyframeRequest"] > before for person, before in zip(trio, asked, strict=True))
 
 
@@ -100,7 +100,7 @@ async def test_the_screen_goes_to_the_screen_slot_of_the_others(relay, trio):
         mid = person.joined.screen_mid
         await eventually(lambda p=person, m=mid: len(p.by_mid[m]) > 10)
         assert {p.sender for p in person.by_mid[mid]} == {"ann"}
-        assert rtp.vp8_keyframe(person.by_mid[mid][0].payload, 0)
+        assert vp8.is_keyframe(person.by_mid[mid][0].payload, 0)
         assert relay.view(person.name).screen == "ann"
     assert not ann.by_mid[ann.joined.screen_mid]
     relay.engine.share("room", "ann", 1, on=False)
@@ -246,3 +246,23 @@ async def test_rooms_do_not_hear_each_other(relay):
     await ben.sees("ann", 0)
     await asyncio.sleep(0.3)
     assert not any(eve.by_mid.values())
+
+
+@pytest.mark.parametrize("behind", [0, 1, 20, 100, 127])
+async def test_a_slot_numbers_pictures_on_when_another_copy_or_another_person_comes(relay, behind):
+    ann, ben = Participant("ann"), Participant("ben")
+    await relay.enter(ann, ben)
+    await eventually(lambda: len(ben.seen(0)) > 20)
+    # A reload: the new page counts from a number of its own.
+    again = Participant("ann")
+    again.camera.picture, again.camera.base = ann.camera.picture - behind & 0x7FFF, ann.camera.base - behind & 0xFF
+    await relay.enter(again, epoch=2)
+    await eventually(lambda: len(ben.seen(0)) > 60)
+    relay.engine.leave("room", "ann", 2)
+    cam = Participant("cam")
+    cam.camera.base = again.camera.base - behind & 0xFF
+    await relay.enter(cam)
+    await eventually(lambda: len(ben.seen(0)) > 100)
+
+    assert len({p.sender for p in ben.seen(0)}) == 2
+    assert numbered_on(ben.seen(0))

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from visits.relay import rtp
+from visits.relay import rtp, vp8
 
 
 def packet(
@@ -81,7 +81,7 @@ def test_two_byte_elements_and_reserved_ids_are_blanked_not_read():
     ],
 )
 def test_a_vp8_keyframe_is_told_by_its_clear_bits(payload, expected):
-    assert rtp.vp8_keyframe(payload, 0) is expected
+    assert vp8.is_keyframe(payload, 0) is expected
 
 
 def test_rtx_is_unwrapped_to_the_original():
@@ -117,7 +117,7 @@ def test_random_bytes_raise_nothing_but_value_error():
         rtp.rewrite_extensions(out, {n: n % 14 + 1 for n in range(1, 15)})
         assert len(out) == len(data)
         assert out[start:] == data[start:]
-        rtp.vp8_keyframe(data, start)
+        vp8.is_keyframe(data, start)
         try:
             rtp.unwrap_rtx(data, start, 1, 96)
         except ValueError:

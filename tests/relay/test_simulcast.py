@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.headless import Participant, Stream, eventually
+from tests.headless import Participant, Stream, eventually, numbered_on
 from tests.relay.offers import EXTENSIONS, RTX_PT
-from visits.relay import pictures, rtcp, rtp
+from visits.relay import pictures, rtcp, rtp, vp8
 from visits.relay.bandwidth import BOOT_BITRATE, STRIKES
 
 LAYERS = {"q": 300, "h": 600, "f": 1200}  # 50 frames a second: 120, 240 and 480 kbit/s
@@ -78,7 +78,8 @@ async def test_each_page_gets_the_layer_of_its_tile_and_the_switch_is_seamless(r
     assert all(0 < (b.timestamp - a.timestamp) & 0xFFFFFFFF < 90_000 for a, b in pairwise(packets))
     for before, after in pairwise(packets):
         if before.layer != after.layer:
-            assert rtp.vp8_keyframe(after.payload, 0)
+            assert vp8.is_keyframe(after.payload, 0)
+    assert numbered_on(packets)
     # Nobody else's picture changed.
     assert {p.layer for p in cam.seen(index_of(relay, cam, "ann"))[-200:]} == {"f"}
     assert ann.rtcp["rejected"] == ben.rtcp["rejected"] == 0
@@ -98,7 +99,7 @@ async def test_a_hidden_picture_is_not_sent_and_comes_back_and_sound_goes_on(rel
     assert not relay.view("ben").steps
     prefer(relay, ben, "ann", FULL)
     await eventually(lambda: len(ben.seen(index)) > pictures_seen + 5)
-    assert rtp.vp8_keyframe(ben.seen(index)[pictures_seen].payload, 0)
+    assert vp8.is_keyframe(ben.seen(index)[pictures_seen].payload, 0)
     assert continuous(ben.seen(index))
 
 
@@ -134,7 +135,7 @@ async def test_a_late_joiner_sees_the_layer_that_fits_at_once(relay, trio):
     await shows(relay, late, "ann", "f")
     first = late.seen(index_of(relay, late, "ann"))[0]
     assert first.layer == "f"
-    assert rtp.vp8_keyframe(first.payload, 0)
+    assert vp8.is_keyframe(first.payload, 0)
 
 
 async def test_in_a_visit_of_two_the_whole_picture_is_shown_however_small_the_tile(relay):

@@ -17,7 +17,7 @@ import struct
 import time
 from array import array
 
-from visits.relay import rtp
+from visits.relay import rtp, vp8
 from visits.relay.arrivals import at_tick
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
@@ -36,6 +36,8 @@ ROUNDS = 8  # batches before other work of the loop gets its turn
 COPIES = MAX_COPIES * BATCH  # packets for further receivers in one batch
 LATE = 0x8000  # sequence numbers ahead: half of the circle is behind (RFC 1982)
 FLAGS, UNMARKED = 0xFF80, 0xFF7F  # of a packet's first two bytes: all but the payload type, all but the marker
+MARKER = 0x0080
+USUAL = 0x80C080  # of a VP8 descriptor, read as a little-endian word: X, I, L and M
 FIXED = struct.Struct(">HHII")  # flags with payload type, sequence number, timestamp, SSRC
 SHORT = struct.Struct(">HHIIIQ")  # and the extension block's head and two words of elements (Shape.front)
 LONG = struct.Struct(">HHIIIQI")  # or three (Shape.tail)
@@ -117,7 +119,8 @@ class BatchedPort(UdpPort):
         if count <= 0:
             counters["receive_failed"] -= count
             return 0
-        memory, stride, lap, longest, end = ring.memory, ring.stride, ring.lap, self._longest, first + count
+        memory, words, stride, lap, longest = ring.memory, ring.words, ring.stride, ring.lap, self._longest
+        end = first + count
         by_key, unprotect, short, long = self._routes.by_key, self._srtp.unprotect, SHORT.pack_into, LONG.pack_into
         lengths = inbox.lengths[:count].tolist()
         ring.sizes[first:end] = array("Q", lengths)
@@ -179,6 +182,9 @@ class BatchedPort(UdpPort):
                     route.octets += length
                     route.timestamp = timestamp
                     route.at = now
+                    if head & MARKER:
+                        begin = (at + shape.start) // 4
+                        route.frame = words[begin] | words[begin + 1] << 32
                     if shape.arrival_shift != NO_SHIFT:
                         route.arrivals.append(tick | front >> shape.arrival_shift & 0xFFFF)
                     elif shape.arrival_at:
@@ -203,6 +209,8 @@ class BatchedPort(UdpPort):
                         long(memory, at, flags, number, stamp, route.ssrc, block, front, tail)
                     else:
                         self._write(at, flags, number, stamp, route.ssrc, shape)
+                    if route.moves:
+                        self._renumber(at + shape.start, route)
                     route.entries[number % KEPT] = reference
                     ready.append(route)
                 break
@@ -248,6 +256,8 @@ class BatchedPort(UdpPort):
                 LONG.pack_into(memory, at, flags, number, stamp, lane.ssrc, block, front, tail)
             else:
                 self._write(at, flags, number, stamp, lane.ssrc, rewrite)
+            if lane.moves:
+                self._renumber(at + shape.start, lane)
             lane.entries[number % KEPT] = ring.lap + place
             place += 1
         self._copies += route.copies
@@ -261,6 +271,20 @@ class BatchedPort(UdpPort):
             words[begin + word] = words[begin + word] & keep | put
         if rewrite.clock_at != NO_CLOCK:
             memory[at + rewrite.clock_at : at + rewrite.clock_at + rtp.CLOCK_BYTES] = self._clock
+
+    def _renumber(self, at: int, lane: Lane) -> None:
+        """Give the VP8 descriptor at byte `at` the slot's numbers, as `Numbering.write` does."""
+        memory, words, begin = self._ring.memory, self._ring.words, at // 4
+        word = words[begin]
+        if word & USUAL == USUAL:
+            picture = (word >> 8 & 0x7F00 | word >> 24) + lane.picture_offset
+            words[begin] = word & 0xFFFF | (picture & 0x7F00 | 0x8000) << 8 | (picture & 0xFF) << 24
+            memory[at + 4] = memory[at + 4] + lane.base_offset & 0xFF
+            return
+        descriptor = memory[at : at + vp8.DESCRIPTOR]
+        numbers = vp8.read(bytes(descriptor), 0)
+        if numbers is not None:
+            lane.slot.numbering.write(descriptor, numbers)
 
     def _send(self, run: int) -> None:
         """Encrypt and send what is ready: the places from `run` on, and the copies."""

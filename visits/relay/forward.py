@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from visits.relay import rtcp, rtp
+from visits.relay import rtcp, rtp, vp8
 from visits.relay.counters import Counters
 from visits.relay.peer import Address, Peer
 from visits.relay.slots import Slot
@@ -47,11 +47,12 @@ class Forwarder:
             track.packets += track.is_new(sequence)
             track.octets += len(original) - start
         self.repair(track, sequence)
-        keyframe = track.kind == "video" and rtp.vp8_keyframe(original, start)
+        keyframe = track.kind == "video" and vp8.is_keyframe(original, start)
         if keyframe:
             track.keyframe_wanted = False
+        numbers = vp8.read(original, start) if track.kind == "video" else None
         for slot in tuple(track.outputs):
-            self._place(slot, track, original, start, keyframe, now)
+            self._place(slot, track, original, start, keyframe, numbers, now)
 
     def _unwrap(self, track: Track, packet: bytes, start: int) -> bytes | None:
         """The packet that a retransmission holds; its payload starts at `start` too."""
@@ -69,7 +70,10 @@ class Forwarder:
             self._counters["nack_own"] += len(lost)
             self.send_rtcp(track.owner, rtcp.nack(track.ssrc, lost))
 
-    def _place(self, slot: Slot, track: Track, packet: bytes, start: int, keyframe: bool, now: float) -> None:
+    def _place(
+        self, slot: Slot, track: Track, packet: bytes, start: int, keyframe: bool, numbers: vp8.Numbers | None,
+        now: float,
+    ) -> None:  # fmt: skip
         """Send the packet under the slot's numbers, if it may pass."""
         first, second, sequence, timestamp, _ = rtp.HEADER.unpack_from(packet)
         placed = slot.place(track, sequence, timestamp, keyframe, now)
@@ -80,6 +84,11 @@ class Forwarder:
         rtp.HEADER.pack_into(out, 0, first, marker | slot.payload_type, placed.sequence, placed.timestamp, slot.ssrc)
         rtp.rewrite_extensions(out, slot.extension_ids)
         rtp.stamp(out, slot.extensions.get(rtp.ABS_SEND_TIME), now)
+        if placed.first:
+            slot.numbering.begin(numbers)
+        if numbers is not None:
+            slot.numbering.note(numbers)
+            slot.numbering.write(out, numbers)
         self._emit(slot, placed.sequence, bytes(out), len(packet) - start)
 
     def _emit(self, slot: Slot, sequence: int, packet: bytes, octets: int) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from visits.relay import rtp
+from visits.relay import rtp, vp8
 from visits.relay.arrivals import MAX_NOTED
 from visits.relay.mmsg import address_word
 from visits.relay.peer import Peer
@@ -41,7 +41,8 @@ class Lane:
     """To one receiver, under the slot's numbers."""
 
     __slots__ = (
-        "destination", "entries", "outward", "payload_type", "sequence_offset", "slot", "ssrc", "timestamp_offset",
+        "base_offset", "destination", "entries", "moves", "outward", "payload_type", "picture_offset",
+        "sequence_offset", "slot", "ssrc", "timestamp_offset",
     )  # fmt: skip
 
     def __init__(self, slot: Slot, outward: Any, destination: int) -> None:
@@ -53,6 +54,9 @@ class Lane:
         self.ssrc = slot.ssrc
         self.sequence_offset = slot.sequence_offset
         self.timestamp_offset = slot.timestamp_offset
+        self.moves = slot.numbering.moves
+        self.picture_offset = slot.numbering.picture_offset
+        self.base_offset = slot.numbering.base_offset
 
 
 class Route(Lane):
@@ -63,8 +67,8 @@ class Route(Lane):
     """
 
     __slots__ = (
-        "_keys", "_paid", "_table", "arrivals", "at", "copies", "ends", "expected", "inward", "key", "lanes", "left",
-        "octets", "peer", "shape", "shapes", "timestamp", "track", "trailer",
+        "_keys", "_paid", "_table", "arrivals", "at", "copies", "ends", "expected", "frame", "inward", "key", "lanes",
+        "left", "octets", "peer", "shape", "shapes", "timestamp", "track", "trailer",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +93,7 @@ class Route(Lane):
         self.octets = 0  # moved since the last settlement, with headers and trailers
         self.timestamp = 0  # of the last packet
         self.at = 0.0  # when it came
+        self.frame = 0  # the first eight bytes of the payload that ended the last picture, little-endian
         self._paid = 0
         self._keys = keys  # what the contexts are freed with
         self._table = table
@@ -131,6 +136,11 @@ class Route(Lane):
             slot.last_at = self.at
             slot.packets += moved
             slot.octets += octets
+        if self.frame and track.kind == "video":
+            numbers, self.frame = vp8.read(self.frame.to_bytes(8, "little"), 0), 0
+            if numbers is not None:
+                for lane in self.lanes:
+                    lane.slot.numbering.note(numbers)
 
     def skip(self, sequence: int) -> None:
         """Go on with `sequence`, which is newer than the one that was expected."""

@@ -122,27 +122,6 @@ def stamp(packet: bytearray, number: int | None, now: float) -> None:
             return
 
 
-def vp8_keyframe(packet: bytes, start: int) -> bool:
-    """Whether the payload at `start` begins a VP8 keyframe.
-
-    Reads the payload descriptor (S bit and partition index) and the P bit of the frame header
-    (RFC 7741 sections 4.2 and 4.3): all in the clear under end-to-end encryption.
-    """
-    try:
-        first = packet[start]
-        at = start + 1
-        if first & 0x80:
-            present = packet[at]
-            at += 1
-            if present & 0x80:  # picture id, one or two bytes
-                at += 2 if packet[at] & 0x80 else 1
-            at += bool(present & 0x40)  # TL0PICIDX
-            at += bool(present & 0x30)  # TID/KEYIDX share a byte
-        return bool(first & 0x10) and first & 0x07 == 0 and not packet[at] & 0x01
-    except IndexError:
-        return False
-
-
 def unwrap_rtx(packet: bytes, start: int, ssrc: int, payload_type: int) -> bytes | None:
     """The original packet inside an RTX packet (RFC 4588 section 4); None if it only probes.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from visits.relay.resend import KEPT, Sent
 from visits.relay.rtp import MID, later
 from visits.relay.tracks import CLOCK_RATE, Track
+from visits.relay.vp8 import Numbering
 
 if TYPE_CHECKING:
     from visits.relay.peer import Peer
@@ -58,6 +59,7 @@ class Slot:
         self.last_timestamp = random.getrandbits(31)
         self.last_at: float | None = None
         self.sent = Sent()
+        self.numbering = Numbering()  # of pictures
 
     @property
     def target(self) -> Track | None:
