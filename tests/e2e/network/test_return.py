@@ -13,7 +13,7 @@ from tests.e2e.conftest import note
 from tests.e2e.firefox import eventually
 from tests.e2e.network.conftest import Call, Side
 from tests.e2e.network.lab import Lab
-from tests.e2e.network.measure import Window
+from tests.e2e.network.measure import LONGEST, WATCH, Window
 from visits.room.models import Encounter, Presence, Seat
 
 pytestmark = pytest.mark.network
@@ -120,6 +120,10 @@ def test_a_relay_that_dies_with_another_there(call: Callable[..., Call], lab: La
     visit = call(patient_in=patient_in)
     lab.add_node()
     here = Encounter.objects.get().relay_node_id
+    for side in visit.sides:
+        side.page.locator("#tiles video").evaluate(WATCH)
     lab.nodes[0].kill()
     timed(visit, f"relay killed, {patient_in}", time.monotonic())
+    gaps = [side.page.evaluate(LONGEST) for side in visit.sides]
+    note(f"longest gap between two pictures {gaps[0]:.2f} and {gaps[1]:.2f} s")
     assert Encounter.objects.get().relay_node_id not in (None, here)
