@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
-from django.db.models import Count
+from django.db.models import Count, F
 from django.test import Client
 
 from accounts.models import AccessLink, AuditEvent, User
@@ -17,6 +17,7 @@ from accounts.policy import Role
 from tests import factories
 from tests.fuzz.conftest import SECONDS, SEED
 from tests.fuzz.mutate import Mutator
+from tests.headless import eventually
 from tests.room.sockets import Page, is_here
 from visits.booking.models import Appointment
 from visits.live.messages import MAX_BYTES, MAX_ID, MESSAGE_BURST, WORDS
@@ -141,20 +142,15 @@ async def test_nobody_else_notices(
 
 
 async def still_there(page: Page, other: str) -> None:
-    """The socket answers, and sound and pictures of the other person go on."""
+    """The socket answers, and the sound of the other person goes on."""
     await page.send("ping")
     message = await page.until("pong")
     assert message["re"] == page.number
     await page.send("resync")
     assert is_here(other)(await page.until("state")), f"seed {SEED}"
-    assert any([await comes(page, slot, other, time.monotonic()) for slot in range(5)]), f"seed {SEED}"
-
-
-async def comes(page: Page, slot: int, other: str, since: float) -> bool:
-    if not any(packet.sender == other for packet in page.person.seen(slot, "audio")):
-        return False
-    await page.person.sees(other, slot, "audio", since=since)
-    return True
+    person, since = page.person, time.monotonic()
+    heard = [person.slot_mid(slot, "audio") for slot in range(5)]
+    await eventually(lambda: any(p.sender == other and p.at > since for mid in heard for p in person.by_mid[mid][-20:]))
 
 
 def is_consistent() -> None:
