@@ -11,6 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Locator
 
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 20
+COLUMNS, ROWS = 40, 45  # of blocks in a lively picture, whatever its size
 RATE = 48_000
 COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "yellow": (255, 220, 0)}
 
@@ -99,14 +100,14 @@ def _write_camera(path: Path, rgb: tuple[int, int, int], *, lively: bool = False
     v = round(128 + 0.439 * r - 0.368 * g - 0.071 * b)
     chroma = bytes([u]) * (WIDTH * HEIGHT // 4) + bytes([v]) * (WIDTH * HEIGHT // 4)
     dice = random.Random(7)
-    blocks = [[dice.randrange(-25, 26) for _ in range(40)] for _ in range(45)]
+    blocks = [[dice.randrange(-25, 26) for _ in range(COLUMNS)] for _ in range(ROWS)]
     with path.open("wb") as file:
         file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAMES_PER_SECOND}:1 Ip A1:1 C420jpeg\n".encode())
         for frame in range(2 * FRAMES_PER_SECOND):
             luma = bytearray([y]) * (WIDTH * HEIGHT)
             if lively:
                 shift = frame * WIDTH // (2 * FRAMES_PER_SECOND)  # once around
-                luma = bytearray(b"".join(_blocks(y, line, shift) * (HEIGHT // 45) for line in blocks))
+                luma = bytearray(b"".join(_blocks(y, line, shift) * (HEIGHT // ROWS) for line in blocks))
             row = frame * 2
             luma[row * WIDTH : (row + 4) * WIDTH] = bytes([min(235, y + 60)]) * (4 * WIDTH)
             file.write(b"FRAME\n" + bytes(luma) + chroma)
@@ -114,7 +115,7 @@ def _write_camera(path: Path, rgb: tuple[int, int, int], *, lively: bool = False
 
 def _blocks(y: int, line: list[int], shift: int) -> bytes:
     """One row of pixels, moved to the left."""
-    row = b"".join(bytes([min(235, max(16, y + each))]) * (WIDTH // 40) for each in line)
+    row = b"".join(bytes([min(235, max(16, y + each))]) * (WIDTH // COLUMNS) for each in line)
     return row[shift % WIDTH :] + row[: shift % WIDTH]
 
 

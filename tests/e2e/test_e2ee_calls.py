@@ -11,13 +11,12 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from accounts.models import AccessLink, Clinic
+from accounts.models import Clinic
 from telehealth.embedded import stop
-from tests.e2e import calls, decoding, media, steps, tap
+from tests.e2e import calls, decoding, media, tap
 from tests.e2e.conftest import Relay
 from tests.e2e.firefox import Firefox
-from tests.e2e.test_room import cut_socket, doctor, others, picture, rosa, rosa_session, visit  # noqa: F401
-from tests.party import make_link
+from tests.e2e.test_room import ana, cut_socket, doctor, others, picture, rosa, rosa_session, visit  # noqa: F401
 from tests.room.conftest import patient_link, redeemed  # noqa: F401
 from visits.booking.models import Appointment
 from visits.room import farewell
@@ -116,27 +115,23 @@ def test_a_lost_socket_and_a_dead_relay_leave_the_words(relay: Any, doctor: Page
 
 def test_who_comes_later_is_one_of_them(
     relay: Any,
-    person: Callable[..., Page],
     doctor: Page,  # noqa: F811
     rosa: Page,  # noqa: F811
-    redeemed: Callable[[AccessLink], Client],  # noqa: F811
-    visit: Appointment,  # noqa: F811
+    ana: Callable[..., Page],  # noqa: F811
 ) -> None:
     media.looks(picture(doctor), "blue")
     before = is_on(doctor, rosa)
-    ana = person("ana", colour="yellow", tone=2000)
-    steps.carry_session(ana, redeemed(make_link(visit, guest="Ana")))
-    ana.goto(f"/my/{visit.pk}/room/")
+    guest = ana()
 
-    expect(others(ana)).to_have_count(2)
-    three = is_on(doctor, rosa, ana)
+    expect(others(guest)).to_have_count(2)
+    three = is_on(doctor, rosa, guest)
     assert three != before
     assert security(doctor)["reason"] == "joined"
-    for page in (doctor, rosa, ana):
+    for page in (doctor, rosa, guest):
         for video in page.locator("#tiles video").all():
             media.keeps_moving(video)
 
-    ana.close()
+    guest.close()
     expect(others(doctor)).to_have_count(1)
     assert is_on(doctor, rosa) == before, "the same pages, the same words"
     media.keeps_moving(picture(doctor))
@@ -161,11 +156,9 @@ IN_USE = 15_000
 
 def test_somebody_comes_while_another_is_without_a_socket(
     relay: Any,
-    person: Callable[..., Page],
     doctor: Page,  # noqa: F811
     rosa: Page,  # noqa: F811
-    redeemed: Callable[[AccessLink], Client],  # noqa: F811
-    visit: Appointment,  # noqa: F811
+    ana: Callable[..., Page],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who is cut off goes on seeing the others, and the newcomer and these others do not wait for them."""
@@ -176,21 +169,19 @@ def test_somebody_comes_while_another_is_without_a_socket(
     before = is_on(doctor, rosa)
     rosa.evaluate("() => { window.isCutOff = true; }")
     cut_socket(rosa)
-    ana = person("ana", colour="yellow", tone=2000)
-    steps.carry_session(ana, redeemed(make_link(visit, guest="Ana")))
-    ana.goto(f"/my/{visit.pk}/room/")
+    guest = ana()
 
-    expect(others(ana)).to_have_count(2)
+    expect(others(guest)).to_have_count(2)
     # The doctor's; that of who has no socket cannot be opened before she can say by what key.
     # They find each other by detours, each of which takes seconds.
-    ana.wait_for_function(SEES_SOMEBODY, timeout=2000 * media.PATIENCE)
+    guest.wait_for_function(SEES_SOMEBODY, timeout=2000 * media.PATIENCE)
     doctor.wait_for_function(SEES_ALL, timeout=2000 * media.PATIENCE)
     rosa.wait_for_timeout(IN_USE)
     media.keeps_moving(picture(rosa))
     media.looks(picture(rosa), "red")
     rosa.evaluate("() => { window.isCutOff = false; }")
-    assert is_on(doctor, rosa, ana) != before
-    for page in (doctor, rosa, ana):
+    assert is_on(doctor, rosa, guest) != before
+    for page in (doctor, rosa, guest):
         for video in page.locator("#tiles video").all():
             media.keeps_moving(video)
 

@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from playwright.sync_api import Page, expect
 
-from accounts.models import AccessLink
-from tests.e2e import calls, media, steps
-from tests.e2e.test_room import doctor, rosa, rosa_session, visit  # noqa: F401
+from tests.e2e import calls, media
+from tests.e2e.test_room import ana, doctor, rosa, rosa_session, visit  # noqa: F401
 from tests.narrow import Line, LineThread
-from tests.party import make_link
 from tests.room.conftest import patient_link, redeemed  # noqa: F401
-from visits.booking.models import Appointment
 
 pytestmark = pytest.mark.e2e
 
@@ -62,23 +58,6 @@ def lines() -> Iterator[LineThread]:
     thread = LineThread()
     yield thread
     thread.close()
-
-
-@pytest.fixture
-def ana(
-    person: Callable[..., Page],
-    visit: Appointment,  # noqa: F811
-    redeemed: Callable[[AccessLink], Client],  # noqa: F811
-) -> Callable[[], Page]:
-    """A guest, who comes when called."""
-
-    def come() -> Page:
-        page = person("ana", colour="yellow", tone=2000)
-        steps.carry_session(page, redeemed(make_link(visit, guest="Ana Ruiz")))
-        page.goto(f"/my/{visit.pk}/room/")
-        return page
-
-    return come
 
 
 def picture(page: Page, name: str) -> Any:
@@ -151,7 +130,7 @@ def test_each_page_gets_what_it_shows(
     relay: Any,
     doctor: Page,  # noqa: F811
     rosa: Page,  # noqa: F811
-    ana: Callable[[], Page],
+    ana: Callable[..., Page],  # noqa: F811
 ) -> None:
     media.looks(picture(doctor, "Rosa"), "blue")
     sends(rosa, only_the_whole)
@@ -191,11 +170,9 @@ def test_each_page_gets_what_it_shows(
 def test_a_narrow_line_is_its_own_pages_trouble(
     relay: Any,
     lines: LineThread,
-    person: Callable[..., Page],
-    visit: Appointment,  # noqa: F811
     doctor: Page,  # noqa: F811
     rosa: Page,  # noqa: F811
-    redeemed: Callable[[AccessLink], Client],  # noqa: F811
+    ana: Callable[..., Page],  # noqa: F811
 ) -> None:
     narrow: list[Line] = []
 
@@ -203,11 +180,11 @@ def test_a_narrow_line_is_its_own_pages_trouble(
         narrow.append(lines.line((relay.address, port)))
         return narrow[-1].port
 
-    guest = person("ana", colour="yellow", tone=2000)
-    guest.expose_function("lineTo", line_to)
-    guest.add_init_script(OVER_A_LINE)
-    steps.carry_session(guest, redeemed(make_link(visit, guest="Ana Ruiz")))
-    guest.goto(f"/my/{visit.pk}/room/")
+    def behind_it(page: Page) -> None:
+        page.expose_function("lineTo", line_to)
+        page.add_init_script(OVER_A_LINE)
+
+    guest = ana(behind_it)
     for page in (doctor, guest):
         shows(page, "Rosa", is_large)
 

@@ -69,6 +69,24 @@ def rosa(person: Person, visit: Appointment, rosa_session: Client) -> Page:
     return page
 
 
+@pytest.fixture
+def ana(
+    person: Person,
+    visit: Appointment,
+    redeemed: Callable[[AccessLink], Client],  # noqa: F811
+) -> Callable[..., Page]:
+    """``ana()``: a guest comes; ``ana(prepare)``: on a page that this has prepared."""
+
+    def come(prepare: Callable[[Page], None] = lambda page: None) -> Page:
+        page = person("ana", colour="yellow", tone=2000)
+        prepare(page)
+        steps.carry_session(page, redeemed(make_link(visit, guest="Ana Ruiz")))
+        page.goto(f"/my/{visit.pk}/room/")
+        return page
+
+    return come
+
+
 def others(page: Page) -> Any:
     return page.locator("#tiles .tile")
 

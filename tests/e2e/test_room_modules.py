@@ -277,6 +277,41 @@ def test_a_session_comes_back_whatever_breaks(person: Callable[..., Page]) -> No
     assert dict(zip(SCENARIOS, results, strict=True)) == {name: expected for name, (_, expected) in SCENARIOS.items()}
 
 
+def test_a_camera_that_goes_off_while_it_is_put_in_stays_off(person: Callable[..., Page]) -> None:
+    page = person("anybody")
+    page.goto("/signin/")
+
+    sent = page.evaluate(
+        """async () => {
+          const {Peer} = await import("/static/js/room/peer.js");
+          const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+          const transceiver = () => ({
+            receiver: {},
+            sender: {
+              track: null,
+              async replaceTrack(track) { await wait(20); this.track = track; },
+              getParameters: () => ({encodings: []}),
+            },
+          });
+          const pc = {connectionState: "new", addTransceiver: transceiver, getTransceivers: () => []};
+          const peer = new Peer({make: () => pc});
+          const camera = () => peer.camera.sender.track;
+          await peer.send({audio: null, camera: "camera", screen: null});
+          const before = camera();
+          pc.connectionState = "connected";
+          pc.onconnectionstatechange();
+          await wait(5);
+          await peer.send({audio: null, camera: null, screen: null});
+          await wait(50);
+          const off = camera();
+          await peer.send({audio: null, camera: "camera", screen: null});
+          return [before, off, camera()];
+        }"""
+    )
+
+    assert sent == [None, None, "camera"]
+
+
 def test_lines_are_judged_by_loss_and_delay(person: Callable[..., Page]) -> None:
     page = person("anybody")
     page.goto("/signin/")

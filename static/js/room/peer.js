@@ -48,7 +48,10 @@ export class Peer extends EventTarget {
     this.slots = new Map();
     this.screenReceiver = null;
     pc.onconnectionstatechange = () => {
-      if (pc.connectionState === "connected") this.#fill();
+      if (pc.connectionState === "connected") {
+        this.#wasUp = true;
+        this.#settle().catch(() => {}); // closed meanwhile
+      }
       this.dispatchEvent(new CustomEvent("change", {detail: pc.connectionState}));
     };
   }
@@ -81,18 +84,23 @@ export class Peer extends EventTarget {
    */
   async send(tracks) {
     this.#tracks = tracks;
-    if (this.#wasUp) await this.#fill();
+    if (this.#wasUp) await this.#settle();
   }
 
-  async #fill() {
-    this.#wasUp = true;
-    const {audio, camera, screen} = this.#tracks;
-    await Promise.all([
-      put(this.audio.sender, audio),
-      put(this.camera.sender, camera),
-      put(this.screen.sender, screen),
-    ]);
-    await this.#activate();
+  /** Has sent what is wanted now. One change after the other, each to the newest wish: a camera that goes off stays off. */
+  #settle() {
+    const settled = this.#changes.then(async () => {
+      const {audio, camera, screen} = this.#tracks;
+      await Promise.all([
+        put(this.audio.sender, audio),
+        put(this.camera.sender, camera),
+        put(this.screen.sender, screen),
+      ]);
+      await activate(this.camera.sender, true, this.#isSmallSent);
+      await activate(this.screen.sender, screen !== null, this.#isSmallSent);
+    });
+    this.#changes = settled.catch(() => {});
+    return settled;
   }
 
   /**
@@ -110,17 +118,7 @@ export class Peer extends EventTarget {
 
   #sendSmall(on) {
     this.#isSmallSent = on;
-    this.#activate();
-  }
-
-  /** Has the sizes sent that are needed now; one change after the other. */
-  #activate() {
-    const set = async () => {
-      await activate(this.camera.sender, true, this.#isSmallSent);
-      await activate(this.screen.sender, this.#tracks.screen !== null, this.#isSmallSent);
-    };
-    this.#changes = this.#changes.then(set).catch(() => {}); // closed meanwhile
-    return this.#changes;
+    if (this.#wasUp) this.#settle().catch(() => {}); // closed meanwhile
   }
 
   /** A number that grows as long as anything arrives: media, reports, answers to our checks. */

@@ -25,7 +25,8 @@ def test_a_wide_line_carries_720p_at_30(call: Callable[..., Call], monkeypatch: 
         height = max(each["frameHeight"] for each in calls.entries(side.page, "video"))
         rate = window.video["framesDecoded"] / 10
         note(f"wide: {height} pixels high, {rate:.0f} pictures a second, {window}")
-        assert (height >= 720 and rate > 25) or not QUIET
+        assert height >= (720 if QUIET else 180)
+        assert rate > (25 if QUIET else 5)
 
 
 def test_lips_and_words_are_in_step(call: Callable[..., Call]) -> None:

@@ -190,7 +190,7 @@ export class Agreement {
     const here = new Set(all.map(({page}) => page));
     const isSame = this.#round && JSON.stringify(members) === JSON.stringify(this.#round.members);
     if (isGone(this.#active, here)) this.#leftAt ??= this.#now();
-    // Who was left out for now can be the one who leaves: the same round then, but not with the same key.
+    // Who a detour leaves out can be the one who leaves: the same round then, but not with the same key.
     if (isSame && !isGone(this.#key, here)) return;
     const id = await roundId(members);
     if (this.#rounds.size >= MOST_ROUNDS && !this.#rounds.has(id)) return this.#giveUp();
