@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from telehealth.embedded import end_with_parent
-from tests.headless import Participant
+from tests.headless import Participant, eventually
 from visits.relay.client import Joined, RelayClient, RoomEvent
 from visits.relay.config import PATHS, Limits
 from visits.relay.counters import Counters
@@ -49,19 +49,22 @@ class Relay:
     def admit(self, person: Participant, room: str = "room", epoch: int = 1) -> Joined:
         """Answer the person's offer."""
         self.people.append(person)
-        return self.engine.join(room, person.name, epoch, person.offer(), self.address)
+        joined = self.engine.join(room, person.name, epoch, person.offer(), self.address)
+        self.events.append((room, RoomEvent("view", person.name, epoch, joined.view, joined.screen)))
+        return joined
 
     async def enter(self, *people: Participant, room: str = "room", epoch: int = 1) -> None:
-        """Admit and connect."""
+        """Admit and connect, until the relay knows too: the last word of the handshake is its own to hear."""
         for person in people:
             await person.connect(self.admit(person, room, epoch))
+            await eventually(lambda: self.engine.halls[room].copies[person.name].connected)
 
     def kinds(self, peer: str) -> list[str]:
         """The events of one peer, in order."""
         return [event.kind for _, event in self.events if event.peer == peer and event.kind != "view"]
 
     def view(self, peer: str) -> RoomEvent:
-        """The last view that was announced for the peer."""
+        """The last view that the peer was told, in the answer or since."""
         return next(event for _, event in reversed(self.events) if event.peer == peer and event.kind == "view")
 
     async def close(self) -> None:

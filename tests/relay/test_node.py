@@ -58,6 +58,7 @@ async def test_three_people_meet_through_the_client(nodes, client, people):
         assert (joined.screen_mid, joined.view, joined.screen) == ("13", {}, None)
         assert ann.relay_address == (node.host, node.port)
         await ben.join(client, "room")
+        await eventually(lambda: heard.kinds("ben") == ["connected"])  # ben's page knows a moment before the relay
         joined = await cam.join(client, "room")
         assert joined.view == {0: "ann", 1: "ben"}
         for person in (ann, ben, cam):
