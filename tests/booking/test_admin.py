@@ -55,7 +55,10 @@ def test_another_clinics_rows_do_not_open(admin, theirs):
 
 
 def test_a_visit_type_is_added_to_the_own_clinic_only(admin, clinic, other_clinic):
-    path, fields = reverse("admin:schedule_visittype_add"), {"name": "New patient", "minutes": 40, "is_active": "on"}
+    path = reverse("admin:schedule_visittype_add")
+    blank = admin.get(path).context["adminform"].form
+    fields = {name: field.initial for name, field in blank.fields.items() if field.initial is not None}
+    fields |= {"name": "New patient", "minutes": 40}
 
     admin.post(path, fields | {"clinic": other_clinic.pk})
     assert not VisitType.objects.exists()

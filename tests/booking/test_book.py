@@ -247,7 +247,7 @@ def test_the_database_refuses_to_move_a_visit_onto_another(visit, others, shared
     later = factories.make_visit(**others[shared], start=visit.end)
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        Appointment.objects.filter(pk=later.pk).update(start=visit.start)
+        Appointment.objects.filter(pk=later.pk).update(start=visit.start, busy_start=visit.busy_start)
 
 
 @pytest.mark.parametrize("shared", ["practitioner", "patient"])

@@ -401,7 +401,8 @@ def test_midnight_in_the_clinics_zone(visit, clinic, clinician, status, start, n
     days = {True: datetime(2026, 7, 14, tzinfo=zone), False: datetime(2026, 7, 15, tzinfo=zone)}
     at, then = (datetime.combine(days[moment > "12:00"], time.fromisoformat(moment), zone) for moment in (start, now))
     stored = "arrived" if status == "admitted" else status
-    Appointment.objects.filter(pk=visit.pk).update(status=stored, start=at, end=at + timedelta(minutes=20))
+    visit.status, visit.start, visit.end = stored, at, at + timedelta(minutes=20)
+    visit.save()
     if stored == "arrived":
         admitted = {"admitted_at": then, "admitted_by": clinician} if status == "admitted" else {}
         Ticket.objects.create(appointment=visit, arrived_at=then - timedelta(minutes=5), seen_at=then, **admitted)

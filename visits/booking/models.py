@@ -1,6 +1,9 @@
-"""Appointment: a booked visit (FHIR R4 Appointment)."""
+"""Appointment: a booked visit (FHIR R4 Appointment), what became of it, and times kept for somebody who is booking."""
 
 import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -11,12 +14,41 @@ from accounts.models import Clinic, Patient, Practitioner
 from visits.schedule.models import VisitType
 
 
+class AppointmentSeries(models.Model):
+    """Visits that were booked together: ``count`` of them, ``weeks`` apart, at one time of the clinic's wall clock."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    clinic = models.ForeignKey(Clinic, models.PROTECT, verbose_name=_("clinic"), related_name="+")
+    weeks = models.PositiveSmallIntegerField(_("weeks apart"), default=1)
+    count = models.PositiveSmallIntegerField(_("how many"))
+    created_at = models.DateTimeField(_("booked at"), default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = _("series of visits")
+        verbose_name_plural = _("series of visits")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(weeks__gte=1, weeks__lte=12, count__gte=2, count__lte=52), name="series_sane"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} × {self.weeks}"
+
+
 class Appointment(models.Model):
     """One booked visit.
 
-    Two active visits of one practitioner, or of one patient, never overlap: the database refuses
-    it by an exclusion constraint (PostgreSQL) or triggers (SQLite); see the migrations.
+    Two active visits of one practitioner, with what is kept free around them, or of one patient, never overlap, and
+    no visit lies on a time that is held: the database refuses it by an exclusion constraint (PostgreSQL) or triggers;
+    see the migrations.
     """
+
+    class Origin(models.TextChoices):
+        STAFF = "staff", _("Booked by staff")
+        ONLINE = "online", _("Booked online")
+        WALK_IN = "walk-in", _("Came without an appointment")
 
     class Status(models.TextChoices):
         BOOKED = "booked", _("Booked")
@@ -45,6 +77,24 @@ class Appointment(models.Model):
     visit_type = models.ForeignKey(VisitType, models.PROTECT, verbose_name=_("visit type"), related_name="+")
     start = models.DateTimeField(_("start"))
     end = models.DateTimeField(_("end"))
+    # With what is kept free before and after: ``save`` sets both.
+    busy_start = models.DateTimeField(editable=False)
+    busy_end = models.DateTimeField(editable=False)
+    mode = models.CharField(
+        _("takes place by"), max_length=5, choices=VisitType.Mode, default=VisitType.Mode.VIDEO, editable=False
+    )
+    origin = models.CharField(_("origin"), max_length=8, choices=Origin, default=Origin.STAFF, editable=False)
+    series = models.ForeignKey(
+        AppointmentSeries,
+        models.PROTECT,
+        verbose_name=_("series"),
+        related_name="appointments",
+        null=True,
+        editable=False,
+    )
+    follow_up_of = models.ForeignKey(
+        "self", models.PROTECT, verbose_name=_("follows"), related_name="follow_ups", null=True, editable=False
+    )
     status = models.CharField(_("status"), max_length=9, choices=Status, default=Status.BOOKED)
     # Grows with each change that people are told about: iCalendar SEQUENCE and the ledger's revision.
     revision = models.PositiveIntegerField(_("revision"), default=0)
@@ -70,6 +120,10 @@ class Appointment(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="appointment_ends_after_start"),
             models.CheckConstraint(
+                condition=models.Q(busy_start__lte=models.F("start"), busy_end__gte=models.F("end")),
+                name="appointment_busy_while_it_lasts",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(status__in=["booked", "arrived", "fulfilled", "cancelled", "noshow"]),
                 name="appointment_status_known",
             ),
@@ -77,6 +131,12 @@ class Appointment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.start:%Y-%m-%d %H:%M} UTC, {self.practitioner}"
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        if update_fields is None or {"start", "end"} & set(update_fields):
+            self.busy_start, self.busy_end = busy(self.visit_type, self.start, self.end)
+            update_fields = update_fields and {*update_fields, "busy_start", "busy_end"}
+        super().save(*args, update_fields=update_fields, **kwargs)
 
     @property
     def minutes(self) -> int:
@@ -89,3 +149,99 @@ class Appointment(models.Model):
 
     def may_become(self, status: "Appointment.Status") -> bool:
         return status in self.TRANSITIONS[self.Status(self.status)]
+
+
+class AppointmentChange(models.Model):
+    """What happened to a visit, when, by whom: its history, which only grows."""
+
+    class Change(models.TextChoices):
+        BOOKED = "booked", _("Booked")
+        MOVED = "moved", _("Moved")
+        CANCELLED = "cancelled", _("Cancelled")
+        ARRIVED = "arrived", _("Arrived")
+        FULFILLED = "fulfilled", _("Finished")
+        NOSHOW = "noshow", _("Missed")
+
+    appointment = models.ForeignKey(Appointment, models.CASCADE, verbose_name=_("visit"), related_name="changes")
+    change = models.CharField(_("change"), max_length=9, choices=Change)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    # Nobody: the system itself. A person with a link has a role and no user.
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("by"), related_name="+", null=True)
+    role = models.CharField(_("role"), max_length=16, blank=True)
+    revision = models.PositiveIntegerField(_("revision"))
+    start = models.DateTimeField(_("start"))
+    practitioner = models.ForeignKey(Practitioner, models.PROTECT, verbose_name=_("clinician"), related_name="+")
+    # Of a visit that was moved: where it was before.
+    old_start = models.DateTimeField(_("start before"), null=True)
+    old_practitioner = models.ForeignKey(
+        Practitioner, models.PROTECT, verbose_name=_("clinician before"), related_name="+", null=True
+    )
+    reason = models.CharField(_("why"), max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        verbose_name = _("change of a visit")
+        verbose_name_plural = _("changes of visits")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(change="moved", old_start__isnull=False, old_practitioner__isnull=False)
+                | ~models.Q(change="moved") & models.Q(old_start=None, old_practitioner=None),
+                name="change_moved_from_somewhere",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_change_display()} {self.at:%Y-%m-%d %H:%M}"
+
+
+class Hold(models.Model):
+    """A time kept for somebody who is booking it (FHIR R4 Slot, busy-tentative), until it expires.
+
+    The database refuses one over an active visit of the practitioner or over another hold, and a visit over one. It
+    knows no clock: who books deletes holds that have expired, and until then they stand for nothing.
+    """
+
+    LASTS = timedelta(minutes=5)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="holds")
+    practitioner = models.ForeignKey(Practitioner, models.CASCADE, verbose_name=_("clinician"), related_name="holds")
+    visit_type = models.ForeignKey(VisitType, models.CASCADE, verbose_name=_("visit type"), related_name="+")
+    start = models.DateTimeField(_("start"))
+    end = models.DateTimeField(_("end"))
+    busy_start = models.DateTimeField(editable=False)
+    busy_end = models.DateTimeField(editable=False)
+    expires_at = models.DateTimeField(_("held until"))
+    # A member of staff who is booking; nobody for a patient, who holds it by knowing its id.
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("held by"), related_name="+", null=True, blank=True
+    )
+    created_at = models.DateTimeField(_("held since"), default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["start"]
+        verbose_name = _("held time")
+        verbose_name_plural = _("held times")
+        indexes = [models.Index(fields=["practitioner", "busy_start"], name="hold_by_practitioner")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="hold_ends_after_start"),
+            models.CheckConstraint(
+                condition=models.Q(busy_start__lte=models.F("start"), busy_end__gte=models.F("end")),
+                name="hold_busy_while_it_lasts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} UTC, {self.practitioner}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.busy_start, self.busy_end = busy(self.visit_type, self.start, self.end)
+        super().save(*args, **kwargs)
+
+    def is_live(self, now: datetime | None = None) -> bool:
+        return self.expires_at > (now or timezone.now())
+
+
+def busy(visit_type: VisitType, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """From when to when a visit takes its clinician's time, with what is kept free around it."""
+    return start - timedelta(minutes=visit_type.buffer_before), end + timedelta(minutes=visit_type.buffer_after)
