@@ -57,7 +57,8 @@ class Relay:
         """Admit and connect, until the relay knows too: the last word of the handshake is its own to hear."""
         for person in people:
             await person.connect(self.admit(person, room, epoch))
-            await eventually(lambda: self.engine.halls[room].copies[person.name].connected)
+            copy = self.engine.halls[room].copies[person.name]
+            await eventually(lambda copy=copy: copy.connected)
 
     def kinds(self, peer: str) -> list[str]:
         """The events of one peer, in order."""

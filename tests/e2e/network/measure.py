@@ -13,6 +13,9 @@ COUNTED = (
     "jitterBufferEmittedCount", "bytesReceived",
 )  # fmt: skip
 
+PHRASE = 2.0  # seconds that are compared as one
+DRIFT = 0.4  # seconds
+
 # Notes the longest time between two pictures that are shown.
 WATCH = """(video) => {
   const seen = (window.seen = {longest: 0, frames: 0, last: performance.now()});
@@ -108,14 +111,28 @@ def loudness(path: Path, step: float) -> list[float]:
     ]
 
 
-def likeness(heard: list[float], spoken: list[float]) -> float:
-    """How far the rise and fall of what is heard is that of what is spoken over and over: correlation, at best 1."""
+def likeness(heard: list[float], spoken: list[float], step: float) -> float:
+    """How far the rise and fall of what is heard is that of what is spoken over and over: correlation, at best 1.
 
-    def correlation(a: list[float], b: list[float]) -> float:
-        mean_a, mean_b = sum(a) / len(a), sum(b) / len(b)
-        a, b = [each - mean_a for each in a], [each - mean_b for each in b]
-        power = (sum(each * each for each in a) * sum(each * each for each in b)) ** 0.5
-        return sum(x * y for x, y in zip(a, b, strict=True)) / power if power else 0.0
+    Both have a value for each ``step`` seconds. Each ``PHRASE`` is laid where it fits best, up to ``DRIFT`` off the
+    whole: a browser plays a little faster or slower as its buffer wants, which nobody hears.
+    """
+    rounds = spoken * (len(heard) // len(spoken) + 3)
+    whole = max(range(len(spoken)), key=lambda at: _correlation(heard, rounds[at : at + len(heard)]))
+    phrase, drift = round(PHRASE / step), round(DRIFT / step)
+    starts = range(0, len(heard) - phrase + 1, phrase)
+    alike = [
+        max(
+            _correlation(heard[start : start + phrase], rounds[at : at + phrase])
+            for at in range(max(whole + start - drift, 0), whole + start + drift + 1)
+        )
+        for start in starts
+    ]
+    return sum(alike) / len(alike)
 
-    rounds = spoken * (len(heard) // len(spoken) + 2)
-    return max(correlation(heard, rounds[at : at + len(heard)]) for at in range(len(spoken)))
+
+def _correlation(a: list[float], b: list[float]) -> float:
+    mean_a, mean_b = sum(a) / len(a), sum(b) / len(b)
+    a, b = [each - mean_a for each in a], [each - mean_b for each in b]
+    power = (sum(each * each for each in a) * sum(each * each for each in b)) ** 0.5
+    return sum(x * y for x, y in zip(a, b, strict=True)) / power if power else 0.0
