@@ -293,7 +293,7 @@ def test_the_page_asks_the_database_no_more_for_more_people(
         factories.make_visit_type(clinic)
         factories.make_visit(practitioner, visit_type=visit_type)
 
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         send(desk, form, do="find", text="rosa")
 
 

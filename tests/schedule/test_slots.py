@@ -8,19 +8,24 @@ from zoneinfo import ZoneInfo
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from visits.schedule.slots import Hours, Slot, expand, free_slots, nearest, without
+from visits.schedule.rules import Hours, Rules
+from visits.schedule.slots import Limits, Shape, Slot, expand, nearest, times, without
 
 CHICAGO = ZoneInfo("America/Chicago")
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 
 
 def walls(slots: list[Slot], zone: ZoneInfo) -> list[str]:
     return [slot.start.astimezone(zone).strftime("%H:%M") for slot in slots]
 
 
+def cut(rules: list[Hours], zone: ZoneInfo, first: date, last: date, minutes: int) -> list[Slot]:
+    return expand(Rules(rules), Shape(minutes * MINUTE), zone, first, last)
+
+
 def on(day: date, start: str, end: str, minutes: int, zone: ZoneInfo = CHICAGO) -> list[Slot]:
     hours = Hours(day.weekday(), time.fromisoformat(start), time.fromisoformat(end))
-    return expand([hours], zone, day, day, minutes)
+    return cut([hours], zone, day, day, minutes)
 
 
 def test_hours_are_cut_into_whole_slots():
@@ -30,7 +35,7 @@ def test_hours_are_cut_into_whole_slots():
 def test_wall_clock_hours_keep_their_wall_time_on_both_sides_of_a_clock_change():
     friday = Hours(4, time(9), time(9, 30))
 
-    before, after = expand([friday], CHICAGO, date(2026, 10, 30), date(2026, 11, 6), 30)
+    before, after = cut([friday], CHICAGO, date(2026, 10, 30), date(2026, 11, 6), 30)
 
     assert walls([before, after], CHICAGO) == ["09:00", "09:00"]
     assert after.start - before.start == timedelta(days=7, hours=1)
@@ -86,7 +91,7 @@ def test_a_start_that_comes_too_early_because_an_hour_fell_out_is_left_out():
 def test_hours_that_touch_or_overlap_count_as_one_stretch():
     rules = [Hours(1, time(9), time(10)), Hours(1, time(9, 30), time(10, 40)), Hours(1, time(10, 40), time(11))]
 
-    assert walls(expand(rules, CHICAGO, date(2026, 11, 24), date(2026, 11, 24), 40), CHICAGO) == [
+    assert walls(cut(rules, CHICAGO, date(2026, 11, 24), date(2026, 11, 24), 40), CHICAGO) == [
         "09:00",
         "09:40",
         "10:20",
@@ -96,7 +101,7 @@ def test_hours_that_touch_or_overlap_count_as_one_stretch():
 def test_hours_hold_from_the_first_to_the_last_day_of_their_validity():
     rule = Hours(1, time(9), time(9, 20), valid_from=date(2026, 11, 10), valid_until=date(2026, 11, 24))
 
-    days = [slot.start.date() for slot in expand([rule], CHICAGO, date(2026, 11, 1), date(2026, 12, 31), 20)]
+    days = [slot.start.date() for slot in cut([rule], CHICAGO, date(2026, 11, 1), date(2026, 12, 31), 20)]
 
     assert days == [date(2026, 11, 10), date(2026, 11, 17), date(2026, 11, 24)]
 
@@ -106,9 +111,51 @@ def test_busy_time_and_the_past_are_taken_out():
     nine = datetime(2026, 11, 24, 15, tzinfo=UTC)
     busy = [(nine + timedelta(minutes=50), nine + timedelta(minutes=55)), (nine, nine + timedelta(minutes=1))]
 
-    free = free_slots([Hours(1, time(9), time(11))], busy, CHICAGO, tuesday, tuesday, 20, nine + timedelta(minutes=21))
+    found = times(
+        Rules([Hours(1, time(9), time(11))]),
+        Shape(20 * MINUTE),
+        CHICAGO,
+        tuesday,
+        tuesday,
+        busy=busy,
+        now=nine + timedelta(minutes=21),
+    )
 
-    assert walls(free, CHICAGO) == ["10:00", "10:20", "10:40"]
+    assert walls(found.all, CHICAGO) == ["09:40", "10:00", "10:20", "10:40"]
+    assert walls(found.free, CHICAGO) == ["10:00", "10:20", "10:40"]
+
+
+def test_what_is_kept_free_lies_between_visits_and_may_lie_outside_the_hours():
+    shape = Shape(20 * MINUTE, before=5 * MINUTE, after=10 * MINUTE)
+    tuesday = date(2026, 11, 24)
+
+    slots = expand(Rules([Hours(1, time(9), time(10, 30))]), shape, CHICAGO, tuesday, tuesday)
+
+    assert walls(slots, CHICAGO) == ["09:00", "09:35", "10:10"]
+    assert [slot.end - slot.start for slot in slots] == [20 * MINUTE] * 3
+    assert without(slots, shape, [(slots[0].start - timedelta(hours=1), slots[0].start - 5 * MINUTE)]) == slots
+    assert without(slots, shape, [(slots[0].start - timedelta(hours=1), slots[0].start - 4 * MINUTE)]) == slots[1:]
+    assert without(slots, shape, [(slots[2].end + 9 * MINUTE, slots[2].end + 60 * MINUTE)]) == slots[:2]
+    assert without(slots, shape, [(slots[2].end + 10 * MINUTE, slots[2].end + 60 * MINUTE)]) == slots
+
+
+def test_patients_have_a_notice_and_a_last_day_on_the_clinics_calendar():
+    every_day = Rules([Hours(weekday, time(9), time(9, 40)) for weekday in range(7)])
+    now = datetime(2026, 10, 30, 14, tzinfo=UTC)  # nine on a Friday; on Sunday the clocks go back
+
+    def days(limits: Limits | None) -> list[str]:
+        found = times(
+            every_day, Shape(20 * MINUTE), CHICAGO, now.date(), date(2026, 11, 4), busy=[], now=now, limits=limits
+        )
+        return [f"{slot.start.astimezone(CHICAGO):%a %H:%M}" for slot in found.free]
+
+    assert days(None)[:2] == ["Fri 09:00", "Fri 09:20"]
+    assert days(None)[-1] == "Wed 09:20"
+    assert days(Limits(20 * MINUTE, 3)) == [
+        "Fri 09:20",
+        *(f"{day} 09:{at}" for day in ("Sat", "Sun", "Mon") for at in ("00", "20")),
+    ]
+    assert days(Limits(24 * 60 * MINUTE, 0)) == []
 
 
 def test_the_nearest_are_taken_from_both_sides():
@@ -123,11 +170,11 @@ def test_the_nearest_are_taken_from_both_sides():
 
 def test_the_work_grows_with_the_days_asked_for_not_with_the_busy_time():
     rules = [Hours(weekday, time(8), time(18)) for weekday in range(7)]
-    year = expand(rules, CHICAGO, date(2026, 1, 1), date(2026, 12, 31), 10)
+    year = cut(rules, CHICAGO, date(2026, 1, 1), date(2026, 12, 31), 10)
     busy = [(slot.start, slot.end) for slot in year]
 
     began = clock.perf_counter()
-    assert without(year, busy, LONG_AGO) == []
+    assert without(year, Shape(10 * MINUTE), busy) == []
     assert clock.perf_counter() - began < 1
 
 
@@ -149,7 +196,7 @@ ZONES = [
 zones = st.sampled_from(ZONES)
 days = st.dates(date(2005, 1, 1), date(2037, 12, 31))
 minutes = st.integers(5, 480)
-times = st.times().map(lambda at: at.replace(second=0, microsecond=0))
+clocks = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 
 def change_day(zone: ZoneInfo, year: int, which: int) -> date:
@@ -167,7 +214,7 @@ places = st.one_of(st.tuples(zones, days), change_days)
 
 @st.composite
 def hours_of(draw, weekday: int):
-    start, end = sorted([draw(times), draw(times)])
+    start, end = sorted([draw(clocks), draw(clocks)])
     assume(start < end)
     return Hours(weekday, start, end)
 
@@ -184,14 +231,15 @@ def schedules(draw):
 @settings(max_examples=400, deadline=None)
 @given(schedules())
 def test_slots_are_in_order_whole_and_never_overlap(schedule):
-    slots = expand(*schedule)
+    slots = cut(*schedule)
 
     assert all(slot.end - slot.start == timedelta(minutes=schedule[4]) for slot in slots)
     assert all(one.end <= other.start for one, other in pairwise(slots))
 
 
 def is_open(rules: list[Hours], local: datetime) -> bool:
-    return any(rule.holds_on(local.date()) and rule.start_time <= local.time() < rule.end_time for rule in rules)
+    stretches = [rule.on(local.date()) for rule in rules]
+    return any(start <= local.replace(tzinfo=None) < end for start, end in filter(None, stretches))
 
 
 @settings(max_examples=400, deadline=None)
@@ -199,7 +247,7 @@ def is_open(rules: list[Hours], local: datetime) -> bool:
 def test_slots_begin_and_end_within_the_hours_by_the_wall_clock(schedule):
     rules, zone, first, last, length = schedule
 
-    for slot in expand(rules, zone, first, last, length):
+    for slot in cut(rules, zone, first, last, length):
         begins, ends = (at.astimezone(zone) for at in (slot.start, slot.end - timedelta(microseconds=1)))
         assert first <= begins.date() == ends.date() <= last
         assert is_open(rules, begins)
@@ -212,21 +260,21 @@ def test_slots_begin_and_end_within_the_hours_by_the_wall_clock(schedule):
 def test_slots_start_at_wall_times_that_exist_and_at_their_first_coming(schedule):
     zone = schedule[1]
 
-    for slot in expand(*schedule):
+    for slot in cut(*schedule):
         local = slot.start.astimezone(zone)
         assert local.fold == 0
         assert local.replace(tzinfo=zone).astimezone(UTC) == slot.start
 
 
 @settings(max_examples=200, deadline=None)
-@given(places, times, times, minutes)
+@given(places, clocks, clocks, minutes)
 def test_where_no_clock_changes_no_minute_is_lost(place, start, end, length):
     zone, day = place
     assume(start < end)
     offsets = {datetime.combine(day, time(hour), tzinfo=zone).utcoffset() for hour in range(24)}
     assume(len(offsets) == 1 and datetime.combine(day, time(23, 59), tzinfo=zone).utcoffset() in offsets)
 
-    slots = expand([Hours(day.weekday(), start, end)], zone, day, day, length)
+    slots = cut([Hours(day.weekday(), start, end)], zone, day, day, length)
 
     open_for = datetime.combine(day, end) - datetime.combine(day, start)
     assert len(slots) == open_for // timedelta(minutes=length)
@@ -237,16 +285,16 @@ intervals = st.tuples(st.integers(-600, 4000), st.integers(1, 300))
 
 @settings(max_examples=200, deadline=None)
 @given(schedules(), st.lists(intervals, max_size=8), st.integers(-600, 4000))
-def test_free_means_in_the_future_and_clear_of_everything_busy(schedule, busy, now):
-    first = datetime.combine(schedule[2], time(0), tzinfo=UTC)
+def test_free_means_to_come_and_clear_of_everything_busy(schedule, busy, now):
+    rules, zone, first_day, last_day, length = schedule
+    first = datetime.combine(first_day, time(0), tzinfo=UTC)
     taken = [(first + timedelta(minutes=start), first + timedelta(minutes=start + length)) for start, length in busy]
     moment = first + timedelta(minutes=now)
-    slots = expand(*schedule)
 
-    free = without(slots, taken, moment)
+    found = times(Rules(rules), Shape(length * MINUTE), zone, first_day, last_day, busy=taken, now=moment)
 
-    assert free == [
+    assert found.free == [
         slot
-        for slot in slots
+        for slot in cut(*schedule)
         if slot.start >= moment and all(end <= slot.start or slot.end <= start for start, end in taken)
     ]

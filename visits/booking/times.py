@@ -1,93 +1,239 @@
 """Which times of a clinician exist and which are free: the database's part of ``schedule.slots``."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Clinic, Practitioner
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, Hold
 from visits.schedule import slots
+from visits.schedule.hours import rules_of, zone_of
+from visits.schedule.intervals import Interval
 from visits.schedule.models import VisitType
-from visits.schedule.slots import Hours, Slot
+from visits.schedule.rules import Rules
+from visits.schedule.slots import Limits, Shape, Slot, Times
+
+__all__ = [
+    "Times",
+    "first_free",
+    "free_slots",
+    "free_slots_of_any",
+    "is_slot",
+    "nearest_free",
+    "times",
+    "zone_of",
+]
 
 NEAREST_BEFORE = timedelta(days=3)
 NEAREST_AFTER = timedelta(days=28)
 LOOK_AHEAD = timedelta(days=62)
+# What a visit type may be at most: eight hours, with two kept free on each side of it and of the visit before.
+REACH = timedelta(hours=2 + 8 + 2)
 
-
-@dataclass(frozen=True)
-class Times:
-    """A clinician's slots for one visit type between two days: all that are to come, and those still free."""
-
-    all: list[Slot]
-    free: list[Slot]
-
-
-def zone_of(clinic: Clinic) -> ZoneInfo:
-    return ZoneInfo(clinic.time_zone)
+# Practitioner, start, and from when to when their time is taken.
+Taken = tuple[uuid.UUID, datetime, datetime, datetime]
 
 
 def times(
-    *, practitioner: Practitioner, visit_type: VisitType, first_day: date, last_day: date, now: datetime | None = None
+    *,
+    practitioner: Practitioner,
+    visit_type: VisitType,
+    first_day: date,
+    last_day: date,
+    now: datetime | None = None,
+    for_patient: bool = False,
+    instead_of: Appointment | Hold | None = None,
 ) -> Times:
-    """The slots between two days of the clinic's calendar, both included. Two queries, however many days."""
+    """The slots between two days of the clinic's calendar, both included: all that are to come, and those free.
+
+    ``for_patient``: only those that a patient may take, by the visit type's notice and days ahead. ``instead_of``:
+    a visit that is to be moved or a hold that is one's own, whose time counts as free. The queries are always as many.
+    """
+    rules = _rules(practitioner, visit_type, first_day, last_day)
     zone = zone_of(practitioner.clinic)
-    every = slots.expand(_hours(practitioner, first_day, last_day), zone, first_day, last_day, visit_type.minutes)
     now = now or timezone.now()
-    coming = [slot for slot in every if slot.start >= now]
-    busy = _busy(practitioner, coming[0].start, coming[-1].end) if coming else []
-    return Times(coming, slots.without(coming, busy, now))
+    visits, holds = _taken([practitioner], first_day, last_day, zone, now, instead_of)
+    return slots.times(
+        rules,
+        _shape(visit_type),
+        zone,
+        first_day,
+        last_day,
+        busy=[(busy_start, busy_end) for _, _, busy_start, busy_end in (*visits, *holds)],
+        now=now,
+        limits=_limits(visit_type) if for_patient else None,
+    )
 
 
 def free_slots(
-    *, practitioner: Practitioner, visit_type: VisitType, first_day: date, last_day: date, now: datetime | None = None
+    *,
+    practitioner: Practitioner,
+    visit_type: VisitType,
+    first_day: date,
+    last_day: date,
+    now: datetime | None = None,
+    for_patient: bool = False,
+    instead_of: Appointment | Hold | None = None,
 ) -> list[Slot]:
-    """The slots that can be booked between two days of the clinic's calendar, both included."""
-    return times(practitioner=practitioner, visit_type=visit_type, first_day=first_day, last_day=last_day, now=now).free
+    """The slots that can be booked between two days of the clinic's calendar, both included; see ``times``."""
+    return times(
+        practitioner=practitioner,
+        visit_type=visit_type,
+        first_day=first_day,
+        last_day=last_day,
+        now=now,
+        for_patient=for_patient,
+        instead_of=instead_of,
+    ).free
 
 
-def nearest_free(*, practitioner: Practitioner, visit_type: VisitType, wanted: datetime, count: int = 3) -> list[Slot]:
-    """The free slots closest to ``wanted``, earlier and later ones, in order."""
+def free_slots_of_any(
+    *,
+    clinic: Clinic,
+    visit_type: VisitType,
+    first_day: date,
+    last_day: date,
+    now: datetime | None = None,
+    for_patient: bool,
+    instead_of: Appointment | Hold | None = None,
+) -> list[tuple[Slot, list[Practitioner]]]:
+    """The free slots of all clinicians who offer the visit type, earliest first, each with who is free then.
+
+    The fairest choice comes first: who has the fewest active visits in that week (Monday to Sunday), then by name.
+    The rest as for ``times``. The queries are as many for one clinician as for fifty.
+    """
+    people = list(clinic.practitioners.filter(is_active=True).order_by("name", "pk"))
+    zone = zone_of(clinic)
+    now = now or timezone.now()
+    monday, sunday = _monday(first_day), _monday(last_day) + timedelta(days=6)
+    every = rules_of(people, clinic=clinic, first_day=first_day, last_day=last_day, visit_type=visit_type)
+    visits, holds = _taken(people, monday, sunday, zone, now, instead_of)
+    busy: defaultdict[uuid.UUID, list[Interval]] = defaultdict(list)
+    for pk, _, busy_start, busy_end in (*visits, *holds):
+        busy[pk].append((busy_start, busy_end))
+    load = Counter((pk, _monday(start.astimezone(zone).date())) for pk, start, _, _ in visits)
+
+    free: defaultdict[Slot, list[Practitioner]] = defaultdict(list)
+    limits = _limits(visit_type) if for_patient else None
+    for one in people:
+        found = slots.times(
+            every[one.pk], _shape(visit_type), zone, first_day, last_day, busy=busy[one.pk], now=now, limits=limits
+        )
+        for slot in found.free:
+            free[slot].append(one)
+    for slot, whom in free.items():
+        week = _monday(slot.start.astimezone(zone).date())
+        whom.sort(key=lambda one: load[one.pk, week])
+    return sorted(free.items(), key=lambda item: item[0])
+
+
+def nearest_free(
+    *,
+    practitioner: Practitioner,
+    visit_type: VisitType,
+    wanted: datetime,
+    count: int = 3,
+    for_patient: bool = False,
+    instead_of: Appointment | Hold | None = None,
+) -> list[Slot]:
+    """The free slots closest to ``wanted``, earlier and later ones, in order; see ``times``."""
     day = wanted.astimezone(zone_of(practitioner.clinic)).date()
     free = free_slots(
         practitioner=practitioner,
         visit_type=visit_type,
         first_day=day - NEAREST_BEFORE,
         last_day=day + NEAREST_AFTER,
+        for_patient=for_patient,
+        instead_of=instead_of,
     )
     return slots.nearest(free, wanted, count)
 
 
 def first_free(
-    *, practitioner: Practitioner, visit_type: VisitType, after: date, now: datetime | None = None
+    *,
+    practitioner: Practitioner,
+    visit_type: VisitType,
+    after: date,
+    now: datetime | None = None,
+    for_patient: bool = False,
+    instead_of: Appointment | Hold | None = None,
 ) -> Slot | None:
-    """The first free slot from the day ``after`` on, within the next two months."""
+    """The first free slot from the day ``after`` on, within the next two months; see ``times``."""
     found = free_slots(
-        practitioner=practitioner, visit_type=visit_type, first_day=after, last_day=after + LOOK_AHEAD, now=now
+        practitioner=practitioner,
+        visit_type=visit_type,
+        first_day=after,
+        last_day=after + LOOK_AHEAD,
+        now=now,
+        for_patient=for_patient,
+        instead_of=instead_of,
     )
     return found[0] if found else None
 
 
-def is_slot(*, practitioner: Practitioner, visit_type: VisitType, start: datetime) -> bool:
-    """Whether the clinician's hours have a slot for this visit type at ``start``, free or not."""
+def is_slot(
+    *,
+    practitioner: Practitioner,
+    visit_type: VisitType,
+    start: datetime,
+    now: datetime | None = None,
+    for_patient: bool = False,
+) -> bool:
+    """Whether the clinician's rules have a slot for this visit type at ``start``, free or not, past or to come.
+
+    ``for_patient``: and whether a patient may take it now.
+    """
     zone = zone_of(practitioner.clinic)
     day = start.astimezone(zone).date()
-    every = slots.expand(_hours(practitioner, day, day), zone, day, day, visit_type.minutes)
+    if for_patient:
+        earliest, last_day = _limits(visit_type).window(now or timezone.now(), zone)
+        if start < earliest or day > last_day:
+            return False
+    every = slots.expand(_rules(practitioner, visit_type, day, day), _shape(visit_type), zone, day, day)
     return any(slot.start == start for slot in every)
 
 
-def _hours(practitioner: Practitioner, first_day: date, last_day: date) -> list[Hours]:
-    rows = practitioner.availability.filter(
-        Q(valid_from=None) | Q(valid_from__lte=last_day), Q(valid_until=None) | Q(valid_until__gte=first_day)
-    )
-    return [Hours(row.weekday, row.start_time, row.end_time, row.valid_from, row.valid_until) for row in rows]
+def _rules(practitioner: Practitioner, visit_type: VisitType, first_day: date, last_day: date) -> Rules:
+    clinic = practitioner.clinic
+    every = rules_of([practitioner], clinic=clinic, first_day=first_day, last_day=last_day, visit_type=visit_type)
+    return every[practitioner.pk]
 
 
-def _busy(practitioner: Practitioner, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    visits = Appointment.objects.filter(
-        practitioner=practitioner, status__in=Appointment.ACTIVE, start__lt=end, end__gt=start
+def _taken(
+    people: Collection[Practitioner],
+    first_day: date,
+    last_day: date,
+    zone: ZoneInfo,
+    now: datetime,
+    instead_of: Appointment | Hold | None,
+) -> tuple[list[Taken], list[Taken]]:
+    """All active visits and live holds that can matter for times between two days. Two queries, found by index."""
+    start, end = (
+        datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for day in (first_day, last_day + timedelta(days=1))
     )
-    return [(begin.astimezone(UTC), finish.astimezone(UTC)) for begin, finish in visits.values_list("start", "end")]
+    near = {"practitioner__in": people, "start__gt": start - REACH, "start__lt": end + REACH}
+    besides = [instead_of.pk] if instead_of else []
+    visits = Appointment.objects.filter(status__in=Appointment.ACTIVE, **near).exclude(pk__in=besides)
+    holds = Hold.objects.filter(expires_at__gt=now, **near).exclude(pk__in=besides)
+    fields = ("practitioner_id", "start", "busy_start", "busy_end")
+    return list(visits.order_by().values_list(*fields)), list(holds.order_by().values_list(*fields))
+
+
+def _shape(visit_type: VisitType) -> Shape:
+    return Shape(
+        timedelta(minutes=visit_type.minutes),
+        timedelta(minutes=visit_type.buffer_before),
+        timedelta(minutes=visit_type.buffer_after),
+    )
+
+
+def _limits(visit_type: VisitType) -> Limits:
+    return Limits(timedelta(minutes=visit_type.minimum_notice), visit_type.horizon_days)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())

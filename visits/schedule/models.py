@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, Practitioner
+from visits.schedule.public_holidays import UnknownRegion, check_region
 
 
 class Weekday(models.IntegerChoices):
@@ -66,6 +67,14 @@ class SchedulePolicy(models.Model):
 
     def __str__(self) -> str:
         return str(self.clinic)
+
+    def clean(self) -> None:
+        if self.holiday_region:
+            try:
+                check_region(self.holiday_region)
+            except UnknownRegion:
+                words = _("We know no public holidays of “%(region)s”. Write it like US, US-TX or DE-BY.")
+                raise ValidationError({"holiday_region": words % {"region": self.holiday_region}}) from None
 
     @classmethod
     def of(cls, clinic: Clinic) -> "SchedulePolicy":

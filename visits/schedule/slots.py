@@ -1,38 +1,26 @@
-"""Weekly hours become slots (FHIR R4 Slot), and busy time is taken out of them. Pure: no ORM, no clock.
+"""Rules become slots (FHIR R4 Slot), and busy time is taken out of them. Pure: no ORM, no clock.
 
-Hours are wall-clock times of the clinic's zone; a slot is two instants in UTC. When clocks change:
+Rules speak of wall-clock times of the clinic's zone; a slot is two instants in UTC. When clocks change:
 
 * a wall time that does not exist (clocks go forward) starts no slot;
-* a wall time that comes twice (clocks go back) starts one slot, at its first coming (``fold=0``, PEP 495);
+* a wall time that comes twice (clocks go back) means its first coming (``fold=0``, PEP 495), as the start of a
+  slot and as the beginning or end of hours;
 * a slot always lasts its full minutes of real time, ends before the hours do, and never overlaps the
   slot before it: a start that comes too early because an hour fell out is left out.
+
+A visit lies within the hours; what is kept free around it may lie outside.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-Interval = tuple[datetime, datetime]
+from visits.schedule.intervals import Interval, merged
+from visits.schedule.rules import Rules
+
 INSTANT = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True)
-class Hours:
-    """A weekly rule: from ``start_time`` to ``end_time`` on each ``weekday`` (Monday is 0) of its validity."""
-
-    weekday: int
-    start_time: time
-    end_time: time
-    valid_from: date | None = None
-    valid_until: date | None = None
-
-    def holds_on(self, day: date) -> bool:
-        return (
-            day.weekday() == self.weekday
-            and (self.valid_from is None or self.valid_from <= day)
-            and (self.valid_until is None or day <= self.valid_until)
-        )
+NOTHING = timedelta()
 
 
 @dataclass(frozen=True, order=True)
@@ -43,37 +31,80 @@ class Slot:
     end: datetime
 
 
-def free_slots(
-    rules: Iterable[Hours],
-    busy: Iterable[Interval],
+@dataclass(frozen=True)
+class Shape:
+    """How long a visit is, and how much is kept free before and after it."""
+
+    length: timedelta
+    before: timedelta = NOTHING
+    after: timedelta = NOTHING
+
+    @property
+    def step(self) -> timedelta:
+        """From one slot to the next, so that all of them can be booked."""
+        return self.before + self.length + self.after
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What binds patients who book for themselves: how soon, and how many days of the clinic's calendar ahead."""
+
+    notice: timedelta
+    days: int
+
+    def window(self, now: datetime, zone: ZoneInfo) -> tuple[datetime, date]:
+        """From which instant on and up to which day they may book."""
+        return now + self.notice, now.astimezone(zone).date() + timedelta(days=self.days)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Slots of one clinician: all that are to come, and those still free; both in order."""
+
+    all: list[Slot]
+    free: list[Slot]
+
+
+def times(
+    rules: Rules,
+    shape: Shape,
     zone: ZoneInfo,
     first_day: date,
     last_day: date,
-    minutes: int,
+    *,
+    busy: Iterable[Interval],
     now: datetime,
-) -> list[Slot]:
-    """The slots of ``minutes`` between two days (both included) that are neither busy nor past, in order."""
-    return without(expand(rules, zone, first_day, last_day, minutes), busy, now)
+    limits: Limits | None = None,
+) -> Times:
+    """The slots between two days, both included, that begin at ``now`` or later, within the ``limits`` if given.
 
-
-def expand(rules: Iterable[Hours], zone: ZoneInfo, first_day: date, last_day: date, minutes: int) -> list[Slot]:
-    """All slots of ``minutes`` that the rules make between two days (both included), in order, none overlapping.
-
-    The work grows with the days asked for. Hours of one day that touch or overlap count as one stretch.
+    ``busy`` are visits and holds in UTC, each with what is kept free around it. The work grows with the days asked
+    for and with what is busy then.
     """
-    rules = list(rules)
+    earliest, last = limits.window(now, zone) if limits else (now, last_day)
+    last_day = min(last, last_day)
+    coming = [slot for slot in expand(rules, shape, zone, first_day, last_day) if slot.start >= earliest]
+    return Times(coming, without(coming, shape, busy))
+
+
+def expand(rules: Rules, shape: Shape, zone: ZoneInfo, first_day: date, last_day: date) -> list[Slot]:
+    """All slots that the rules make between two days (both included), in order, none overlapping.
+
+    Each stretch of hours is cut from its beginning on, so that all its slots can be booked.
+    """
     days = (first_day + timedelta(days=n) for n in range((last_day - first_day).days + 1))
-    return [slot for day in days for slot in _slots_of(day, rules, zone, timedelta(minutes=minutes))]
+    return [slot for day in days for slot in _slots_of(rules.open_on(day), shape, zone)]
 
 
-def without(slots: Sequence[Slot], busy: Iterable[Interval], now: datetime) -> list[Slot]:
-    """Those of the ordered ``slots`` that start at ``now`` or later and overlap nothing in ``busy``."""
-    taken = _merged(busy)
+def without(slots: Sequence[Slot], shape: Shape, busy: Iterable[Interval]) -> list[Slot]:
+    """Those of the ordered ``slots`` that overlap nothing in ``busy``, with what is kept free around them."""
+    taken = merged(busy)
     free, at = [], 0
     for slot in slots:
-        while at < len(taken) and taken[at][1] <= slot.start:
+        start, end = slot.start - shape.before, slot.end + shape.after
+        while at < len(taken) and taken[at][1] <= start:
             at += 1
-        if slot.start >= now and (at == len(taken) or slot.end <= taken[at][0]):
+        if at == len(taken) or end <= taken[at][0]:
             free.append(slot)
     return free
 
@@ -86,27 +117,18 @@ def nearest(slots: Sequence[Slot], wanted: datetime, count: int = 3) -> list[Slo
     return sorted(before[:earlier] + after[: count - earlier])
 
 
-def _slots_of(day: date, rules: Sequence[Hours], zone: ZoneInfo, length: timedelta) -> Iterator[Slot]:
-    for opens, closes in _merged(_stretches(day, rules)):
+def _slots_of(stretches: Iterable[Interval], shape: Shape, zone: ZoneInfo) -> Iterator[Slot]:
+    for opens, closes in stretches:
         wall, free_from = opens, None
-        while wall + length <= closes:
-            slot = _slot_at(wall, closes, zone, length)
+        while wall + shape.length <= closes:
+            slot = _slot_at(wall, closes, shape.length, zone)
             if slot is not None and (free_from is None or slot.start >= free_from):
-                free_from = slot.end
+                free_from = slot.start + shape.step
                 yield slot
-            wall += length
+            wall += shape.step
 
 
-def _stretches(day: date, rules: Sequence[Hours]) -> list[Interval]:
-    """The day's hours as naive wall-clock times."""
-    return [
-        (datetime.combine(day, rule.start_time), datetime.combine(day, rule.end_time))
-        for rule in rules
-        if rule.holds_on(day)
-    ]
-
-
-def _slot_at(wall: datetime, closes: datetime, zone: ZoneInfo, length: timedelta) -> Slot | None:
+def _slot_at(wall: datetime, closes: datetime, length: timedelta, zone: ZoneInfo) -> Slot | None:
     """The slot that starts at a wall time, unless that time does not exist or the slot outlasts the hours."""
     start = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _wall(start, zone) != wall:
@@ -119,14 +141,3 @@ def _slot_at(wall: datetime, closes: datetime, zone: ZoneInfo, length: timedelta
 
 def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None, fold=0)
-
-
-def _merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same time as ordered stretches that neither touch nor overlap."""
-    merged: list[Interval] = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
