@@ -38,6 +38,7 @@ class Action(StrEnum):
     VISIT_BOOK = "visit.book"
     VISIT_SEE = "visit.see"
     VISIT_CHANGE = "visit.change"
+    VISIT_CHANGE_OWN = "visit.change-own"
     VISIT_INVITE = "visit.invite"
     VISIT_CHECK_IN = "visit.check-in"
     VISIT_WAIT = "visit.wait"
@@ -45,12 +46,16 @@ class Action(StrEnum):
     VISIT_JOIN = "visit.join"
     VISIT_END = "visit.end"
     VISIT_UNENCRYPT = "visit.unencrypt"
+    SCHEDULE_CHANGE = "schedule.change"  # one's own time off and extra hours
+    SCHEDULE_CHANGE_ALL = "schedule.change-all"
     AUDIT_READ = "audit.read"
     CLINIC_RUN = "clinic.run"
 
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
-    Role.PATIENT: frozenset({Action.VISIT_SEE, Action.VISIT_CHECK_IN, Action.VISIT_WAIT, Action.VISIT_JOIN}),
+    Role.PATIENT: frozenset(
+        {Action.VISIT_SEE, Action.VISIT_CHANGE_OWN, Action.VISIT_CHECK_IN, Action.VISIT_WAIT, Action.VISIT_JOIN}
+    ),
     Role.GUEST: frozenset({Action.VISIT_WAIT, Action.VISIT_JOIN}),
     Role.CLINICIAN: frozenset(
         {
@@ -64,6 +69,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_JOIN,
             Action.VISIT_END,
             Action.VISIT_UNENCRYPT,
+            Action.SCHEDULE_CHANGE,
         }
     ),
     Role.FRONT_DESK: frozenset(
@@ -75,9 +81,20 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_CHANGE,
             Action.VISIT_INVITE,
             Action.VISIT_ADMIT,
+            Action.SCHEDULE_CHANGE,
+            Action.SCHEDULE_CHANGE_ALL,
         }
     ),
-    Role.CLINIC_ADMIN: frozenset({Action.BOARD_SEE, Action.VISIT_SEE, Action.AUDIT_READ, Action.CLINIC_RUN}),
+    Role.CLINIC_ADMIN: frozenset(
+        {
+            Action.BOARD_SEE,
+            Action.VISIT_SEE,
+            Action.SCHEDULE_CHANGE,
+            Action.SCHEDULE_CHANGE_ALL,
+            Action.AUDIT_READ,
+            Action.CLINIC_RUN,
+        }
+    ),
     Role.AUDITOR: frozenset({Action.AUDIT_READ}),
 }
 

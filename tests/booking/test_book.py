@@ -42,6 +42,8 @@ def test_a_slot_is_booked_recorded_and_announced(book, heard, front_desk, patien
     event = AuditEvent.objects.get(subtype="appointment.book")
     assert (event.entity_id, event.patient, event.user) == (str(visit.pk), patient, front_desk)
     assert heard == [(visit.pk, "booked", staff(front_desk))]
+    change = visit.changes.get()
+    assert (change.change, change.by, change.role, change.start) == ("booked", front_desk, "front_desk", visit.start)
 
 
 def test_a_clinician_may_book_too(book, clinician):

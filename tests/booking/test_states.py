@@ -1,6 +1,7 @@
 """Arrived, fulfilled, cancelled, missed: which follows which, who may, and what is recorded."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.http import Http404
@@ -14,6 +15,7 @@ from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment
 from visits.booking.signals import appointment_changed
+from visits.schedule.models import SchedulePolicy
 
 pytestmark = pytest.mark.django_db
 
@@ -126,13 +128,45 @@ def test_roles_that_may_not_find_no_such_visit(visit, role, verb, request):
         verb(principal=staff(request.getfixturevalue(role)), visit=visit)
 
 
-def test_the_patient_arrives_by_their_own_link_and_does_nothing_else(visit):
+def test_the_patient_arrives_by_their_own_link_and_decides_nothing_else(visit):
     patient = bearer(visit, Role.PATIENT)
 
     assert services.arrive(principal=patient, visit=visit).status == Status.ARRIVED
-    for verb in (services.cancel, services.miss, services.fulfil):
+    for verb in (services.miss, services.fulfil):
         with pytest.raises(Http404):
             verb(principal=patient, visit=visit)
+
+
+def test_the_patient_cancels_by_their_own_link_until_the_clinics_notice(practitioner):
+    visit = factories.make_visit(practitioner, start=timezone.now() + timedelta(hours=2))
+    patient = bearer(visit, Role.PATIENT)
+    with pytest.raises(services.TooLate) as refusal:
+        services.cancel(principal=patient, visit=visit)
+    assert refusal.value.until == visit.start - timedelta(hours=24)
+
+    SchedulePolicy.objects.create(clinic=visit.clinic, change_notice=1)
+    assert services.cancel(principal=patient, visit=visit, reason="Better").status == Status.CANCELLED
+    change = visit.changes.get()
+    assert (change.change, change.by, change.role, change.reason) == ("cancelled", None, "patient", "Better")
+
+
+@pytest.mark.parametrize("role", [Role.PATIENT, Role.GUEST])
+def test_with_a_link_to_another_visit_nobody_cancels_this_one(visit, role):
+    other = factories.make_visit(visit.practitioner)
+
+    with pytest.raises(Http404):
+        services.cancel(principal=bearer(other, role), visit=visit)
+    with pytest.raises(Http404):
+        services.cancel(principal=bearer(visit, Role.GUEST), visit=visit)
+
+
+def test_each_change_is_in_the_visits_history_once(visit, clinician):
+    principal = staff(clinician)
+    for verb in (services.miss, services.arrive, services.arrive, services.fulfil):
+        verb(principal=principal, visit=visit)
+
+    found = [(row.change, row.by, row.role, row.revision, row.start) for row in visit.changes.all()]
+    assert found == [(name, clinician, "clinician", 0, visit.start) for name in ("noshow", "arrived", "fulfilled")]
 
 
 def test_the_patient_of_another_visit_does_not_arrive_here(visit):

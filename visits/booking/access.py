@@ -8,6 +8,8 @@ from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 
+VISITS = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
+
 
 def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *, lock: bool = False) -> Appointment:
     """Return the visit if ``principal`` may do ``action`` with it.
@@ -16,9 +18,7 @@ def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *
     does not exist, of another clinic, of another patient, and for a role that may not: a stranger
     learns nothing, not even that it exists.
     """
-    visits = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
-    if lock:
-        visits = visits.select_for_update(of=("self",))
+    visits = VISITS.select_for_update(of=("self",), no_key=True) if lock else VISITS
     visit = visits.filter(pk=pk, clinic_id=principal.clinic.pk).first()
     if visit is None or not principal.may(action):
         raise Http404

@@ -1,7 +1,8 @@
 """What booking announces to the floors above, inside the transaction of the change.
 
 ``appointment_changed(sender=Appointment, appointment, change, principal)``: ``change`` is one of
-"booked", "cancelled", "arrived", "fulfilled", "noshow"; ``principal`` is who did it, or None.
+"booked", "moved", "cancelled", "arrived", "fulfilled", "noshow"; ``principal`` is who did it, or None. Where a
+moved visit was before is in its newest AppointmentChange.
 """
 
 from django.dispatch import Signal

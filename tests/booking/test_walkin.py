@@ -1,0 +1,122 @@
+"""Who comes without an appointment while the clinic is open."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.utils import timezone
+
+from tests import factories
+from tests.booking.conftest import CHICAGO, at
+from tests.conftest import staff
+from visits.booking import services
+from visits.booking.models import Appointment
+from visits.schedule.models import OpeningHours, SchedulePolicy
+
+pytestmark = pytest.mark.django_db
+
+NOW = at("10:07") + timedelta(seconds=31)
+
+
+@pytest.fixture(autouse=True)
+def seven_past_ten(monkeypatch):
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+
+
+@pytest.fixture
+def walk_in(clinic, front_desk, hours, patient, visit_type):
+    SchedulePolicy.objects.create(clinic=clinic, walk_ins=True)
+
+    def call(**changes) -> Appointment:
+        return services.walk_in(
+            **{"principal": staff(front_desk), "patient": patient, "visit_type": visit_type} | changes
+        )
+
+    return call
+
+
+def test_a_visit_begins_this_minute_with_who_is_free(walk_in, hours):
+    visit = walk_in()
+
+    assert (visit.start, visit.practitioner, visit.origin) == (at("10:07"), hours, "walk-in")
+    assert (visit.status, visit.changes.get().change) == ("booked", "booked")
+
+
+def test_pressed_twice_it_is_one_visit(walk_in):
+    assert walk_in() == walk_in()
+
+
+def test_where_the_first_is_busy_the_next_takes_over_and_then_nobody(walk_in, clinic, visit_type):
+    colleague = factories.make_practitioner(clinic)
+    factories.make_hours(colleague, 1)
+
+    first, second = walk_in(), walk_in(patient=factories.make_patient(clinic))
+
+    assert {first.practitioner, second.practitioner} == set(clinic.practitioners.all())
+    with pytest.raises(services.NobodyFree):
+        walk_in(patient=factories.make_patient(clinic))
+
+
+def test_who_had_the_fewest_today_comes_first(walk_in, clinic, hours, visit_type):
+    colleague = factories.make_practitioner(clinic, name="Aaa")
+    factories.make_hours(colleague, 1)
+    factories.make_visit(colleague, start=at("09:00"))
+
+    assert walk_in().practitioner == hours
+
+
+def test_who_is_not_at_work_offers_no_such_visit_or_has_one_soon_does_not_count(walk_in, clinic, hours, visit_type):
+    factories.make_hours(factories.make_practitioner(clinic), 1, "13:00", "17:00")
+    busy = factories.make_practitioner(clinic)
+    factories.make_hours(busy, 1)
+    factories.make_visit(busy, start=at("10:20"))
+    elsewhere = factories.make_practitioner(clinic)
+    factories.make_hours(elsewhere, 1)
+    visit_type.practitioners.set([hours, busy])
+
+    assert walk_in().practitioner == hours
+    with pytest.raises(services.NobodyFree):
+        walk_in(patient=factories.make_patient(clinic))
+
+
+def test_a_visit_ends_within_the_hours(walk_in, monkeypatch):
+    monkeypatch.setattr(timezone, "now", lambda: at("11:45"))
+
+    with pytest.raises(services.NobodyFree):
+        walk_in()
+
+
+def test_while_the_clinic_is_closed_or_wants_none_nobody_comes(walk_in, clinic):
+    opening = OpeningHours.objects.create(
+        clinic=clinic, weekday=1, start_time=datetime(2026, 1, 1, 12).time(), end_time=datetime(2026, 1, 1, 13).time()
+    )
+    with pytest.raises(services.Closed):
+        walk_in()
+
+    opening.delete()
+    SchedulePolicy.objects.update(walk_ins=False)
+    with pytest.raises(services.Closed):
+        walk_in()
+
+
+def test_a_patient_who_has_a_visit_now_is_busy(walk_in, clinic, patient):
+    other = factories.make_visit(factories.make_practitioner(clinic), patient=patient, start=at("10:00"))
+
+    with pytest.raises(services.PatientBusy) as refusal:
+        walk_in()
+    assert refusal.value.visit == other
+
+
+def test_a_stranger_and_other_roles(walk_in, stranger, auditor, other_clinic):
+    with pytest.raises(Http404):
+        walk_in(principal=staff(stranger))
+    with pytest.raises(Http404):
+        walk_in(patient=factories.make_patient(other_clinic))
+    with pytest.raises(PermissionDenied):
+        walk_in(principal=staff(auditor))
+    assert not Appointment.objects.exists()
+
+
+def test_now_is_the_clinics_clock(walk_in):
+    assert walk_in().start.astimezone(CHICAGO).hour == 10

@@ -1,0 +1,49 @@
+"""What can be done with a visit's time and state. Each verb is one transaction with its history and audit event."""
+
+from visits.booking.errors import (
+    AlreadyKnown,
+    BookingError,
+    Closed,
+    NobodyFree,
+    NotAvailable,
+    PatientBusy,
+    SlotTaken,
+    TooLate,
+    WrongState,
+)
+from visits.booking.services.booking import book
+from visits.booking.services.checks import changeable_until
+from visits.booking.services.holds import hold, release
+from visits.booking.services.moving import move
+from visits.booking.services.newcomers import book_new_patient
+from visits.booking.services.series import Occurrence, book_series, series_starts
+from visits.booking.services.states import arrive, cancel, fulfil, miss
+from visits.booking.services.walkin import walk_in
+from visits.booking.times import free_slots
+
+__all__ = [
+    "AlreadyKnown",
+    "BookingError",
+    "Closed",
+    "NobodyFree",
+    "NotAvailable",
+    "Occurrence",
+    "PatientBusy",
+    "SlotTaken",
+    "TooLate",
+    "WrongState",
+    "arrive",
+    "book",
+    "book_new_patient",
+    "book_series",
+    "cancel",
+    "changeable_until",
+    "free_slots",
+    "fulfil",
+    "hold",
+    "miss",
+    "move",
+    "release",
+    "series_starts",
+    "walk_in",
+]

@@ -1,0 +1,102 @@
+"""Keeping a time for somebody who is booking it. A hold names no patient, so nothing of it is in the audit trail."""
+
+from datetime import datetime, timedelta
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import Http404
+from django.utils import timezone
+
+from accounts.models import Practitioner, User
+from accounts.policy import Action
+from accounts.principal import Principal
+from visits.booking.errors import SlotTaken
+from visits.booking.models import Appointment, Hold, busy
+from visits.booking.services import checks
+from visits.booking.services.locks import lock_practitioner
+from visits.schedule.models import VisitType
+
+
+def hold(
+    *,
+    principal: Principal | None,
+    practitioner: Practitioner,
+    visit_type: VisitType,
+    start: datetime,
+    lasts: timedelta = Hold.LASTS,
+) -> Hold:
+    """Keep the slot that begins at ``start`` for ``lasts``; what somebody holds already is kept as it is.
+
+    ``principal`` None is the system: for a patient who books online, or for an offer. Such a hold, and that of a
+    patient with a link, belongs to who knows its id.
+
+    Raises SlotTaken, NotAvailable, Http404 for what belongs to another clinic, PermissionDenied.
+    """
+    if principal is not None and not (principal.may(Action.VISIT_BOOK) or principal.may(Action.VISIT_CHANGE_OWN)):
+        raise PermissionDenied
+    clinic = principal.clinic if principal else practitioner.clinic
+    with transaction.atomic():
+        practitioner = lock_practitioner(clinic, practitioner.pk)
+        if visit_type.clinic_id != clinic.pk:
+            raise Http404
+        now = timezone.now()
+        held = Hold(
+            clinic=clinic,
+            practitioner=practitioner,
+            visit_type=visit_type,
+            start=start,
+            end=start + timedelta(minutes=visit_type.minutes),
+            expires_at=now + lasts,
+            held_by=_user(principal),
+            created_at=now,
+        )
+        already = _same_hold(held, now)
+        if already is not None:
+            return already
+        checks.check_offered(practitioner, visit_type, start, now, for_patient=False)
+        if checks.is_taken(practitioner, *busy(visit_type, held.start, held.end), now):
+            raise SlotTaken(practitioner, visit_type, start)
+        try:
+            with transaction.atomic():
+                held.save(force_insert=True)
+        except IntegrityError as error:
+            raise SlotTaken(practitioner, visit_type, start) from error
+        return held
+
+
+def release(hold: Hold) -> None:
+    """Give the time back. A hold that is gone already, by itself or because it was booked, is no error."""
+    Hold.objects.filter(pk=hold.pk).delete()
+
+
+def own(hold: Hold | None, principal: Principal | None, now: datetime) -> Hold | None:
+    """The hold as it is now, while it is live and belongs to who is booking or moving."""
+    if hold is None:
+        return None
+    mine = Hold.objects.filter(pk=hold.pk, held_by=_user(principal), expires_at__gt=now)
+    return mine.select_for_update(no_key=True).first()
+
+
+def asked_at(hold: Hold | None, visit: Appointment) -> datetime | None:
+    """When the time of the visit was asked for first, if that is what was held."""
+    if hold is None:
+        return None
+    held, wanted = ((of.practitioner_id, of.visit_type_id, of.start) for of in (hold, visit))
+    return hold.created_at if held == wanted else None
+
+
+def _same_hold(held: Hold, now: datetime) -> Hold | None:
+    """What the same member of staff holds already: a form sent twice."""
+    if held.held_by is None:
+        return None
+    return Hold.objects.filter(
+        practitioner=held.practitioner,
+        visit_type=held.visit_type,
+        start=held.start,
+        held_by=held.held_by,
+        expires_at__gt=now,
+    ).first()
+
+
+def _user(principal: Principal | None) -> User | None:
+    return principal.user if principal else None

@@ -1,0 +1,69 @@
+"""Moving a visit to another time, clinician or type."""
+
+from datetime import datetime, timedelta
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404
+from django.utils import timezone
+
+from accounts.models import Practitioner
+from accounts.policy import Action
+from accounts.principal import Principal
+from visits.booking.errors import WrongState
+from visits.booking.models import Appointment, Hold
+from visits.booking.services import checks, holds
+from visits.booking.services.history import Change, note
+from visits.booking.services.locks import lock_patient, lock_practitioners, lock_visit
+from visits.schedule.models import VisitType
+
+
+def move(
+    *,
+    principal: Principal | None,
+    visit: Appointment,
+    start: datetime,
+    practitioner: Practitioner | None = None,
+    visit_type: VisitType | None = None,
+    reason: str = "",
+    hold: Hold | None = None,
+) -> Appointment:
+    """Move a booked visit to the slot that begins at ``start``; where it is already, nothing changes.
+
+    ``principal`` may be the patient, by their link, within the clinic's notice: they keep the type, and its own
+    notice and days ahead bind them. ``reason`` stays in the clinic's history. For ``hold`` see ``book``.
+
+    Raises SlotTaken, PatientBusy, NotAvailable, TooLate, WrongState for a visit that is not booked any more,
+    PermissionDenied for a patient who asks for another type, and Http404 for who may not.
+    """
+    with transaction.atomic():
+        visit = lock_visit(principal, visit, (Action.VISIT_CHANGE, Action.VISIT_CHANGE_OWN))
+        old = visit.start, visit.practitioner
+        visit_type = visit_type or visit.visit_type
+        practitioner = practitioner or visit.practitioner
+        if visit_type.clinic_id != visit.clinic_id:
+            raise Http404
+        if (start, practitioner.pk, visit_type.pk) == (visit.start, visit.practitioner_id, visit.visit_type_id):
+            return visit
+        if visit.status != Appointment.Status.BOOKED:
+            raise WrongState(visit)
+        is_patient = principal is not None and principal.link is not None
+        if is_patient and visit_type.pk != visit.visit_type_id:
+            raise PermissionDenied
+        locked = lock_practitioners(visit.clinic, [visit.practitioner_id, practitioner.pk])
+        lock_patient(visit.clinic, visit.patient_id)
+        if is_patient:
+            checks.check_notice(visit)
+        now = timezone.now()
+        visit.practitioner = locked[practitioner.pk]
+        visit.visit_type, visit.mode = visit_type, visit_type.mode
+        visit.start, visit.end = start, start + timedelta(minutes=visit_type.minutes)
+        visit.revision += 1
+        own = holds.own(hold, principal, now)
+        checks.check_offered(
+            visit.practitioner, visit_type, start, holds.asked_at(own, visit) or now, for_patient=is_patient
+        )
+        checks.check_free(visit, now, own)
+        checks.save(visit)
+        note(visit, Change.MOVED, principal, old=old, reason=reason.strip()[:200])
+        return visit
