@@ -14,7 +14,7 @@ PERMISSIONS_POLICY = (
 
 
 class BrowserPolicyMiddleware:
-    """Permissions-Policy and CORP everywhere; ``no-store`` on every page that is not a static file.
+    """Permissions-Policy and CORP everywhere; ``no-store`` on all that is no static file and says nothing else.
 
     Pages whose address is a secret do not name it to those that they load.
     """
@@ -31,5 +31,5 @@ class BrowserPolicyMiddleware:
             # check of forms: with "no-referrer" browsers send "Origin: null".
             response["Referrer-Policy"] = "strict-origin"
         if not request.path.startswith("/static/"):
-            response["Cache-Control"] = "no-store"
+            response.headers.setdefault("Cache-Control", "no-store")
         return response

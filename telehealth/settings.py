@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "visits.schedule",
     "visits.booking",
     "visits.reminders",
+    "visits.calendar",
     "visits.checkin",
     "visits.waiting",
     "visits.room",

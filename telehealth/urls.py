@@ -12,6 +12,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("", include("accounts.urls")),
     path("", include("visits.booking.urls")),
+    path("", include("visits.calendar.urls")),
     path("", include("visits.checkin.urls")),
     path("", include("visits.waiting.urls")),
     path("", include("visits.room.urls")),

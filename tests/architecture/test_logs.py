@@ -16,6 +16,7 @@ from telehealth.logs import HidingFormatter
         ("Not Found: /v/aB3_x-9/", "Not Found: /v/***"),
         ("GET 'https://host/v/aB3/'", "GET 'https://host/v/***'"),
         ("Gone: /password/0b1/c2-d3/?x=1", "Gone: /password/***?x=1"),
+        ("Not Found: /calendar/feed/aB3_x-9.ics", "Not Found: /calendar/feed/***"),
         ("refused {'rosa.m+x@example.co.uk': (550, b'no')}", "refused {'***@***': (550, b'no')}"),
         ("visit 0b1 @ 10:30", "visit 0b1 @ 10:30"),
     ],

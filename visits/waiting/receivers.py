@@ -1,5 +1,6 @@
 """What booking announces, and what it means for who waits and who looks at the board."""
 
+import uuid
 from typing import Any
 
 from django.dispatch import receiver
@@ -8,6 +9,7 @@ from django.utils import timezone
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.booking.signals import appointment_changed
+from visits.calendar.signals import arrived_visits_shown
 from visits.live import events
 from visits.waiting import services
 from visits.waiting.models import Ticket
@@ -23,3 +25,13 @@ def follow(*, appointment: Appointment, change: str, principal: Principal | None
     events.board_changed(appointment.clinic_id, arrived=appointment.pk if change == "arrived" else None)
     events.line_changed(appointment.practitioner_id)
     events.visit_changed(appointment.pk)
+
+
+@receiver(arrived_visits_shown)
+def tell_apart(*, visits: list[uuid.UUID], **_: Any) -> dict[uuid.UUID, str]:
+    """For calendars: which of those who have arrived are in the visit already."""
+    tickets = Ticket.objects.filter(appointment__in=visits) if visits else Ticket.objects.none()
+    return {
+        appointment: "visit" if admitted_at else "waiting"
+        for appointment, admitted_at in tickets.values_list("appointment_id", "admitted_at")
+    }

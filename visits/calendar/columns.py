@@ -1,0 +1,275 @@
+"""What stands in one column of the grid: a clinician's day, in the order of its times."""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+from accounts.models import Practitioner
+from visits.booking.days import value_of
+from visits.booking.models import Hold
+from visits.calendar import grid, words
+from visits.calendar.grid import Place, Sheet
+from visits.calendar.reading import KINDS, Visit
+from visits.schedule.intervals import Interval, common, merged, minus
+from visits.schedule.models import ScheduleException
+
+# Below this a visit has room for one line only.
+ONE_LINE = 30
+LANE_NAMES = {1: "", 2: "half", 3: "third"}
+
+
+@dataclass
+class Item:
+    """Something at a place: ``kind`` is visit, hold, off, shut, free or now."""
+
+    kind: str
+    start: datetime
+    place: Place
+    visit: Visit | None = None
+    hold: Hold | None = None
+    name: str = ""
+    # Its day on the clinic's calendar, for whoever books it.
+    day: date | None = None
+    clock: str = ""
+    until: str = ""
+    value: str = ""
+    lane: tuple[int, int] = (0, 1)
+    # Of free time: where the whole stretch ends, at its first piece.
+    stretch: str = ""
+
+    @property
+    def css(self) -> str:
+        lane, of = self.lane
+        side = f" {LANE_NAMES[of]}-{lane}" if of > 1 else ""
+        return f"{self.place.css}{side}{' slim' if self.place.length < ONE_LINE else ''}"
+
+    @property
+    def state(self) -> str:
+        return str(KINDS[self.visit.kind][0]) if self.visit else ""
+
+    @property
+    def icon(self) -> str:
+        return KINDS[self.visit.kind][1] if self.visit else ""
+
+
+@dataclass
+class Column:
+    day: date
+    practitioner: Practitioner
+    start: datetime
+    end: datetime
+    is_today: bool
+    open: list[Interval] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    # When and what: time off, closed days.
+    off: list[tuple[Interval, str]] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return f"{self.day}/{self.practitioner.pk}"
+
+    @property
+    def weekday(self) -> str:
+        return words.weekday_words(self.day)
+
+    @property
+    def short_weekday(self) -> str:
+        return words.weekday_words(self.day, "EEE")
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.visits
+
+    @property
+    def off_names(self) -> list[str]:
+        return list(dict.fromkeys(name for _, name in self.off))
+
+    @property
+    def all_day(self) -> str:
+        """Why nobody is there all day, if so."""
+        return next((name for _, name in self.off), "") if not self.open else ""
+
+
+def columns(
+    days: Sequence[date],
+    people: Sequence[Practitioner],
+    zone: ZoneInfo,
+    today: date,
+    open_times: dict[uuid.UUID, list[Interval]],
+    visits: Iterable[Visit],
+    holds: Iterable[Hold],
+    off: dict[uuid.UUID, list[tuple[Interval, str]]],
+) -> list[Column]:
+    """A column for each day and person, each with what touches it."""
+    found = {}
+    for day in days:
+        start, end = grid.bounds(day, zone)
+        for one in people:
+            column = Column(day, one, start, end, day == today)
+            column.open = common(open_times[one.pk], [(start, end)])
+            column.off = [(span, name) for span, name in off[one.pk] if span[0] < end and span[1] > start]
+            found[day, one.pk] = column
+    for visit in visits:
+        first = visit.start.astimezone(zone).date()
+        last = (visit.end - timedelta(seconds=1)).astimezone(zone).date()
+        for day in {first, last}:
+            if (day, visit.practitioner) in found:
+                found[day, visit.practitioner].visits.append(visit)
+    for hold in holds:
+        day = hold.start.astimezone(zone).date()
+        if (day, hold.practitioner_id) in found:
+            found[day, hold.practitioner_id].holds.append(hold)
+    return list(found.values())
+
+
+def lay_out(column: Column, sheet: Sheet, now: datetime, *, clinic_zone: ZoneInfo | None) -> None:
+    """Give everything in the column its place on the sheet.
+
+    With the ``clinic_zone`` free time can be pressed to book it, on its day of the clinic's calendar.
+    """
+    items = [*_shut(column, sheet), *_off(column, sheet)]
+    items += _side_by_side([*_visits(column, sheet), *_holds(column, sheet)])
+    if clinic_zone:
+        items += _free(column, sheet, now, clinic_zone)
+    if column.is_today:
+        place = sheet.place(column.day, now, now)
+        if place:
+            items.append(Item("now", now, place, clock=words.clock(now.astimezone(sheet.zone))))
+    first = {"shut": 0, "off": 1}
+    column.items = sorted(items, key=lambda item: (item.start, first.get(item.kind, 2)))
+
+
+def hours_shown(columns: Iterable[Column], zone: ZoneInfo, usual: tuple[int, int] | None) -> tuple[int, int]:
+    """From which to which hour the sheet must go: the open hours within the ``usual`` ones (None: all), all visits."""
+    opens, closes = set(), set()
+    for column in columns:
+        for start, end in column.open:
+            opens.add(grid.minute_of(start, column.day, zone))
+            closes.add(grid.minute_of(end, column.day, zone))
+    first, last = min(opens, default=8 * 60) // 60, -(-max(closes, default=17 * 60) // 60)
+    if usual:
+        first, last = max(first, usual[0]), min(last, usual[1])
+    if first >= last:
+        first, last = usual or (8, 17)
+    for column in columns:
+        for start, end in [(one.start, one.end) for one in (*column.visits, *column.holds)]:
+            first = min(first, grid.minute_of(start, column.day, zone) // 60)
+            last = max(last, -(-grid.minute_of(end, column.day, zone) // 60))
+    return first, last
+
+
+def has_hours_outside(columns: Iterable[Column], sheet: Sheet) -> bool:
+    """Whether somebody can be booked at hours that the sheet does not show."""
+    for column in columns:
+        for start, end in column.open:
+            begins = grid.minute_of(start, column.day, sheet.zone)
+            ends = grid.minute_of(end, column.day, sheet.zone)
+            if begins < sheet.opens * 60 or ends > sheet.closes * 60:
+                return True
+    return False
+
+
+def off_of(
+    rows: Iterable[ScheduleException], holidays: Mapping[date, str], zone: ZoneInfo, first_day: date, last_day: date
+) -> list[tuple[Interval, str]]:
+    """Time off and public holidays between two days of the clinic's calendar as instants, with what to call them.
+
+    Only staff read the note of time off.
+    """
+    found = []
+    for row in rows:
+        if row.kind == ScheduleException.Kind.OFF:
+            first, last = max(row.first_day, first_day), min(row.last_day, last_day)
+            for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
+                found.append((_span(row, day, zone), row.note or _("Time off")))
+    return found + [(grid.bounds(day, zone), name) for day, name in holidays.items()]
+
+
+def _span(row: ScheduleException, day: date, zone: ZoneInfo) -> Interval:
+    if row.start_time is None or row.end_time is None:
+        return grid.bounds(day, zone)
+    return grid.instants([(datetime.combine(day, row.start_time), datetime.combine(day, row.end_time))], zone)[0]
+
+
+def _shut(column: Column, sheet: Sheet) -> Iterator[Item]:
+    """The shade of time outside of all hours; what is named as time off has its own."""
+    named = merged(span for span, _name in column.off)
+    for start, end in minus([(column.start, column.end)], merged([*column.open, *named])):
+        place = sheet.place(column.day, start, end)
+        if place:
+            yield Item("shut", start, place)
+
+
+def _off(column: Column, sheet: Sheet) -> Iterator[Item]:
+    named: list[Interval] = []
+    for span, name in column.off:
+        # Extra hours are open on a public holiday; what two say is said once.
+        for start, end in minus(common([span], [(column.start, column.end)]), [*column.open, *named]):
+            place = sheet.place(column.day, start, end)
+            if place:
+                yield Item("off", start, place, name=name)
+        named.append(span)
+
+
+def _visits(column: Column, sheet: Sheet) -> Iterator[Item]:
+    for visit in column.visits:
+        place = sheet.place(column.day, visit.start, visit.end)
+        if place:
+            yield Item(
+                "visit",
+                visit.start,
+                place,
+                visit=visit,
+                clock=words.clock(visit.start.astimezone(sheet.zone)),
+                until=words.clock_time(visit.end.astimezone(sheet.zone)),
+                value=value_of(visit.start),
+            )
+
+
+def _holds(column: Column, sheet: Sheet) -> Iterator[Item]:
+    for hold in column.holds:
+        place = sheet.place(column.day, hold.start, hold.end)
+        if place:
+            yield Item(
+                "hold",
+                hold.start,
+                place,
+                hold=hold,
+                name=hold.held_by.name if hold.held_by else _("Online"),
+                clock=words.clock(hold.start.astimezone(sheet.zone)),
+                until=words.clock(hold.expires_at.astimezone(sheet.zone)),
+            )
+
+
+def _free(column: Column, sheet: Sheet, now: datetime, clinic_zone: ZoneInfo) -> Iterator[Item]:
+    busy = [(one.start, one.end) for one in column.visits if one.kind != "noshow"]
+    busy += [(one.busy_start, one.busy_end) for one in column.holds]
+    soon = now + timedelta(minutes=grid.STEP - now.minute % grid.STEP, seconds=-now.second, microseconds=-now.microsecond)
+    for stretch in minus(column.open, [*busy, (column.start, soon)]):
+        until = words.clock_time(stretch[1].astimezone(sheet.zone))
+        for start, end in grid.cells(stretch, sheet.zone):
+            place = sheet.place(column.day, start, end)
+            if place:
+                yield Item(
+                    "free",
+                    start,
+                    place,
+                    day=start.astimezone(clinic_zone).date(),
+                    clock=words.clock_time(start.astimezone(sheet.zone)),
+                    value=value_of(start),
+                    stretch=until,
+                )
+                until = ""
+
+
+def _side_by_side(items: list[Item]) -> list[Item]:
+    items.sort(key=lambda item: (item.place.top, item.start))
+    for item, lane in zip(items, grid.lanes([item.place for item in items]), strict=True):
+        item.lane = lane
+    return items

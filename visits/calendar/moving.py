@@ -1,0 +1,165 @@
+"""Moving a visit to where it was dropped: asked first, with who will be told; refused with what is free nearby."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import Practitioner
+from accounts.principal import Principal
+from visits.booking import services
+from visits.booking.days import Clock, near, start_from, value_of
+from visits.booking.errors import Refused
+from visits.booking.models import Appointment
+from visits.booking.times import free_slots, free_slots_of_any
+from visits.calendar import words
+from visits.calendar.page import CalendarPage
+from visits.schedule.moment import Moment
+
+
+class Move:
+    """A visit and where it is to go. A clinician of another clinic counts as not asked for."""
+
+    def __init__(self, principal: Principal, visit: Appointment, data: QueryDict) -> None:
+        self.principal = principal
+        self.visit = visit
+        self.clock = Clock(str(timezone.get_current_timezone()), words.language())
+        self.start = start_from(data.get("start", ""))
+        self.practitioner = self._practitioner(data.get("practitioner", "")) or visit.practitioner
+        self.reason = data.get("reason", "").replace("\0", "").strip()[:200]
+        # What is in the way, in words, and (value, words) of what is free.
+        self.problem: tuple[str, str] | None = None
+        self.nearest: list[tuple[str, str]] = []
+
+    def _practitioner(self, value: str) -> Practitioner | None:
+        try:
+            pk = uuid.UUID(value)
+        except ValueError:
+            return None
+        return Practitioner.objects.filter(clinic=self.principal.clinic, pk=pk).first()
+
+    @property
+    def value(self) -> str:
+        return value_of(self.start) if self.start else ""
+
+    @property
+    def old(self) -> Moment:
+        return self.clock.at(self.visit.start)
+
+    @property
+    def new(self) -> Moment | None:
+        return self.clock.at(self.start) if self.start else None
+
+    @property
+    def clinics(self) -> Moment | None:
+        """The new time by the clinic's clock, where that is another than the reader's."""
+        return self._elsewhere(self.visit.clinic.time_zone)
+
+    @property
+    def patients(self) -> Moment | None:
+        """The new time by the patient's clock, where that is another than the clinic's."""
+        zone = self.visit.patient.time_zone
+        return self._elsewhere(zone) if zone and zone != self.visit.clinic.time_zone else None
+
+    @property
+    def changes_clinician(self) -> bool:
+        return self.practitioner.pk != self.visit.practitioner_id
+
+    @property
+    def is_same(self) -> bool:
+        return self.start == self.visit.start and not self.changes_clinician
+
+    def submit(self) -> Appointment | None:
+        """Move the visit. None when something is in the way, or it can be moved no more: ``problem``, ``nearest``."""
+        if self.start is None:
+            return None
+        try:
+            return services.move(
+                principal=self.principal,
+                visit=self.visit,
+                start=self.start,
+                practitioner=self.practitioner if self.changes_clinician else None,
+                reason=self.reason,
+            )
+        except services.BookingError as refusal:
+            self.problem = self._words(refusal)
+            if isinstance(refusal, Refused):
+                self.nearest = near(refusal.nearest, self.start, self.clock)
+            return None
+
+    def _words(self, refusal: services.BookingError) -> tuple[str, str]:
+        assert self.start is not None  # noqa: S101 - ``submit`` has checked
+        wanted = self.clock.at(self.start)
+        match refusal:
+            case services.SlotTaken():
+                return (
+                    _("%(time)s is taken") % {"time": wanted.clock},
+                    _("Somebody has that time, or is booking it just now."),
+                )
+            case services.NotAvailable():
+                return (
+                    _("%(time)s cannot be booked") % {"time": wanted.clock},
+                    _("It is past, outside of the hours of %(clinician)s, or no time for this visit type.")
+                    % {"clinician": self.practitioner.name},
+                )
+            case services.PatientBusy():
+                other = self.clock.at(refusal.visit.start)
+                return (
+                    _("The patient is busy then"),
+                    _("%(name)s already has a visit at that time, %(time)s with %(clinician)s.")
+                    % {
+                        "name": refusal.visit.patient.given_name,
+                        "time": f"{other.short_weekday} {other.time}",
+                        "clinician": refusal.visit.practitioner.name,
+                    },
+                )
+            case services.WrongState():
+                return (
+                    _("This visit cannot be moved any more"),
+                    _("It has begun, is over, or was cancelled meanwhile."),
+                )
+        raise refusal
+
+    def _elsewhere(self, zone: str) -> Moment | None:
+        if self.new is None:
+            return None
+        theirs = Moment(self.new.instant, zone, self.new.language)
+        return None if theirs.is_same_clock(self.new) else theirs
+
+
+def places(page: CalendarPage, visit: Appointment) -> dict[str, list[list[str]]]:
+    """Where on the page the visit may go: by column the values, places and words of all free times, in order."""
+    zone = page.zone
+    first, last = page.columns[0].day, page.columns[-1].day
+    asked: dict[str, Any] = {
+        "visit_type": visit.visit_type,
+        "first_day": page.clinic_days[0],
+        "last_day": page.clinic_days[1],
+        "now": page.now,
+    }
+    if page.who is None:
+        found = free_slots_of_any(clinic=page.clinic, for_patient=False, **asked)
+        starts = [(slot.start, slot.end, one.pk) for slot, people in found for one in people]
+    else:
+        slots = free_slots(practitioner=page.who, instead_of=visit, **asked)
+        starts = [(slot.start, slot.end, page.who.pk) for slot in slots]
+    by_column: dict[str, list[list[str]]] = {}
+    for start, end, person in starts:
+        day = start.astimezone(zone).date()
+        place = page.sheet.place(day, start, end)
+        if place and first <= day <= last:
+            by_column.setdefault(f"{day}/{person}", []).append([value_of(start), place.css, _spoken(start, page)])
+    return by_column
+
+
+def _spoken(start: datetime, page: CalendarPage) -> str:
+    local = start.astimezone(page.zone)
+    return f"{words.weekday_words(local.date())}, {words.clock_time(local)}"
+
+
+def move_of(request: HttpRequest, principal: Principal, visit: Appointment) -> Move:
+    """What a drop, or the dialog's form, asks for."""
+    return Move(principal, visit, request.POST if request.method == "POST" else request.GET)

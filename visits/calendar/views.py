@@ -1,0 +1,196 @@
+"""The calendar's pages, the dialog that moves a visit, time off, and the feed."""
+
+import uuid
+from typing import cast
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import http_date, urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.audit.address import client_address
+from accounts.doors import PrincipalRequest, for_staff, public
+from accounts.limit import too_many
+from accounts.policy import Action
+from visits.booking.access import appointment_for
+from visits.booking.days import day_from
+from visits.calendar import feed as feeds
+from visits.calendar import time_off as services
+from visits.calendar.forms import ExceptionForm
+from visits.calendar.moving import Move, move_of
+from visits.calendar.moving import places as places_of
+from visits.calendar.page import DAY, MONTH, WEEK, CalendarPage
+from visits.schedule.models import ScheduleException
+from visits.schedule.moment import of_page
+
+VIEWS = {DAY, WEEK, MONTH}
+
+
+@for_staff(Action.BOARD_SEE)
+@require_safe
+def index(request: PrincipalRequest) -> HttpResponse:
+    """Where a calendar is opened: one's own week, or the clinic's day."""
+    page = CalendarPage(request.principal, DAY, request.GET)
+    return redirect(page.url(view=WEEK if page.own else DAY))
+
+
+@for_staff(Action.BOARD_SEE)
+@require_safe
+def calendar(request: PrincipalRequest, view: str) -> HttpResponse:
+    """A day, week or month of a clinician or the clinic (GET ``day``, ``who``, ``hours``); htmx gets the part alone."""
+    page = CalendarPage(request.principal, view, request.GET)
+    is_part = bool(request.headers.get("HX-Request"))
+    template = "calendar/_calendar.html" if is_part else "calendar/calendar.html"
+    return render(request, template, {"page": page, "nav": "calendar", "is_part": is_part})
+
+
+@for_staff(Action.BOARD_SEE)
+@require_safe
+def print_day(request: PrincipalRequest) -> HttpResponse:
+    """The day's visits as a list for paper."""
+    return render(request, "calendar/print.html", {"page": CalendarPage(request.principal, DAY, request.GET)})
+
+
+@for_staff(Action.VISIT_CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """Say where the visit would go and who is told; POST moves it. Without a time: the page that looks for one."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
+    asked = move_of(request, request.principal, visit)
+    if asked.start is None:
+        return redirect("booking:move", pk=pk)
+    is_part = bool(request.headers.get("HX-Request"))
+    if request.method == "POST":
+        moved = asked.submit()
+        if moved is not None:
+            messages.success(request, _moved_words(asked))
+            if is_part:
+                return HttpResponse(status=204, headers={"HX-Trigger": "calendar:moved"})
+            query = urlencode({"day": asked.clock.at(moved.start).date, "who": moved.practitioner_id})
+            return redirect(f"{reverse('calendar:week')}?{query}")
+    template = "calendar/_move.html" if is_part else "calendar/move.html"
+    return render(request, template, {"move": asked, "visit": visit, "nav": "calendar"})
+
+
+@for_staff(Action.VISIT_CHANGE)
+@require_safe
+def places(request: PrincipalRequest, pk: uuid.UUID) -> JsonResponse:
+    """Where on a page (GET: its ``view`` and what it was asked for) the visit may be dropped."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
+    view = request.GET.get("view", "")
+    page = CalendarPage(request.principal, view if view in VIEWS else WEEK, request.GET)
+    return JsonResponse({"places": places_of(page, visit)})
+
+
+@for_staff(Action.SCHEDULE_CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def time_off(request: PrincipalRequest) -> HttpResponse:
+    """Enter time off or extra hours (GET ``day``, ``who`` fill in the form)."""
+    day = day_from(request.GET.get("day")) or timezone.localdate()
+    return _exception_page(request, ScheduleException(clinic=request.principal.clinic, first_day=day, last_day=day))
+
+
+@for_staff(Action.SCHEDULE_CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_time_off(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """Change time off or extra hours; POST ``do=remove`` takes them back."""
+    exception = services.exception_for(request.principal, pk)
+    if request.method == "POST" and request.POST.get("do") == "remove":
+        day = exception.first_day
+        services.remove(principal=request.principal, exception=exception)
+        messages.success(request, _("Removed. The usual hours count again."))
+        return redirect(f"{reverse('calendar:week')}?{urlencode({'day': day})}")
+    return _exception_page(request, exception)
+
+
+def _exception_page(request: PrincipalRequest, exception: ScheduleException) -> HttpResponse:
+    principal = request.principal
+    people = services.people_of(principal)
+    form = ExceptionForm(
+        request.POST or None,
+        instance=exception,
+        people=people,
+        may_clinic=principal.may(Action.SCHEDULE_CHANGE_ALL),
+        initial={"practitioner": request.GET.get("who")} if exception._state.adding else None,
+    )
+    if request.method == "POST" and form.is_valid():
+        in_the_way = services.save(principal=principal, exception=form.instance)
+        if not in_the_way:
+            messages.success(request, _("Saved."))
+            who = {"who": exception.practitioner_id} if exception.practitioner_id else {}
+            return redirect(f"{reverse('calendar:week')}?{urlencode({'day': exception.first_day, **who})}")
+        context = {"exception": form.instance, "visits": in_the_way, "nav": "calendar"}
+        return render(request, "calendar/in_the_way.html", context)
+    zone = of_page(timezone.now(), principal.clinic.time_zone)
+    context = {"form": form, "exception": exception, "is_new": exception._state.adding, "zone": zone, "people": people}
+    return render(request, "calendar/time_off.html", context | {"nav": "calendar"})
+
+
+@for_staff(Action.BOARD_SEE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def feed(request: PrincipalRequest) -> HttpResponse:
+    """One's calendar feed: make it or make it anew (POST ``do=renew``, which shows its address once), or end it."""
+    url = ""
+    if request.method == "POST" and request.POST.get("do") == "renew":
+        url = feeds.renew(principal=request.principal)
+    elif request.method == "POST":
+        if feeds.revoke(principal=request.principal):
+            messages.success(request, _("The feed has ended. Its address opens nothing any more."))
+        return redirect("calendar:feed")
+    context = {
+        "feed": feeds.live_feed(request.principal),
+        "has_visits": feeds.practitioner_of(request.principal) is not None,
+        "url": url,
+        "nav": "calendar",
+    }
+    return render(request, "calendar/feed.html", context)
+
+
+@public
+@require_safe
+def feed_file(request: HttpRequest, token: str) -> HttpResponse:
+    """The feed itself, for a calendar program that has nothing but the address."""
+    try:
+        found, practitioner = feeds.find(token)
+    except Http404:
+        if too_many(f"unknown-feed:{client_address(request)}", times=20, seconds=600):
+            return _come_back_in(600)
+        raise
+    if too_many(f"feed:{found.pk}", times=60, seconds=3600):
+        return _come_back_in(3600)
+    now = timezone.now()
+    body = feeds.calendar(found, practitioner, now=now)
+    changed = int(feeds.last_modified(found, practitioner, now=now).timestamp())
+    headers = {
+        "ETag": feeds.etag_of(body),
+        "Last-Modified": http_date(changed),
+        "Content-Disposition": 'inline; filename="visits.ics"',
+    }
+    whole = HttpResponse(body, content_type="text/calendar; charset=utf-8", headers=headers)
+    answer = cast(HttpResponse, get_conditional_response(request, headers["ETag"], changed, whole))
+    answer["Cache-Control"] = "private"
+    return answer
+
+
+def _come_back_in(seconds: int) -> HttpResponse:
+    return HttpResponse(status=429, headers={"Retry-After": str(seconds)})
+
+
+def _moved_words(asked: Move) -> str:
+    """What to say after moving. No patient's name: messages may travel in a cookie."""
+    assert asked.new is not None  # noqa: S101 - it was moved there
+    new = asked.new
+    words = _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
+        "day": new.short_day,
+        "time": new.time,
+        "zone": new.zone_code,
+        "clinician": asked.practitioner.name,
+    }
+    if not asked.visit.patient.email:
+        words += " " + _("There is no e-mail address: call the patient.")
+    return words

@@ -1,0 +1,58 @@
+"""Days, ranges and times in words of the page's language."""
+
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_interval, get_month_names
+from django.utils.translation import get_language
+
+from visits.schedule.moment import Moment
+
+
+def language() -> str:
+    return (get_language() or "en")[:2]
+
+
+def noon(day: date, zone: str) -> Moment:
+    """The day in words, by its noon."""
+    return Moment(datetime.combine(day, time(12), tzinfo=ZoneInfo(zone)), zone, language())
+
+
+def range_words(first: date, last: date) -> str:
+    """November 23 – 27, 2026"""
+    return str(format_interval(first, last, skeleton="yMMMMd", locale=language()))
+
+
+def month_words(day: date) -> str:
+    """November 2026"""
+    name = get_month_names("wide", context="stand-alone", locale=language())[day.month]
+    return f"{name} {day.year}".capitalize()
+
+
+def weekday_words(day: date, width: str = "EEEE") -> str:
+    """Monday; with "EEE" Mon"""
+    return str(format_date(day, width, locale=language()))
+
+
+def clock(local: datetime) -> str:
+    """10:30, of a time that is local already."""
+    return _moment(language(), local.hour, local.minute)[0]
+
+
+def clock_time(local: datetime) -> str:
+    """10:30 am"""
+    return _moment(language(), local.hour, local.minute)[1]
+
+
+def hour_words(hour: int, minute: int = 0) -> str:
+    """8 am; 8:30 am where the zones are half an hour apart"""
+    words = _moment(language(), hour % 24, minute)[1]
+    return words if minute else words.replace(":00", "", 1)
+
+
+@lru_cache(maxsize=4096)
+def _moment(language: str, hour: int, minute: int) -> tuple[str, str]:
+    """A week has two thousand times, a day but 1440: putting one in words takes as long as all else of a visit."""
+    moment = Moment(datetime(2001, 1, 1, hour, minute, tzinfo=UTC), "UTC", language)
+    return moment.clock, moment.time
