@@ -14,6 +14,7 @@ A visit lies within the hours; what is kept free around it may lie outside.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from visits.schedule.intervals import Interval, merged
@@ -23,8 +24,7 @@ INSTANT = timedelta(microseconds=1)
 NOTHING = timedelta()
 
 
-@dataclass(frozen=True, order=True)
-class Slot:
+class Slot(NamedTuple):
     """A stretch of time that one visit can take, in UTC."""
 
     start: datetime
@@ -119,24 +119,36 @@ def nearest(slots: Sequence[Slot], wanted: datetime, count: int = 3) -> list[Slo
 
 def _slots_of(stretches: Iterable[Interval], shape: Shape, zone: ZoneInfo) -> Iterator[Slot]:
     for opens, closes in stretches:
-        wall, free_from = opens, None
-        while wall + shape.length <= closes:
-            slot = _slot_at(wall, closes, shape.length, zone)
-            if slot is not None and (free_from is None or slot.start >= free_from):
-                free_from = slot.start + shape.step
-                yield slot
-            wall += shape.step
+        starts = [opens + n * shape.step for n in range((closes - opens - shape.length) // shape.step + 1)]
+        if _is_steady(opens, closes, zone):
+            first = _instant(opens, zone)
+            yield from (Slot(first + (wall - opens), first + (wall - opens) + shape.length) for wall in starts)
+        else:
+            yield from _slots_across_a_change(starts, closes, shape, zone)
 
 
-def _slot_at(wall: datetime, closes: datetime, length: timedelta, zone: ZoneInfo) -> Slot | None:
-    """The slot that starts at a wall time, unless that time does not exist or the slot outlasts the hours."""
-    start = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if _wall(start, zone) != wall:
-        return None
-    # Clocks going forward within the slot can carry its last moment beyond the hours.
-    if _wall(start + length - INSTANT, zone) >= closes:
-        return None
-    return Slot(start, start + length)
+def _is_steady(opens: datetime, closes: datetime, zone: ZoneInfo) -> bool:
+    """Whether no clock changes within the stretch: nearly always, and then no slot has to be looked at by itself."""
+    start, end = _instant(opens, zone), _instant(closes, zone)
+    return end - start == closes - opens and _wall(start, zone) == opens and _wall(end, zone) == closes
+
+
+def _slots_across_a_change(
+    starts: Iterable[datetime], closes: datetime, shape: Shape, zone: ZoneInfo
+) -> Iterator[Slot]:
+    free_from = None
+    for wall in starts:
+        start = _instant(wall, zone)
+        if _wall(start, zone) != wall or (free_from is not None and start < free_from):
+            continue
+        # Clocks going forward within the slot can carry its last moment beyond the hours.
+        if _wall(start + shape.length - INSTANT, zone) < closes:
+            free_from = start + shape.step
+            yield Slot(start, start + shape.length)
+
+
+def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
+    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
 
 def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
