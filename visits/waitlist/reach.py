@@ -1,0 +1,30 @@
+"""Whether and when a patient reads of an offer: by the rules of the ledger, asked before the message is written."""
+
+from datetime import datetime
+
+from visits.reminders.models import Communication
+from visits.reminders.services import rules
+from visits.waitlist.models import WaitlistEntry
+
+Kind = Communication.Kind
+
+
+def readable_at(entry: WaitlistEntry, now: datetime) -> datetime | None:
+    """When a message about an earlier time would reach the patient: later than ``now`` in their quiet hours.
+
+    None when they have no address for it, or want no such messages.
+    """
+    visit = entry.appointment
+    times = []
+    for channel in rules.channels(visit.clinic, Kind.OFFER):
+        message = Communication(
+            appointment=visit,
+            patient=visit.patient,
+            revision=visit.revision,
+            kind=Kind.OFFER,
+            channel=channel,
+            details={"until": visit.start.isoformat()},
+        )
+        if not rules.why_not(message, now=now):
+            times.append(rules.waits_until(message, now=now) or now)
+    return min(times, default=None)

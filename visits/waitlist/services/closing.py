@@ -1,0 +1,26 @@
+"""The end of an offer. Whoever brings it about holds the lock of its visit's row: the first one counts."""
+
+from django.utils import timezone
+
+from visits.booking import services as booking
+from visits.booking.models import Appointment, Hold
+from visits.reminders import services as reminders
+from visits.waitlist.models import Offer
+
+VISITS = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
+OFFERS = Offer.objects.select_related("entry", "practitioner")
+
+
+def lock(offer: Offer) -> tuple[Appointment, Offer]:
+    """The visit that the offer is made to, locked, and the offer as it is then."""
+    visit = VISITS.select_for_update(of=("self",), no_key=True).get(waitlist_entries__offers=offer)
+    return visit, OFFERS.get(pk=offer.pk)
+
+
+def close_offer(offer: Offer, state: Offer.State) -> None:
+    """Note the end of an open offer; unless it is accepted, its time is free again and its message is called off."""
+    offer.state, offer.closed_at = state, timezone.now()
+    offer.save(update_fields=["state", "closed_at"])
+    if state != Offer.State.ACCEPTED:
+        booking.release(Hold(pk=offer.held))
+        reminders.call_off_offer(reference=str(offer.pk))
