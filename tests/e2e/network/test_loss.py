@@ -49,6 +49,6 @@ def test_speech_stays_understandable_at_twenty_percent(call: Callable[..., Call]
         alike, by_chance = likeness(heard, spoken, step), likeness(heard, spoken[::-1], step)
         note(f"20 % each way: likeness {alike:.2f} (to the same backwards {by_chance:.2f}), {window}")
         assert window.concealed < lost / 3
-        assert alike > 0.8 > by_chance + 0.1
+        assert alike > 0.7 > by_chance + 0.1
     visit.both_ways()
     assert calls.entries(visit.doctor.page, "audio")
