@@ -1,29 +1,76 @@
-"""What can be booked, and when: a clinic admin keeps both."""
+"""What can be booked, and when: a clinic admin keeps all of it."""
 
-from django.contrib import admin
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from accounts.admin_base import ClinicScopedAdmin
-from accounts.models import Clinic
-from visits.schedule.models import Availability, VisitType
+from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.models import Clinic, Practitioner
+from visits.schedule.forms import CopyWeekForm
+from visits.schedule.models import Availability, OpeningHours, ScheduleException, SchedulePolicy, VisitType
+from visits.schedule.services import copy_week
+
+
+@admin.register(SchedulePolicy)
+class SchedulePolicyAdmin(ClinicScopedAdmin):
+    deletable = False  # without a row there are the defaults
+    audited_fields = ("online_booking", "walk_ins", "holiday_region", "change_notice", "offer_minutes")
+    list_display = ("clinic", "online_booking", "walk_ins", "holiday_region", "change_notice", "offer_minutes")
+    list_display_links = ("online_booking",)
+    list_filter = ("online_booking", "walk_ins", "clinic")
+    list_select_related = ("clinic",)
+
+
+class VisitTypeForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        clinic_id = data["clinic"].pk if data.get("clinic") else self.instance.clinic_id
+        if clinic_id and any(one.clinic_id != clinic_id for one in data.get("practitioners", ())):
+            raise ValidationError({"practitioners": _("This clinician belongs to another clinic.")})
+        return data
 
 
 @admin.register(VisitType)
 class VisitTypeAdmin(ClinicScopedAdmin):
+    form = VisitTypeForm
     deletable = False  # visits were booked as it; ``is_active`` takes it off the list
-    list_display = ("name", "minutes", "is_active", "clinic")
-    list_filter = ("is_active", "clinic")
+    list_display = ("name", "minutes", "mode", "booked_by", "is_active", "clinic")
+    list_filter = ("is_active", "booked_by", "mode", "clinic")
     list_select_related = ("clinic",)
     search_fields = ("name",)
+    filter_horizontal = ("practitioners",)
+    fieldsets = (
+        (None, {"fields": ("clinic", "name", "minutes", "mode", "colour", "is_active")}),
+        (_("Time around it"), {"fields": ("buffer_before", "buffer_after")}),
+        (_("Who books it"), {"fields": ("booked_by", "minimum_notice", "horizon_days", "practitioners", "has_intake")}),
+    )
+
+
+class AvailabilityForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        practitioner = data.get("practitioner")
+        if practitioner and any(one.clinic_id != practitioner.clinic_id for one in data.get("visit_types", ())):
+            raise ValidationError({"visit_types": _("This visit type belongs to another clinic.")})
+        return data
 
 
 @admin.register(Availability)
 class AvailabilityAdmin(ClinicScopedAdmin):
+    form = AvailabilityForm
     clinic_path = "practitioner__clinic"
     list_display = ("practitioner", "weekday", "start_time", "end_time", "valid_from", "valid_until", "zone", "clinic")
     list_filter = ("weekday", "practitioner", "practitioner__clinic")
     list_select_related = ("practitioner__clinic",)
     search_fields = ("practitioner__name",)
+    filter_horizontal = ("visit_types",)
 
     @admin.display(description=_("clinic"), ordering="practitioner__clinic__name")
     def clinic(self, hours: Availability) -> Clinic:
@@ -32,3 +79,66 @@ class AvailabilityAdmin(ClinicScopedAdmin):
     @admin.display(description=_("time zone"), ordering="practitioner__clinic__time_zone")
     def zone(self, hours: Availability) -> str:
         return hours.practitioner.clinic.time_zone
+
+
+@admin.register(OpeningHours)
+class OpeningHoursAdmin(ClinicScopedAdmin):
+    list_display = ("weekday", "start_time", "end_time", "zone", "clinic")
+    list_filter = ("weekday", "clinic")
+    list_select_related = ("clinic",)
+
+    @admin.display(description=_("time zone"), ordering="clinic__time_zone")
+    def zone(self, hours: OpeningHours) -> str:
+        return hours.clinic.time_zone
+
+
+class ScheduleExceptionForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        first, last = data.get("first_day"), data.get("last_day")
+        if first and last and last < first:
+            self.add_error("last_day", _("The last day must not be before the first."))
+        is_extra = data.get("kind") == ScheduleException.Kind.EXTRA
+        if is_extra and data.get("practitioner") is None and "practitioner" not in self.errors:
+            self.add_error("practitioner", _("Choose whose extra hours they are."))
+        return data
+
+
+@admin.register(ScheduleException)
+class ScheduleExceptionAdmin(ClinicScopedAdmin):
+    form = ScheduleExceptionForm
+    list_display = ("whose", "kind", "first_day", "last_day", "start_time", "end_time", "note", "clinic")
+    list_display_links = ("whose", "kind")
+    list_filter = ("kind", "practitioner", "clinic", "first_day")
+    list_select_related = ("practitioner", "clinic")
+    search_fields = ("practitioner__name",)
+    date_hierarchy = "first_day"
+    ordering = ("-first_day", "start_time")
+
+    @admin.display(description=_("whose"), ordering="practitioner__name")
+    def whose(self, exception: ScheduleException) -> str:
+        return str(exception.practitioner or _("The whole clinic"))
+
+    def get_urls(self) -> list[URLPattern]:
+        copy = path("copy-week/", self.admin_site.admin_view(self.copy_week), name="schedule_scheduleexception_copy")
+        return [copy, *super().get_urls()]
+
+    def copy_week(self, request: HttpRequest) -> HttpResponse:
+        """Ask which week of whose goes into which weeks; POST copies it."""
+        principal = principal_of(request)
+        if principal is None or not self.has_add_permission(request):
+            raise PermissionDenied
+        people = self.admin_site._registry[Practitioner].get_queryset(request).filter(clinic=principal.clinic)
+        form = CopyWeekForm(request.POST or None, people=people)
+        if form.is_valid():
+            added = copy_week(
+                principal=principal,
+                practitioner=form.cleaned_data["practitioner"],
+                from_monday=form.from_monday,
+                to_mondays=form.to_mondays,
+            )
+            words = ngettext("%(count)d entry added.", "%(count)d entries added.", len(added))
+            messages.success(request, words % {"count": len(added)})
+            return redirect("admin:schedule_scheduleexception_changelist")
+        context = {**self.admin_site.each_context(request), "title": _("Copy a week"), "form": form, "opts": self.opts}
+        return render(request, "admin/schedule/scheduleexception/copy_week.html", context)

@@ -267,7 +267,9 @@ class ScheduleException(models.Model):
             models.CheckConstraint(condition=Q(kind__in=["off", "extra"]), name="exception_kind_known"),
             models.CheckConstraint(condition=Q(last_day__gte=F("first_day")), name="exception_days_in_order"),
             models.CheckConstraint(
-                condition=Q(start_time=None, end_time=None) & Q(kind="off") | Q(end_time__gt=F("start_time")),
+                # Of one that is missing, ``end > start`` is unknown, which a check lets pass.
+                condition=Q(start_time=None, end_time=None, kind="off")
+                | Q(start_time__isnull=False, end_time__isnull=False, end_time__gt=F("start_time")),
                 name="exception_times_in_order",
                 violation_error_message=_("Give both times, the end after the start; only time off may be whole days."),
             ),
