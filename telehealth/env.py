@@ -1,7 +1,9 @@
 """Typed access to environment variables; every secret may also come from a file (``NAME_FILE``)."""
 
+import json
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -82,17 +84,62 @@ def smtp_settings(url: SplitResult) -> dict[str, Any]:
     }
 
 
+def sms_backend(name: str) -> str:
+    """The backend for text messages by its short name. Raises ImproperlyConfigured for one that there is not."""
+    backends = {
+        "file": "visits.reminders.channels.sms.FileBackend",
+        "console": "visits.reminders.channels.sms.ConsoleBackend",
+        "twilio": "visits.reminders.channels.twilio.TwilioBackend",
+    }
+    chosen = env_str(name, "file")
+    if chosen not in backends:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(backends)}, not {chosen!r}.")
+    return backends[chosen]
+
+
+def env_given_secret(name: str) -> str:
+    """Read a secret that somebody else made, taken as it is, from ``NAME`` or the file that ``NAME_FILE`` names.
+
+    Raises ImproperlyConfigured when there is none.
+    """
+    value = _from_file_or_variable(name)
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set.")
+    return value
+
+
+def mail_provider_settings(provider: str) -> dict[str, Any]:
+    """Django's settings for a provider of django-anymail, such as ``postmark`` or ``mailgun``.
+
+    Its keys are a JSON object in ``TELEHEALTH_MAIL_PROVIDER_SETTINGS``, under the names that django-anymail gives
+    them. With ``TELEHEALTH_MAIL_WEBHOOK_SECRET`` the provider's reports are taken, from the user ``telehealth`` with
+    that password.
+    """
+    if find_spec(f"anymail.backends.{provider}") is None or provider in {"base", "base_requests", "console", "test"}:
+        raise ImproperlyConfigured(f"TELEHEALTH_MAIL_PROVIDER: django-anymail knows no {provider!r}.")
+    try:
+        keys = json.loads(env_given_secret("TELEHEALTH_MAIL_PROVIDER_SETTINGS"))
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict):
+        raise ImproperlyConfigured('TELEHEALTH_MAIL_PROVIDER_SETTINGS must be like {"POSTMARK_SERVER_TOKEN": "…"}.')
+    has_webhooks = any(env_str(f"TELEHEALTH_MAIL_WEBHOOK_SECRET{suffix}") for suffix in ("", "_FILE"))
+    if has_webhooks:
+        keys["WEBHOOK_SECRET"] = f"telehealth:{env_secret('TELEHEALTH_MAIL_WEBHOOK_SECRET', min_length=24)}"
+    return {
+        "EMAIL_BACKEND": f"anymail.backends.{provider}.EmailBackend",
+        "ANYMAIL": {"REQUESTS_TIMEOUT": (5, 20)} | keys,
+        "MAIL_WEBHOOKS": has_webhooks,
+    }
+
+
 def env_secret(name: str, *, min_length: int = 40) -> str:
     """Read a secret from ``NAME`` or the file that ``NAME_FILE`` names.
 
     Raises ImproperlyConfigured when it is missing, shorter than ``min_length`` characters, or
     plainly weak, so that a server never starts with a guessable key.
     """
-    path = env_str(f"{name}_FILE")
-    try:
-        value = Path(path).read_text().strip() if path else env_str(name)
-    except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from None
+    value = _from_file_or_variable(name)
     hint = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {hint}")
@@ -100,3 +147,11 @@ def env_secret(name: str, *, min_length: int = 40) -> str:
     if len(value) < min_length or too_plain:
         raise ImproperlyConfigured(f"{name} is too weak (at least {min_length} random characters). {hint}")
     return value
+
+
+def _from_file_or_variable(name: str) -> str:
+    path = env_str(f"{name}_FILE")
+    try:
+        return Path(path).read_text().strip() if path else env_str(name)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from None

@@ -1,11 +1,13 @@
-"""Whether this process can do its work, for a load balancer or the launcher."""
+"""Whether this process can do its work, for a load balancer or the launcher; whether messages go out, for an alert."""
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from accounts.doors import public
+from visits.reminders.services.heartbeat import pulse
 
 
 @public
@@ -13,6 +15,26 @@ def health(request: HttpRequest) -> HttpResponse:
     """200 when the database and Redis answer, else 503 with the name of what does not."""
     missing = [name for name, answers in (("database", _database_answers), ("redis", _redis_answers)) if not answers()]
     return HttpResponse(" ".join(missing) or "ok", status=503 if missing else 200, content_type="text/plain")
+
+
+@public
+def messages(request: HttpRequest) -> HttpResponse:
+    """200 while the messages of patients go out, else 503; with what an operator wants to know.
+
+    It has an address of its own: web processes that are well must not be taken out of service for a worker that is not.
+    """
+    try:
+        now = pulse(timezone.now())
+    except DatabaseError:
+        return HttpResponse("database", status=503, content_type="text/plain")
+    silent = "never" if now.silent_for is None else f"{now.silent_for.total_seconds():.0f}"
+    lines = [
+        "ok" if now.is_well else "silent",
+        f"seconds since the last tick: {silent}",
+        f"seconds that the oldest message has been due: {now.oldest_due.total_seconds():.0f}",
+        f"messages that wait for a person: {now.unknown}",
+    ]
+    return HttpResponse("\n".join(lines) + "\n", status=200 if now.is_well else 503, content_type="text/plain")
 
 
 def _database_answers() -> bool:

@@ -10,7 +10,19 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from telehealth.env import env_bool, env_int, env_list, env_secret, env_str, env_turn_urls, env_url, smtp_settings
+from telehealth.env import (
+    env_bool,
+    env_given_secret,
+    env_int,
+    env_list,
+    env_secret,
+    env_str,
+    env_turn_urls,
+    env_url,
+    mail_provider_settings,
+    sms_backend,
+    smtp_settings,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_str("TELEHEALTH_DATA", str(BASE_DIR / ".data"))).resolve()
@@ -188,7 +200,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
 # --- what a browser may do --------------------------------------------------------------------
 
 # A load balancer asks for our health by plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz/(messages/)?$"]
 SECURE_SSL_REDIRECT = HTTPS and env_bool("TELEHEALTH_SSL_REDIRECT", True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
@@ -233,16 +245,29 @@ WHITENOISE_USE_FINDERS = DEBUG
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
-# --- mail -------------------------------------------------------------------------------------
+# --- mail and text messages -------------------------------------------------------------------
 
 DEFAULT_FROM_EMAIL = env_str("TELEHEALTH_MAIL_FROM", "Telehealth <no-reply@localhost>")
 EMAIL_TIMEOUT = 20
-if env_str("TELEHEALTH_SMTP_URL"):
-    globals().update(smtp_settings(env_url("TELEHEALTH_SMTP_URL", schemes=("smtp", "smtps"))))
-else:
-    # Every message becomes a file; in the demo /dev/mail/ shows them.
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+# Without a server or a provider every message becomes a file; in the demo /dev/mail/ shows them.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"
+MAIL_PROVIDER = env_str("TELEHEALTH_MAIL_PROVIDER")
+MAIL_WEBHOOKS = False
+if MAIL_PROVIDER:
+    INSTALLED_APPS.append("anymail")
+    globals().update(mail_provider_settings(MAIL_PROVIDER))
+elif env_str("TELEHEALTH_SMTP_URL"):
+    globals().update(smtp_settings(env_url("TELEHEALTH_SMTP_URL", schemes=("smtp", "smtps"))))
+
+SMS_BACKEND = sms_backend("TELEHEALTH_SMS")
+SMS_FILE_PATH = DATA_DIR / "sms"
+SMS_FROM = env_str("TELEHEALTH_SMS_FROM")
+TWILIO_API = "https://api.twilio.com"
+TWILIO_ACCOUNT_SID = env_str("TELEHEALTH_TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = env_given_secret("TELEHEALTH_TWILIO_AUTH_TOKEN") if SMS_BACKEND.endswith("TwilioBackend") else ""
+# By kind of message: the dotted path of what makes its link, given the message, where that is not the visit's.
+MESSAGE_LINKS: dict[str, str] = {}
 
 # --- logs: ids and outcomes, never names, addresses of people, links or message bodies ----------
 

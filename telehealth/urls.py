@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import home, set_language
-from telehealth.health import health
+from telehealth.health import health, messages
 from telehealth.metrics import metrics
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("healthz/", health),
+    path("healthz/messages/", messages),
     path("metrics/", metrics),
 ]
 if settings.DEMO:

@@ -92,7 +92,8 @@ def test_each_visit_has_the_traces_of_its_state():
         assert Encounter.objects.filter(appointment=visit).exists() is finished
         assert Presence.objects.filter(seat__encounter__appointment=visit).count() == (2 if finished else 0)
         assert Ticket.objects.filter(appointment=visit).exists() is (finished or visit.status == Status.ARRIVED)
-        assert visit.communications.count() == 3
+        assert visit.communications.filter(kind="confirmation").count() == 1
+        assert visit.communications.filter(kind="reminder").count() == 4
 
 
 @pytest.mark.django_db

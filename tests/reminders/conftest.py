@@ -1,23 +1,37 @@
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Clinic, Patient, Practitioner
 from tests import factories
 from tests.reminders import mailserver
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, AppointmentChange
 from visits.booking.signals import appointment_changed
+from visits.reminders.models import Communication, LeadTime, ReminderPolicy
+from visits.reminders.models.policy import DEFAULT_LEADS
 from visits.schedule.models import VisitType
 
 
+def set_policy(clinic: Clinic, **fields: Any) -> ReminderPolicy:
+    """The reminders that every clinic has, at any hour of the day unless ``fields`` say otherwise."""
+    policy = ReminderPolicy.objects.create(clinic=clinic, **{"quiet_from": time(0), "quiet_until": time(0)} | fields)
+    LeadTime.objects.bulk_create(LeadTime(policy=policy, **lead._asdict()) for lead in DEFAULT_LEADS)
+    return policy
+
+
 @pytest.fixture
-def visit(practitioner: Practitioner, patient: Patient, visit_type: VisitType) -> Appointment:
-    """A visit in two hours: of its reminders only the last one is still to come."""
+def policy(clinic: Clinic) -> ReminderPolicy:
+    return set_policy(clinic)
+
+
+@pytest.fixture
+def visit(policy: ReminderPolicy, practitioner: Practitioner, patient: Patient, visit_type: VisitType) -> Appointment:
+    """A visit in two hours: of its reminders only the last two are still to come. Nobody has quiet hours."""
     start = timezone.now().replace(second=0, microsecond=0) + timedelta(hours=2)
     return factories.make_visit(practitioner, patient=patient, visit_type=visit_type, start=start)
 
@@ -38,11 +52,34 @@ def announce(visit: Appointment, change: str) -> None:
     appointment_changed.send(sender=Appointment, appointment=visit, change=change, principal=None)
 
 
+def move(visit: Appointment, start: datetime) -> None:
+    """What booking does when a visit moves."""
+    old = visit.start
+    visit.start, visit.end = start, start + (visit.end - visit.start)
+    visit.revision += 1
+    visit.save()
+    AppointmentChange.objects.create(
+        appointment=visit,
+        change="moved",
+        revision=visit.revision,
+        start=start,
+        practitioner=visit.practitioner,
+        old_start=old,
+        old_practitioner=visit.practitioner,
+    )
+    announce(visit, "moved")
+
+
 def cancel(visit: Appointment) -> None:
     visit.status = Appointment.Status.CANCELLED
     visit.revision += 1
     visit.save()
     announce(visit, "cancelled")
+
+
+def offer_link(message: Communication) -> str:
+    """What the floor that makes offers would make its link with."""
+    return f"https://clinic.example/offer/{message.reference}/"
 
 
 def process_environment(mail_port: int) -> dict[str, str]:

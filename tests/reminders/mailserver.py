@@ -18,6 +18,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.arrived: list[EmailMessage] = []
         # Answers other than the usual ones, e.g. {"RCPT": "550 no such person"}; "" breaks the connection off.
         self.answers: dict[str, str] = {}
+        # Called at each command, before it is answered.
+        self.on_command: Callable[[str], Any] = lambda command: None
         # Called when a mail is complete, before the server says yes to it.
         self.on_mail: Callable[[], Any] = lambda: None
 
@@ -37,6 +39,7 @@ class _Talk(socketserver.StreamRequestHandler):
         self._say("220 ready")
         while line := self.rfile.readline():
             command = line[:4].decode().strip().upper()
+            self.server.on_command(command)
             if command in self.server.answers:
                 answer = self.server.answers[command]
                 if not answer:

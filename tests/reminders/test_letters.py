@@ -13,20 +13,22 @@ from tests.reminders.conftest import announce, cancel
 from tests.reminders.mailserver import MailServer
 from visits.booking.models import Appointment
 from visits.reminders import services
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, ReminderPolicy
 from visits.schedule.moment import Moment
 
 START = datetime(2099, 11, 24, 16, 30, tzinfo=UTC)  # a Tuesday, 10:30 am in Chicago, 11:30 am in New York
 
 
 @pytest.fixture
-def far(practitioner: Practitioner, clinic: Clinic) -> Appointment:
+def far(policy: ReminderPolicy, practitioner: Practitioner, clinic: Clinic) -> Appointment:
+    policy.lead_times.exclude(minutes__in=[1440, 10]).delete()
     visit_type = factories.make_visit_type(clinic, name="Depression follow-up", minutes=20)
     patient = factories.make_patient(
         clinic, given_name="Rosa", family_name="Marín", email="rosa@example.org", time_zone="America/New_York"
     )
     visit = factories.make_visit(practitioner, start=START, patient=patient, visit_type=visit_type)
     announce(visit, "booked")
+    visit.communications.filter(kind="form-missing").delete()
     return visit
 
 

@@ -1,31 +1,39 @@
 """Which messages there will be, and why some there will not."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from freezegun import freeze_time
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Clinic, Patient, Practitioner
 from tests import factories
-from tests.reminders.conftest import announce, cancel
+from tests.reminders.conftest import announce, cancel, move, set_policy
 from visits.booking.models import Appointment
+from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.reminders import services
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, ReminderPolicy
+from visits.reminders.services import preferences
 
 Kind = Communication.Kind
 State = Communication.State
 Reason = Communication.Reason
 
 
-def states(visit: Appointment) -> dict[str, tuple[str, str]]:
-    return {row.kind: (row.state, row.reason) for row in visit.communications.all()}
+DAYS, DAY, HOUR, SOON = 4320, 1440, 60, 10
+
+
+def states(visit: Appointment) -> dict[str | int, tuple[str, str]]:
+    """Of each message, by its kind, or a reminder's lead."""
+    return {row.lead or row.kind: (row.state, row.reason) for row in visit.communications.all()}
 
 
 @pytest.fixture
-def far_visit(practitioner: Practitioner, patient: Patient) -> Appointment:
-    start = timezone.now().replace(second=0, microsecond=0) + timedelta(days=3)
+def far_visit(policy: ReminderPolicy, practitioner: Practitioner, patient: Patient) -> Appointment:
+    start = timezone.now().replace(second=0, microsecond=0) + timedelta(days=5)
     return factories.make_visit(practitioner, patient=patient, start=start)
 
 
@@ -34,31 +42,37 @@ def test_a_booked_visit_has_its_messages_planned(far_visit):
 
     assert states(far_visit) == {
         Kind.CONFIRMATION: (State.PLANNED, ""),
-        Kind.REMINDER_DAY: (State.PLANNED, ""),
-        Kind.REMINDER_SOON: (State.PLANNED, ""),
+        DAYS: (State.PLANNED, ""),
+        DAY: (State.PLANNED, ""),
+        HOUR: (State.PLANNED, ""),
+        SOON: (State.PLANNED, ""),
+        Kind.FORM_MISSING: (State.PLANNED, ""),
     }
-    due = {row.kind: row.due_at for row in far_visit.communications.all()}
+    due = {row.lead or row.kind: row.due_at for row in far_visit.communications.all()}
     assert due[Kind.CONFIRMATION] <= timezone.now()
-    assert due[Kind.REMINDER_DAY] == far_visit.start - timedelta(days=1)
-    assert due[Kind.REMINDER_SOON] == far_visit.start - timedelta(minutes=10)
+    assert due[HOUR] == far_visit.start - timedelta(hours=1)
+    assert due[SOON] == far_visit.start - timedelta(minutes=10)
 
 
 def test_planning_twice_plans_once(far_visit):
     announce(far_visit, "booked")
     announce(far_visit, "booked")
 
-    assert far_visit.communications.count() == 3
+    assert far_visit.communications.count() == 6
 
 
-def test_reminders_whose_time_has_passed_are_written_down_as_not_sent(practitioner):
+def test_reminders_whose_time_has_passed_are_written_down_as_not_sent(policy, practitioner):
     visit = factories.make_visit(practitioner, start=timezone.now() + timedelta(minutes=5))
 
     announce(visit, "booked")
 
     assert states(visit) == {
         Kind.CONFIRMATION: (State.PLANNED, ""),
-        Kind.REMINDER_DAY: (State.SUPPRESSED, Reason.TOO_LATE),
-        Kind.REMINDER_SOON: (State.SUPPRESSED, Reason.TOO_LATE),
+        DAYS: (State.SUPPRESSED, Reason.TOO_LATE),
+        DAY: (State.SUPPRESSED, Reason.TOO_LATE),
+        HOUR: (State.SUPPRESSED, Reason.TOO_LATE),
+        SOON: (State.SUPPRESSED, Reason.TOO_LATE),
+        Kind.FORM_MISSING: (State.SUPPRESSED, Reason.TOO_LATE),
     }
 
 
@@ -86,19 +100,245 @@ def test_who_was_told_of_the_visit_is_told_of_its_end(far_visit, mail_server):
 
     assert states(far_visit) == {
         Kind.CONFIRMATION: (State.SENT, ""),
-        Kind.REMINDER_DAY: (State.SUPPRESSED, Reason.CANCELLED),
-        Kind.REMINDER_SOON: (State.SUPPRESSED, Reason.CANCELLED),
+        DAYS: (State.SUPPRESSED, Reason.CANCELLED),
+        DAY: (State.SUPPRESSED, Reason.CANCELLED),
+        HOUR: (State.SUPPRESSED, Reason.CANCELLED),
+        SOON: (State.SUPPRESSED, Reason.CANCELLED),
+        Kind.FORM_MISSING: (State.SUPPRESSED, Reason.CANCELLED),
         Kind.CANCELLATION: (State.PLANNED, ""),
     }
 
 
-@pytest.mark.parametrize("change", ["fulfilled", "noshow"])
-def test_a_visit_that_is_over_reminds_nobody(far_visit, change):
+def test_a_visit_that_is_over_reminds_nobody(far_visit):
     announce(far_visit, "booked")
 
-    announce(far_visit, change)
+    announce(far_visit, "fulfilled")
 
     assert set(states(far_visit).values()) == {(State.SUPPRESSED, Reason.OVER)}
+
+
+def test_who_missed_a_visit_is_told_unless_they_come_after_all(far_visit, mail_server):
+    announce(far_visit, "booked")
+    far_visit.status = Appointment.Status.NOSHOW
+    far_visit.save()
+    announce(far_visit, "noshow")
+    later = timezone.now() + timedelta(minutes=16)
+
+    found = states(far_visit)
+    assert found.pop(Kind.MISSED) == (State.PLANNED, "")
+    assert set(found.values()) == {(State.SUPPRESSED, Reason.OVER)}
+    far_visit.status = Appointment.Status.ARRIVED
+    far_visit.save()
+    assert services.send_due(later) == 0
+    assert states(far_visit)[Kind.MISSED] == (State.SUPPRESSED, Reason.SUPERSEDED)
+
+
+# --- moves
+
+
+def test_a_move_tells_the_old_and_the_new_time_and_plans_anew(far_visit, mail_server):
+    announce(far_visit, "booked")
+    services.send_due()
+    old = far_visit.start
+
+    move(far_visit, old + timedelta(days=1))
+
+    rows = {(row.revision, row.lead or row.kind): row for row in far_visit.communications.all()}
+    assert {row.reason for (revision, _), row in rows.items() if revision == 0 and row.state != State.SENT} == {
+        Reason.SUPERSEDED
+    }
+    assert rows[0, SOON].due_at == old - timedelta(minutes=10)
+    assert rows[1, SOON].due_at == far_visit.start - timedelta(minutes=10)
+    assert datetime.fromisoformat(rows[1, Kind.RESCHEDULE].details["old_start"]) == old
+    assert (1, Kind.CONFIRMATION) not in rows
+
+
+def test_who_never_heard_of_the_old_time_has_one_confirmation_of_the_new(far_visit, mail_server):
+    announce(far_visit, "booked")
+
+    move(far_visit, far_visit.start + timedelta(days=1))
+
+    assert services.send_due() == 1
+    assert "is booked for" in mail_server.arrived[0]["Subject"]
+
+
+def test_two_moves_before_the_first_is_told_name_the_time_that_the_patient_knows(far_visit, mail_server):
+    announce(far_visit, "booked")
+    services.send_due()
+    known = far_visit.start
+    move(far_visit, known + timedelta(days=1))
+    move(far_visit, known + timedelta(days=2))
+
+    assert services.send_due() == 1
+    message = far_visit.communications.get(kind=Kind.RESCHEDULE, revision=2)
+    assert datetime.fromisoformat(message.details["old_start"]) == known
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_move_that_is_rolled_back_leaves_the_ledger_as_it_was(far_visit):
+    announce(far_visit, "booked")
+    before = set(far_visit.communications.values_list("pk", "state", "reason"))
+
+    class Stop(Exception):
+        pass
+
+    with suppress(Stop), transaction.atomic():
+        move(far_visit, far_visit.start + timedelta(days=1))
+        raise Stop
+
+    assert set(far_visit.communications.values_list("pk", "state", "reason")) == before
+
+
+# --- quiet hours, channels, wishes
+
+
+def at_time(clinic: Clinic, hour: int, minute: int = 0) -> datetime:
+    """A time of day in ten days, on the clinic's clock."""
+    local = timezone.now().astimezone(ZoneInfo(clinic.time_zone)) + timedelta(days=10)
+    return local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+
+
+def due_of(visit: Appointment, lead: int) -> tuple[datetime, str]:
+    row = visit.communications.get(lead=lead, channel="email")
+    return row.due_at, row.reason
+
+
+def test_a_reminder_in_quiet_hours_goes_the_evening_before(practitioner, clinic):
+    visit = factories.make_visit(practitioner, start=at_time(clinic, 8, 30))
+
+    announce(visit, "booked")
+
+    due_at, reason = due_of(visit, HOUR)
+    assert (due_at, reason) == (at_time(clinic, 20, 50) - timedelta(days=1), "")
+    assert due_of(visit, SOON) == (at_time(clinic, 8, 20), "")
+
+
+def test_quiet_hours_are_the_patients_own(practitioner, clinic):
+    patient = factories.make_patient(clinic, time_zone="America/Los_Angeles")
+    visit = factories.make_visit(practitioner, patient=patient, start=at_time(clinic, 10))
+
+    announce(visit, "booked")
+
+    # An hour before is nine in Chicago and seven in Los Angeles: it goes at ten to nine there, the evening before.
+    assert due_of(visit, HOUR)[0] == at_time(clinic, 22, 50) - timedelta(days=1)
+
+
+def test_what_would_have_gone_before_the_quiet_hours_had_passed_is_not_sent(practitioner, clinic):
+    start = at_time(clinic, 8, 30) + timedelta(days=1)
+    with freeze_time(at_time(clinic, 23)):
+        visit = factories.make_visit(practitioner, start=start)
+        announce(visit, "booked")
+
+    assert due_of(visit, HOUR)[1] == Reason.QUIET
+
+
+def test_the_last_reminder_of_a_visit_in_quiet_hours_is_not_held_back(practitioner, clinic, mail_server):
+    start = at_time(clinic, 22)
+    visit = factories.make_visit(practitioner, start=start)
+    announce(visit, "booked")
+    services.send_due(start - timedelta(hours=2))
+
+    assert services.send_due(start - timedelta(minutes=10)) == 1
+    assert "starts in 10 minutes" in mail_server.arrived[-1]["Subject"]
+
+
+def test_text_messages_are_planned_where_the_clinic_sends_them(clinic, practitioner, patient):
+    set_policy(clinic, sms=True)
+    visit = factories.make_visit(practitioner, patient=patient, start=timezone.now() + timedelta(days=5))
+
+    announce(visit, "booked")
+
+    texted = visit.communications.filter(channel="sms")
+    assert {row.lead or row.kind for row in texted} == {Kind.CONFIRMATION, DAY, SOON}
+    assert {row.state for row in texted} == {State.PLANNED}
+
+
+def test_a_patient_without_a_phone_gets_mails_only_and_the_ledger_says_so(clinic, practitioner):
+    set_policy(clinic, sms=True)
+    patient = factories.make_patient(clinic, phone="ask at the desk")
+    visit = factories.make_visit(practitioner, patient=patient, start=timezone.now() + timedelta(days=5))
+
+    announce(visit, "booked")
+
+    assert {row.reason for row in visit.communications.filter(channel="sms")} == {Reason.NO_ADDRESS}
+
+
+def test_a_clinic_chooses_its_own_leads(clinic, practitioner, policy):
+    policy.lead_times.all().delete()
+    policy.lead_times.create(minutes=120)
+    visit = factories.make_visit(practitioner, start=timezone.now() + timedelta(days=5))
+
+    announce(visit, "booked")
+
+    assert [row.lead for row in visit.communications.filter(kind="reminder")] == [120]
+
+
+def test_an_opt_out_holds_for_reminders_and_not_for_what_becomes_of_the_visit(far_visit, mail_server):
+    preferences.opt_out(far_visit.patient, "email")
+    announce(far_visit, "booked")
+
+    assert services.send_due() == 1
+    services.send_due(far_visit.start - timedelta(days=3))
+    assert far_visit.communications.get(lead=DAYS).reason == Reason.OPTED_OUT
+
+
+def test_who_gave_all_answers_is_not_asked_for_them(far_visit, mail_server):
+    announce(far_visit, "booked")
+    CheckIn.objects.create(appointment=far_visit, location="Home", details_at=timezone.now())
+    text = ConsentText.objects.get(clinic=far_visit.clinic, language="en")
+    Consent.objects.create(appointment=far_visit, patient=far_visit.patient, text=text)
+    services.send_due(far_visit.start - timedelta(days=2))
+
+    assert far_visit.communications.get(kind=Kind.FORM_MISSING).reason == Reason.NOT_NEEDED
+
+
+def test_who_is_there_already_is_not_reminded(far_visit, mail_server):
+    announce(far_visit, "booked")
+    Appointment.objects.filter(pk=far_visit.pk).update(status=Appointment.Status.ARRIVED)
+    services.send_due(far_visit.start - timedelta(minutes=10))
+
+    assert far_visit.communications.get(lead=SOON).reason == Reason.NOT_NEEDED
+
+
+def test_after_an_outage_the_older_of_two_reminders_is_left_out(far_visit, mail_server):
+    announce(far_visit, "booked")
+    services.send_due()
+    services.send_due(far_visit.start - timedelta(hours=20))
+
+    assert far_visit.communications.get(lead=DAYS).reason == Reason.TOO_LATE
+    assert far_visit.communications.get(lead=DAY).state == State.SENT
+
+
+# --- what others ask for
+
+
+def test_the_same_delay_is_told_once_and_a_longer_one_takes_its_place(far_visit):
+    for minutes in (20, 20, 40):
+        services.announce(far_visit, Kind.RUNNING_LATE, serial_of=f"late-{minutes}", details={"minutes": minutes})
+
+    rows = far_visit.communications.filter(kind=Kind.RUNNING_LATE).order_by("serial")
+    assert [(row.serial, row.state, row.reason) for row in rows] == [
+        (0, State.SUPPRESSED, Reason.SUPERSEDED),
+        (1, State.PLANNED, ""),
+    ]
+
+
+def test_an_offer_needs_no_visit_and_says_until_when(clinic, practitioner, mail_server, settings):
+    settings.MESSAGE_LINKS = {"offer": "tests.reminders.conftest.offer_link"}
+    set_policy(clinic)
+    patient = factories.make_patient(clinic, email="rosa@example.org")
+    start = timezone.now() + timedelta(days=1)
+    offer = {"patient": patient, "practitioner": practitioner, "start": start, "reference": "offer-1"}
+    for _ in range(2):
+        services.offer(**offer, until=timezone.now() + timedelta(hours=1))
+
+    assert services.send_due() == 1
+    text = mail_server.arrived[0].get_body(("plain",)).get_content()
+    assert "this time is kept for you until" in text
+    assert "https://clinic.example/offer" in text
+    services.offer(**offer | {"reference": "offer-2"}, until=timezone.now() + timedelta(hours=1))
+    assert services.send_due(timezone.now() + timedelta(hours=2)) == 0
+    assert Communication.objects.get(reference="offer-2").reason == Reason.TOO_LATE
 
 
 @pytest.mark.django_db(transaction=True)

@@ -104,7 +104,7 @@ def test_without_an_address_the_page_says_so(visit, front_desk, verified):
 
     response = verified(front_desk).post(path(message), {"next": "/"})
 
-    assert [str(note) for note in response.wsgi_request._messages] == ["Not sent: No e-mail address on file."]
+    assert [str(note) for note in response.wsgi_request._messages] == ["Not sent: No address on file."]
 
 
 def test_an_address_that_came_later_gets_the_message(visit, front_desk, mail_server):

@@ -3,32 +3,38 @@
 import subprocess
 import sys
 import threading
+import time
+import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from accounts.links import services as links
 from accounts.models import AccessLink, AuditEvent
 from tests import factories
+from tests.conftest import staff
 from tests.reminders.conftest import announce, cancel, process_environment
 from tests.reminders.mailserver import MailServer
 from visits.booking.models import Appointment
 from visits.reminders import services
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, ReminderPolicy
+from visits.reminders.services import delivery
 
 Kind = Communication.Kind
 State = Communication.State
 Reason = Communication.Reason
 
 
-def row(visit: Appointment, kind: str = Kind.CONFIRMATION) -> Communication:
-    return visit.communications.get(kind=kind)
+def row(visit: Appointment, kind: str = Kind.CONFIRMATION, **which: object) -> Communication:
+    return visit.communications.get(kind=kind, **which)
 
 
 @pytest.fixture
-def booked(visit: Appointment) -> Appointment:
+def booked(visit: Appointment, policy: ReminderPolicy) -> Appointment:
+    """With one reminder that is to come."""
+    policy.lead_times.exclude(minutes=10).delete()
     announce(visit, "booked")
     return visit
 
@@ -75,7 +81,7 @@ def test_sending_is_audited_without_names(booked, mail_server):
     assert event.entity_id == str(row(booked).pk)
     assert event.clinic == booked.clinic
     assert event.patient == booked.patient
-    assert event.detail == {"kind": "confirmation", "revision": 0, "attempts": 1}
+    assert event.detail == {"kind": "confirmation", "channel": "email", "revision": 0, "attempts": 1}
 
 
 def test_a_visit_cancelled_after_planning_is_not_confirmed(booked, mail_server):
@@ -107,7 +113,7 @@ def test_the_visit_as_it_is_now_decides(booked, mail_server, change, reason):
 def test_a_worker_that_slept_too_long_does_not_remind_of_the_past(booked, mail_server):
     assert services.send_due(booked.start + timedelta(seconds=1)) == 1  # the confirmation still helps
 
-    assert row(booked, Kind.REMINDER_SOON).reason == Reason.TOO_LATE
+    assert row(booked, Kind.REMINDER).reason == Reason.TOO_LATE
 
 
 def test_the_cancellation_reaches_who_was_told(booked, mail_server):
@@ -202,8 +208,8 @@ def test_one_broken_message_does_not_stop_the_others(booked, practitioner, mail_
 
     assert row(other).state == State.SENT
     now = timezone.now()
-    for _ in range(2):
-        now += timedelta(minutes=3)
+    for _ in range(4):
+        now += timedelta(minutes=9)
         services.send_due(now)
     assert (row(booked).state, row(booked).reason) == (State.FAILED, Reason.INTERRUPTED)
 
@@ -243,9 +249,21 @@ def test_four_workers_at_once_send_each_of_fifty_mails_exactly_once(practitioner
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_killed_over_a_mail_leaves_it_to_the_next_which_sends_it_once(booked, mail_server):
+def test_a_worker_killed_when_the_server_may_have_the_mail_leaves_it_to_a_person(booked, mail_server):
     _kill_a_worker_while_it_sends(mail_server)
     assert row(booked).state == State.CLAIMED
+
+    assert services.send_due() == 0, "taken from a worker that may still be at it"
+    assert services.send_due(timezone.now() + timedelta(minutes=3)) == 0
+    assert (row(booked).state, row(booked).reason) == (State.UNKNOWN, Reason.INTERRUPTED)
+    assert services.send_due(timezone.now() + timedelta(minutes=6)) == 0
+    assert not mail_server.arrived
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_before_the_server_has_the_mail_leaves_it_to_the_next(booked, mail_server):
+    _kill_a_worker_while_it_sends(mail_server, at="MAIL")
+    assert (row(booked).state, row(booked).dispatched_at) == (State.CLAIMED, None)
 
     assert services.send_due() == 0, "taken from a worker that may still be at it"
     assert services.send_due(timezone.now() + timedelta(minutes=3)) == 1
@@ -253,19 +271,96 @@ def test_a_worker_killed_over_a_mail_leaves_it_to_the_next_which_sends_it_once(b
     assert len(mail_server.arrived) == 1
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_mail_that_kills_every_worker_is_given_up(booked, mail_server):
-    _kill_a_worker_while_it_sends(mail_server)
-    later = timezone.now() - timedelta(minutes=3)
-    Communication.objects.filter(pk=row(booked).pk).update(claimed_at=later)
-    _kill_a_worker_while_it_sends(mail_server)
+def test_a_message_that_workers_die_over_is_given_up(booked, mail_server):
+    gone = timezone.now() - timedelta(minutes=3)
+    for _ in range(4):
+        Communication.objects.filter(pk=row(booked).pk).update(state=State.CLAIMED, claimed_at=gone)
+        claimed = delivery._claim(timezone.now(), set())
+        assert claimed is not None
+    Communication.objects.filter(pk=row(booked).pk).update(claimed_at=gone)
 
-    assert services.send_due(timezone.now() + timedelta(minutes=3)) == 0
+    assert services.send_due() == 0
     assert (row(booked).state, row(booked).reason) == (State.FAILED, Reason.INTERRUPTED)
 
 
-def _kill_a_worker_while_it_sends(mail_server: MailServer) -> None:
-    """A process of its own that dies by SIGKILL when the server has the mail but has not said yes."""
+def test_an_answer_that_never_comes_is_not_asked_for_again(booked, mail_server, settings):
+    settings.EMAIL_TIMEOUT = 0.2
+    mail_server.on_mail = lambda: time.sleep(1)
+
+    assert services.send_due() == 0
+    assert (row(booked).state, row(booked).reason) == (State.UNKNOWN, Reason.NO_ANSWER)
+    mail_server.on_mail = lambda: None
+    assert services.send_due(timezone.now() + timedelta(minutes=30)) == 0
+    event = AuditEvent.objects.get(subtype="message.send")
+    assert event.detail["reason"] == Reason.NO_ANSWER
+
+
+def test_a_talk_that_breaks_off_before_the_mail_is_tried_again(booked, mail_server):
+    mail_server.answers["RCPT"] = ""
+
+    assert services.send_due() == 0
+    assert (row(booked).state, row(booked).dispatched_at) == (State.PLANNED, None)
+
+
+def test_staff_settle_what_is_unknown(booked, mail_server, front_desk):
+    unknown = row(booked)
+    Communication.objects.filter(pk=unknown.pk).update(
+        state=State.UNKNOWN, reason=Reason.NO_ANSWER, dispatched_at=timezone.now()
+    )
+
+    services.settle(principal=staff(front_desk), communication=unknown)
+
+    assert (row(booked).state, row(booked).reason) == (State.SENT, "")
+    assert AuditEvent.objects.filter(subtype="message.settle", user=front_desk).exists()
+
+
+def test_a_visit_cancelled_while_its_mail_is_on_the_way_is_not_confirmed(booked, mail_server):
+    """Between the claim and the hand-over: the last look sees it."""
+    message = delivery._claim(timezone.now(), set())
+    assert message is not None
+    Appointment.objects.filter(pk=booked.pk).update(status=Appointment.Status.CANCELLED)
+    with pytest.raises(delivery.Withdrawn) as withdrawn:
+        delivery._hand_over(message, timezone.now())
+
+    assert withdrawn.value.reason == Reason.CANCELLED
+
+
+def test_a_slow_worker_does_not_send_what_another_has_taken_over(booked, mail_server):
+    slow = delivery._claim(timezone.now(), set())
+    assert slow is not None
+    assert services.send_due(timezone.now() + timedelta(minutes=3)) == 1
+
+    with pytest.raises(delivery.Withdrawn):
+        delivery._hand_over(slow, timezone.now())
+    assert len(mail_server.arrived) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"state": "unknown", "reason": "no-answer"}, "communication_unknown_was_handed_over"),
+        ({"state": "sent"}, "communication_sent_has_time"),
+        ({"state": "failed"}, "communication_not_sent_has_reason"),
+        ({"state": "lost"}, "communication_state_known"),
+        ({"channel": "fax"}, "communication_channel_known"),
+        ({"lead": 5}, "communication_reminders_have_lead"),
+        ({"appointment": None}, "communication_of_a_visit_or_an_offer"),
+    ],
+)
+def test_the_database_refuses_what_cannot_be(booked, change, name):
+    with pytest.raises(IntegrityError, match=name), transaction.atomic():
+        Communication.objects.filter(pk=row(booked).pk).update(**change)
+
+
+def test_the_database_refuses_a_second_row_of_the_same(booked):
+    same = row(booked)
+    same.pk = uuid.uuid4()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        same.save(force_insert=True)
+
+
+def _kill_a_worker_while_it_sends(mail_server: MailServer, at: str = "") -> None:
+    """A process of its own that dies by SIGKILL when the server has the mail but has not said yes, or at a command."""
     killed = threading.Event()
 
     def kill() -> None:
@@ -274,12 +369,15 @@ def _kill_a_worker_while_it_sends(mail_server: MailServer) -> None:
         killed.set()
         raise ConnectionAbortedError
 
-    mail_server.on_mail = kill
+    if at:
+        mail_server.on_command = lambda command: kill() if command == at else None
+    else:
+        mail_server.on_mail = kill
     mail_server.handle_error = lambda request, address: None  # type: ignore[method-assign]
     program = "import django; django.setup(); from visits.reminders import services; services.send_due()"
     process = subprocess.Popen([sys.executable, "-c", program], env=process_environment(mail_server.port))
     assert killed.wait(30)
-    mail_server.on_mail = lambda: None
+    mail_server.on_mail, mail_server.on_command = lambda: None, lambda command: None
 
 
 def _token(mail) -> str:

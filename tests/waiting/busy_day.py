@@ -74,7 +74,7 @@ def make_day() -> tuple[list[Client], list[tuple[str, Client]], list[Appointment
 
 
 def remind(visit: Appointment) -> None:
-    for kind in (Communication.Kind.CONFIRMATION, Communication.Kind.REMINDER_DAY):
+    for kind in (Communication.Kind.CONFIRMATION, Communication.Kind.FORM_MISSING):
         Communication.objects.get_or_create(
             appointment=visit,
             kind=kind,

@@ -311,12 +311,13 @@ def test_the_reminder_light_is_the_ledgers_last_word(visit, clinician):
     confirmation.save()
     assert lights(visit, clinician)["reminder"] == ("ok", "sent")
     message(
-        kind=Communication.Kind.REMINDER_DAY,
+        kind=Communication.Kind.REMINDER,
+        lead=1440,
         state=Communication.State.FAILED,
         reason=Communication.Reason.REFUSED,
         due_at=timezone.now() + timedelta(seconds=1),
     )
-    assert lights(visit, clinician)["reminder"] == ("bad", "The mail server refused it")
+    assert lights(visit, clinician)["reminder"] == ("bad", "The provider refused it")
 
 
 def test_the_version_changes_with_what_the_board_shows(as_patient, visit, clinic, clinician):

@@ -13,7 +13,8 @@ from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.reminders.models import Communication
 from visits.reminders.services import suppress
-from visits.reminders.services.planning import LEAD
+from visits.reminders.services.planning import reminders
+from visits.reminders.services.rules import address_of
 from visits.room.models import Encounter, Presence, Seat
 from visits.schedule.models import VisitType
 from visits.waiting.models import Ticket
@@ -199,16 +200,19 @@ def is_quiet(clinic: Clinic, now: datetime) -> bool:
 
 def _write_ledger(visit: Appointment, now: datetime) -> None:
     """Messages whose time has passed are noted as sent, though nobody got a mail; the others will go out."""
-    due = {Kind.CONFIRMATION: visit.created_at} | {kind: visit.start - lead for kind, lead in LEAD.items()}
-    for kind, due_at in due.items():
-        row = Communication(appointment=visit, revision=0, kind=kind, due_at=due_at, planned_at=visit.created_at)
-        if not visit.patient.email:
+    first = {"kind": Kind.CONFIRMATION, "channel": Communication.Channel.EMAIL, "due_at": visit.created_at}
+    rows = [first, *({"kind": Kind.REMINDER} | row for row in reminders(visit, visit.created_at))]
+    for fields in rows:
+        row = Communication(appointment=visit, planned_at=visit.created_at, **fields)
+        row.state = State.SUPPRESSED if row.reason else State.PLANNED
+        if not address_of(visit.patient, row.channel):
             row.state, row.reason = State.SUPPRESSED, Communication.Reason.NO_ADDRESS
-        elif visit.status == Status.CANCELLED and kind != Kind.CONFIRMATION:
+        elif visit.status == Status.CANCELLED and row.kind != Kind.CONFIRMATION:
             row.state, row.reason = State.SUPPRESSED, Communication.Reason.CANCELLED
-        elif due_at <= now:
-            row.state, row.sent_at, row.attempts = State.SENT, due_at + timedelta(seconds=3), 1
-        elif visit.status != Status.BOOKED:
+        elif row.state == State.PLANNED and row.due_at <= now:
+            row.state, row.sent_at, row.attempts = State.SENT, row.due_at + timedelta(seconds=3), 1
+            row.dispatched_at = row.sent_at
+        elif row.state == State.PLANNED and visit.status != Status.BOOKED:
             row.state, row.reason = State.SUPPRESSED, Communication.Reason.OVER
         row.save()
 

@@ -18,7 +18,7 @@ from visits.booking import services as booking
 from visits.booking.models import Appointment
 from visits.demo import cast, seeding
 from visits.demo.days import Days, close_old, is_quiet
-from visits.reminders.services.delivery import LINK_GRACE
+from visits.reminders.links import LINK_GRACE
 from visits.schedule.models import VisitType
 
 # Soon, so that the line is open (30 minutes before), but with time to get ready.

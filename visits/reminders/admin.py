@@ -1,41 +1,61 @@
-"""The ledger to read: what was sent, what not, and why. Sending again is the only thing to do here."""
+"""The ledger to read: what was sent, what not, and why. How a clinic reminds, and what patients want."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
 from accounts.models import Clinic
 from visits.reminders import services
-from visits.reminders.models import Communication
+from visits.reminders.models import (
+    Communication,
+    Confirmation,
+    ContactPreference,
+    LeadTime,
+    ReminderPolicy,
+)
+from visits.reminders.models.policy import DEFAULT_LEADS
+
+if TYPE_CHECKING:
+    _InlineFormSet = BaseInlineFormSet[Any, Any, Any]
+else:
+    _InlineFormSet = BaseInlineFormSet
 
 
 @admin.register(Communication)
 class CommunicationAdmin(ClinicScopedAdmin):
-    clinic_path = "appointment__clinic"
-    patient_path = "appointment__patient"
+    clinic_path = "patient__clinic"
+    patient_path = "patient"
     read_only = True
     actions = ["send_again"]
-    list_display = ("due_at", "kind", "state", "reason", "sent_at", "attempts", "visit", "clinic")
-    list_filter = ("state", "kind", "reason", ("due_at", admin.DateFieldListFilter), "appointment__clinic")
-    list_select_related = ("appointment__clinic", "appointment__practitioner")
-    search_fields = ("id", "appointment__id", "appointment__patient__family_name", "appointment__practitioner__name")
+    list_display = ("due_at", "what", "channel", "state", "reason", "sent_at", "attempts", "appointment", "clinic")
+    list_filter = (
+        "state",
+        "kind",
+        "channel",
+        "reason",
+        ("due_at", admin.DateFieldListFilter),
+        "patient__clinic",
+    )
+    list_select_related = ("patient__clinic", "appointment__practitioner")
+    search_fields = ("id", "appointment__id", "patient__family_name", "appointment__practitioner__name")
     search_help_text = _("Patient's last name, clinician, or an id")
     date_hierarchy = "due_at"
     ordering = ("-due_at",)
     list_per_page = 50
 
-    @admin.display(description=_("visit"), ordering="appointment__start")
-    def visit(self, message: Communication) -> str:
-        return str(message.appointment)
+    @admin.display(description=_("kind"), ordering="kind")
+    def what(self, message: Communication) -> str:
+        return message.label
 
-    @admin.display(description=_("clinic"), ordering="appointment__clinic__name")
+    @admin.display(description=_("clinic"), ordering="patient__clinic__name")
     def clinic(self, message: Communication) -> Clinic:
-        return message.appointment.clinic
+        return message.patient.clinic
 
     @admin.action(description=_("Send again"))
     def send_again(self, request: HttpRequest, chosen: QuerySet[Communication]) -> None:
@@ -44,7 +64,7 @@ class CommunicationAdmin(ClinicScopedAdmin):
             self.message_user(request, _("Only members of a clinic send messages."), messages.ERROR)
             return
         planned = 0
-        for message in chosen:
+        for message in chosen.exclude(appointment=None):
             try:
                 services.resend(principal=principal, communication=message)
                 planned += 1
@@ -62,3 +82,68 @@ class CommunicationAdmin(ClinicScopedAdmin):
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+
+class LeadFormSet(_InlineFormSet):
+    """A clinic that writes its own rules begins with the reminders that it had without."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("instance") is None or kwargs["instance"]._state.adding:
+            kwargs["initial"] = [lead._asdict() for lead in DEFAULT_LEADS]
+        super().__init__(*args, **kwargs)
+
+
+class LeadTimeInline(ClinicScopedInline):
+    model = LeadTime
+    clinic_path = "policy__clinic"
+    formset = LeadFormSet
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return 1 if obj else len(DEFAULT_LEADS)
+
+
+@admin.register(ReminderPolicy)
+class ReminderPolicyAdmin(ClinicScopedAdmin):
+    inlines = [LeadTimeInline]
+    list_display = ("clinic", "sms", "quiet_from", "quiet_until", "form_lead")
+    audited_fields = ("sms", "form_lead")
+
+
+@admin.register(LeadTime)
+class LeadTimeAdmin(ClinicScopedAdmin):
+    """Under its rules, and on the trail by itself."""
+
+    clinic_path = "policy__clinic"
+    list_display = ("policy", "minutes", "email", "sms")
+    audited_fields = ("minutes", "email", "sms")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(ContactPreference)
+class ContactPreferenceAdmin(ClinicScopedAdmin):
+    """Deleting a row takes an opt-out or a mark back."""
+
+    clinic_path = "patient__clinic"
+    patient_path = "patient"
+    list_display = ("patient", "channel", "opted_out_at", "bounced_at")
+    list_filter = ("channel", ("opted_out_at", admin.EmptyFieldListFilter), ("bounced_at", admin.EmptyFieldListFilter))
+    list_select_related = ("patient",)
+    search_fields = ("patient__family_name",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Confirmation)
+class ConfirmationAdmin(ClinicScopedAdmin):
+    clinic_path = "appointment__clinic"
+    patient_path = "appointment__patient"
+    read_only = True
+    list_display = ("appointment", "channel", "confirmed_at")
+    list_filter = ("channel",)
+    list_select_related = ("appointment__practitioner",)

@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from icalendar import Calendar, Event, vCalAddress, vText
 
 from visits.booking.models import Appointment
+from visits.schedule.models import VisitType
 
 REQUEST = "REQUEST"
 CANCEL = "CANCEL"
+PUBLISH = "PUBLISH"  # for a file that somebody takes by themselves
 
 
 def calendar(visit: Appointment, method: str, *, now: datetime, sequence: int | None = None) -> bytes:
@@ -28,18 +30,17 @@ def calendar(visit: Appointment, method: str, *, now: datetime, sequence: int | 
     event.add("dtstamp", now)
     event.add("dtstart", visit.start)
     event.add("dtend", visit.end)
-    event.add("summary", _("Video visit, %(clinic)s") % {"clinic": visit.clinic.name})
+    by_phone = visit.mode == VisitType.Mode.PHONE
+    title = _("Phone visit, %(clinic)s") if by_phone else _("Video visit, %(clinic)s")
+    event.add("summary", title % {"clinic": visit.clinic.name})
     event.add("description", _description(visit, method))
-    event.add("location", _("Online"))
+    event.add("location", _("By phone") if by_phone else _("Online"))
     event.add("status", "CANCELLED" if method == CANCEL else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if method == CANCEL else "OPAQUE")
     event.add("class", "PRIVATE")
     event["organizer"] = _person(parseaddr(settings.DEFAULT_FROM_EMAIL)[1], visit.clinic.name)
-    attendee = _person(visit.patient.email, visit.patient.given_name)
-    attendee.params["role"] = vText("REQ-PARTICIPANT")
-    attendee.params["partstat"] = vText("NEEDS-ACTION")
-    attendee.params["rsvp"] = vText("FALSE")
-    event.add("attendee", attendee, encode=False)
+    if method != PUBLISH:  # RFC 5546 §3.2.1: nobody is asked
+        event.add("attendee", _attendee(visit), encode=False)
     whole = Calendar()
     whole.add("prodid", "-//Telehealth//Visits//EN")
     whole.add("version", "2.0")
@@ -64,9 +65,19 @@ def uid(visit: Appointment) -> str:
 def _description(visit: Appointment, method: str) -> str:
     if method == CANCEL:
         return _("This visit is cancelled.")
+    if visit.mode == VisitType.Mode.PHONE:
+        return _("We call you.")
     return _(
         "To join, open the link in your mail from %(clinic)s. It is for you alone, so it is not in this calendar."
     ) % {"clinic": visit.clinic.name}
+
+
+def _attendee(visit: Appointment) -> vCalAddress:
+    attendee = _person(visit.patient.email, visit.patient.given_name)
+    attendee.params["role"] = vText("REQ-PARTICIPANT")
+    attendee.params["partstat"] = vText("NEEDS-ACTION")
+    attendee.params["rsvp"] = vText("FALSE")
+    return attendee
 
 
 def _person(address: str, name: str) -> vCalAddress:

@@ -8,9 +8,11 @@ from visits.reminders.models import Communication
 
 
 def plan_messages(sender: type[Appointment], *, appointment: Appointment, change: str, **kwargs: Any) -> None:
-    if change == "booked":
+    if change in {"booked", "moved"}:
         services.plan(appointment)
     elif change == "cancelled":
         services.plan_cancellation(appointment)
-    elif change in {"fulfilled", "noshow"}:
+    elif change == "noshow":
+        services.plan_missed(appointment)
+    elif change == "fulfilled":
         services.suppress(appointment, Communication.Reason.OVER)

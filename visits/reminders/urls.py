@@ -1,8 +1,18 @@
+from django.conf import settings
 from django.urls import path
 
-from visits.reminders import views
+from visits.reminders import answers, views, webhooks
 
 app_name = "reminders"
 urlpatterns = [
     path("messages/<uuid:pk>/again/", views.again, name="send-again"),
+    path("messages/<uuid:pk>/arrived/", views.arrived, name="arrived"),
+    path("m/<str:token>/", answers.answer, name="answer"),
+    path("m/stop/<str:token>/", answers.stop, name="stop"),
+    path("messages/sms/twilio/", webhooks.sms, name="sms"),
+    path("messages/sms/<uuid:pk>/status/", webhooks.sms_status, name="sms-status"),
 ]
+if settings.MAIL_WEBHOOKS:
+    urlpatterns.append(
+        path("messages/mail/events/", webhooks.mail_events(settings.MAIL_PROVIDER), name="mail-events"),
+    )

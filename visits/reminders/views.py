@@ -1,4 +1,4 @@
-"""Send a message again, from wherever staff see it."""
+"""What staff do with a message, from wherever they see it."""
 
 import uuid
 
@@ -25,6 +25,19 @@ def again(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         messages.success(request, _("The message is on its way."))
     except services.NothingToSay as nothing:
         messages.warning(request, _("Not sent: %(reason)s.") % {"reason": nothing.reason.label})
+    return _back(request)
+
+
+@for_staff(Action.VISIT_CHANGE)
+@require_POST
+def arrived(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """Note that a message that perhaps went out did arrive, and go back."""
+    communication = get_object_or_404(Communication, pk=pk)
+    services.settle(principal=request.principal, communication=communication)
+    return _back(request)
+
+
+def _back(request: PrincipalRequest) -> HttpResponse:
     back = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
     return redirect(back if is_ours else "home")

@@ -279,10 +279,10 @@ def _light(column: str, state: str, words: Any = "") -> Light:
 def _reminder_light(messages: list[Communication]) -> Light:
     """The last word of the ledger on telling the patient about the visit."""
     State = Communication.State
-    told = [message for message in messages if message.state in {State.SENT, State.FAILED}]
+    told = [message for message in messages if message.state in {State.SENT, State.FAILED, State.UNKNOWN}]
     if told:
         last = told[-1]
-        if last.state == State.FAILED:
+        if last.state != State.SENT:
             return _light("reminder", "bad", last.get_reason_display())
         return _light("reminder", "ok", gettext("sent"))
     if any(message.reason == Communication.Reason.NO_ADDRESS for message in messages):

@@ -1,6 +1,22 @@
-"""What others may ask of the ledger: plan, call off, send what is due, send again."""
+"""What others may ask of the ledger: plan, call off, tell, send what is due, send again."""
 
+from visits.reminders.services.answering import is_confirmed
 from visits.reminders.services.delivery import send_due
-from visits.reminders.services.planning import NothingToSay, plan, plan_cancellation, resend, suppress
+from visits.reminders.services.offering import call_off_offer, offer
+from visits.reminders.services.planning import announce, plan, plan_cancellation, plan_missed, suppress
+from visits.reminders.services.resending import NothingToSay, resend, settle
 
-__all__ = ["NothingToSay", "plan", "plan_cancellation", "resend", "send_due", "suppress"]
+__all__ = [
+    "NothingToSay",
+    "announce",
+    "call_off_offer",
+    "is_confirmed",
+    "offer",
+    "plan",
+    "plan_cancellation",
+    "plan_missed",
+    "resend",
+    "send_due",
+    "settle",
+    "suppress",
+]

@@ -1,31 +1,30 @@
 """Sends what is due. Any number of workers may do it at once, and any of them may die at any moment.
 
-A row is claimed by one conditional UPDATE, just before its mail is made, so that a dead worker
-leaves one row behind. Delivery is **at least once**: between the mail server's yes and our note of
-it lies a moment in which a worker can die. Its row is then claimed once more after ``ABANDONED``;
-the mail carries the same Message-ID, so that most mail programs show it once. A row abandoned twice
-is given up and says so.
+A row is claimed by one conditional UPDATE, and a worker that dies leaves one claim behind. What becomes of it is
+decided by whether the provider can have the message, which the row says before it can: ``dispatched_at`` is committed
+just before the hand-over, together with a last look at the visit. A claim without it is free again after
+``ABANDONED``. With it the message may have gone out: a provider that knows idempotency keys is asked again with the
+same key, any other leaves it UNKNOWN, and a person decides. So nothing is sent twice and nothing is lost in silence.
 """
 
-import contextlib
 import logging
-import smtplib
-import uuid
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
-from django.core.mail import get_connection
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import services as audit
-from accounts.links import services as links
-from accounts.models import AccessLink, AuditEvent
-from visits.reminders import letters
+from accounts.models import AuditEvent
+from visits.booking.models import Appointment
+from visits.reminders.channels.base import Channel, OptedOut, RefusedForGood, RefusedForNow, Unreachable, Unsure
+from visits.reminders.channels.email import EmailChannel
+from visits.reminders.channels.sms import SMSChannel
 from visits.reminders.models import Communication
-from visits.reminders.services import planning
+from visits.reminders.services import heartbeat, preferences, rules
 
-Kind = Communication.Kind
 State = Communication.State
 Reason = Communication.Reason
 
@@ -35,137 +34,201 @@ BATCH = 200
 ABANDONED = timedelta(minutes=2)
 FIRST_PAUSE = timedelta(seconds=30)  # doubles with each attempt
 LONGEST_PAUSE = timedelta(minutes=15)
-MAX_REFUSALS = 5  # temporary ones (SMTP 4xx), such as greylisting
-LINK_GRACE = timedelta(hours=4)  # visits run late; the links of one that ended end with it anyhow
+MAX_REFUSALS = 5  # temporary ones, such as greylisting
+MAX_ATTEMPTS = 100  # about a day of a provider that does not answer
+MAX_BROKEN_OFF = 5
+
+CHANNELS: dict[str, Channel] = {
+    Communication.Channel.EMAIL: EmailChannel(),
+    Communication.Channel.SMS: SMSChannel(),
+}
 
 
-class RefusedForGood(Exception):
-    """The mail server will never take this mail (SMTP 5xx, RFC 5321 §4.2.1)."""
+class Withdrawn(Exception):
+    """At the last moment the message is not to be sent: for ``reason``, or since it is not ours any more (NONE)."""
+
+    def __init__(self, reason: Communication.Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-class RefusedForNow(Exception):
-    """The mail server asks us to come back later (SMTP 4xx)."""
-
-
-class Unreachable(Exception):
-    """The mail server did not answer, or the talk with it broke off."""
+class BrokenOff(Exception):
+    """Too many tries ended without a word."""
 
 
 def send_due(now: datetime | None = None) -> int:
     """Send each message that is due, unless its visit says otherwise by now; return how many went out.
 
-    When the mail server does not answer, the rest waits for the next call.
+    When a channel's provider does not answer, the rest of that channel waits for the next call.
     """
-    sent = 0
-    for pk in _due(now or timezone.now()):
-        message = _claim(pk, now or timezone.now())
+    heartbeat.beat(now or timezone.now())
+    _settle_abandoned(now or timezone.now())
+    sent, down = 0, set[str]()
+    for _ in range(BATCH):
+        message = _claim(now or timezone.now(), down)
         if message is None:
-            continue
+            break
         try:
             sent += _handle(message, now or timezone.now())
         except Unreachable:
-            break
-        except Exception as error:
-            # The claim runs out: it is tried once more, then given up. An error's text may hold an address.
-            log.error("message %s: %s", pk, type(error).__name__)
+            down.add(message.channel)
     return sent
 
 
-def _due(now: datetime) -> list[uuid.UUID]:
-    planned = Communication.objects.filter(state=State.PLANNED, due_at__lte=now)
-    abandoned = Communication.objects.filter(state=State.CLAIMED, claimed_at__lt=now - ABANDONED)
-    return list((planned | abandoned).order_by("due_at").values_list("pk", flat=True)[:BATCH])
+def due(now: datetime) -> QuerySet[Communication]:
+    """What waits for a worker: planned and due, or claimed by one that is gone and never handed it over."""
+    planned = Q(state=State.PLANNED, due_at__lte=now)
+    abandoned = Q(state=State.CLAIMED, dispatched_at=None, claimed_at__lt=now - ABANDONED)
+    return Communication.objects.filter(planned | abandoned)
 
 
-def _claim(pk: uuid.UUID, now: datetime) -> Communication | None:
-    """Make the row ours, unless another worker was quicker."""
-    rows = Communication.objects.filter(pk=pk)
-    ours = {"state": State.CLAIMED, "claimed_at": now, "attempts": F("attempts") + 1}
-    abandoned = rows.filter(state=State.CLAIMED, claimed_at__lt=now - ABANDONED)
-    claimed = (
-        rows.filter(state=State.PLANNED, due_at__lte=now).update(**ours)
-        or abandoned.filter(was_abandoned=False).update(**ours, was_abandoned=True)
-    )  # fmt: skip
-    if claimed:
-        return rows.select_related("appointment__clinic", "appointment__patient", "appointment__practitioner").get()
-    if abandoned.update(state=State.FAILED, reason=Reason.INTERRUPTED):
-        log.error("message %s: abandoned twice, given up", pk)
-    return None
+def _claim(now: datetime, down: set[str]) -> Communication | None:
+    """Make the first row that nobody else is at ours."""
+    waiting = due(now).exclude(channel__in=down)
+    if not waiting.exists():  # SQLite would lock everybody out to learn that
+        return None
+    with transaction.atomic():
+        row = waiting.order_by("due_at", "pk").select_for_update(skip_locked=True).first()
+        if row is None:
+            return None
+        broken_off = row.broken_off + (row.state == State.CLAIMED)
+        due(now).filter(pk=row.pk).update(
+            state=State.CLAIMED, claimed_at=now, attempts=F("attempts") + 1, broken_off=broken_off
+        )
+    return Communication.objects.select_related(
+        "patient__clinic", "appointment__clinic", "appointment__patient__clinic", "appointment__practitioner"
+    ).get(pk=row.pk)
+
+
+def _settle_abandoned(now: datetime) -> None:
+    """What was being handed over when its worker went away."""
+    gone = Communication.objects.filter(state=State.CLAIMED, dispatched_at__lt=now - ABANDONED)
+    for message in gone.select_related("patient__clinic", "appointment__clinic")[:BATCH]:
+        if CHANNELS[message.channel].is_idempotent:
+            _still_ours(message).update(state=State.PLANNED, broken_off=F("broken_off") + 1)
+        else:
+            _finish(message, State.UNKNOWN, Reason.INTERRUPTED)
 
 
 def _handle(message: Communication, now: datetime) -> int:
-    """Send a claimed message or note why not; 1 if it went out. Raises Unreachable when it must wait."""
-    if reason := planning.why_not(message, now=now):
-        _finish(message, State.SUPPRESSED, reason)
-        return 0
+    """Send a claimed message or note why not; 1 if it went out. Raises Unreachable when its channel must wait."""
     try:
-        _send(message, now)
-    except RefusedForGood:
-        _finish(message, State.FAILED, Reason.REFUSED)
+        _look(message, now)
+        provider_id = CHANNELS[message.channel].send(message, now=now, handing_over=partial(_hand_over, message, now))
+    except Withdrawn as withdrawn:
+        if withdrawn.reason:
+            _finish(message, State.SUPPRESSED, withdrawn.reason)
         return 0
-    except RefusedForNow:
-        _try_later(message, now, Reason.REFUSED, give_up=message.attempts >= MAX_REFUSALS)
+    except Exception as error:
+        _note_failure(message, now, error)
+        if isinstance(error, Unreachable | Unsure):
+            raise Unreachable from error
         return 0
-    except Unreachable:
-        _try_later(message, now, Reason.UNREACHABLE)
-        raise
-    _finish(message, State.SENT)
+    _finish(message, State.SENT, provider_id=provider_id)
     return 1
 
 
-def _send(message: Communication, now: datetime) -> None:
-    server = get_connection()
-    try:
-        server.open()  # before the link: none is made while nobody takes mails
-    except OSError as error:  # smtplib's exceptions are OSErrors
-        raise Unreachable from error
-    try:
-        mail = letters.compose(message, link=_link(message), now=now)
-        server.send_messages([mail])
-    except smtplib.SMTPRecipientsRefused as error:
-        raise _refusal(min(code for code, _ in error.recipients.values())) from error
-    except smtplib.SMTPResponseException as error:
-        raise _refusal(error.smtp_code) from error
-    except OSError as error:
-        raise Unreachable from error
-    finally:
-        with contextlib.suppress(OSError):
-            server.close()
+def _look(message: Communication, now: datetime) -> None:
+    """Raises Withdrawn when it is of no use, or of none now: then it waits."""
+    if reason := rules.why_not(message, now=now):
+        raise Withdrawn(reason)
+    if waits_until := rules.waits_until(message, now=now):
+        _postpone(message, waits_until)
+        raise Withdrawn(Reason.NONE)
+    if message.broken_off >= MAX_BROKEN_OFF:
+        raise BrokenOff
 
 
-def _refusal(code: int) -> Exception:
-    if code == 421:  # "closing transmission channel": it is about the server, not about this mail
-        return Unreachable()
-    return RefusedForGood() if code >= 500 else RefusedForNow()
+def _note_failure(message: Communication, now: datetime, error: Exception) -> None:
+    match error:
+        case BrokenOff():
+            _finish(message, State.FAILED, Reason.INTERRUPTED)
+        case RefusedForGood():
+            _note_address(message, error)
+            _finish(message, State.FAILED, Reason.OPTED_OUT if isinstance(error, OptedOut) else Reason.REFUSED)
+        case RefusedForNow():
+            _try_later(message, now, Reason.REFUSED, give_up=message.attempts >= MAX_REFUSALS)
+        case Unreachable():
+            _try_later(message, now, Reason.UNREACHABLE, give_up=message.attempts >= MAX_ATTEMPTS)
+        case Unsure():
+            _leave_open(message, now, Reason.NO_ANSWER)
+        case _:
+            # An error's text may hold an address.
+            log.error("message %s: %s", message.pk, type(error).__name__)
+            _leave_open(message, now, Reason.INTERRUPTED)
 
 
-def _link(message: Communication) -> str:
-    """A link of the message's own: only its hash is kept, so an earlier one cannot be told again."""
-    if message.kind == Kind.CANCELLATION:
-        return ""
-    visit = message.appointment
-    _, url = links.issue(
-        kind=AccessLink.Kind.PATIENT,
-        clinic=visit.clinic,
-        resource_id=visit.pk,
-        expires_at=visit.end + LINK_GRACE,
-        patient=visit.patient,
-    )
-    return url
+def _hand_over(message: Communication, now: datetime) -> None:
+    """Note that the provider may have it from now on. Raises Withdrawn if the visit changed since the claim.
+
+    Who cancels or moves the visit holds its row: they wait for this note, or this sees what they did.
+    """
+    with transaction.atomic():
+        if message.appointment is not None:
+            visit = Appointment.objects.select_for_update().get(pk=message.appointment.pk)
+            message.appointment.status, message.appointment.revision = visit.status, visit.revision
+        if reason := rules.why_not(message, now=now):
+            raise Withdrawn(reason)
+        address = rules.address_of(message.patient, message.channel)
+        if not _still_ours(message).update(dispatched_at=timezone.now(), address=address):
+            raise Withdrawn(Reason.NONE)
+    message.dispatched_at = timezone.now()
+    message.address = address
+
+
+def _leave_open(message: Communication, now: datetime, reason: Communication.Reason) -> None:
+    """The talk ended without a word: try again where that is safe, else leave it to a person."""
+    if message.dispatched_at is None or CHANNELS[message.channel].is_idempotent:
+        message.broken_off += 1
+        _try_later(message, now, reason, give_up=message.broken_off >= MAX_BROKEN_OFF)
+    else:
+        _finish(message, State.UNKNOWN, reason)
+
+
+def _note_address(message: Communication, refused: RefusedForGood) -> None:
+    if isinstance(refused, OptedOut):
+        preferences.opt_out(message.patient, message.channel)
+    elif refused.is_address:
+        preferences.note_bounce(message.patient, message.channel, message.address or _address(message))
+
+
+def _address(message: Communication) -> str:
+    return rules.address_of(message.patient, message.channel)
+
+
+def _postpone(message: Communication, until: datetime) -> None:
+    """Nobody is to be disturbed now: what still helps afterwards waits, the rest is not sent."""
+    is_reminder = message.kind in {Communication.Kind.REMINDER, Communication.Kind.FORM_MISSING}
+    if is_reminder or until >= rules.deadline(message):
+        _finish(message, State.SUPPRESSED, Reason.QUIET)
+    else:
+        _still_ours(message).update(state=State.PLANNED, due_at=until, attempts=F("attempts") - 1)
 
 
 def _try_later(message: Communication, now: datetime, reason: Communication.Reason, *, give_up: bool = False) -> None:
     due_at = now + min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 10), LONGEST_PAUSE)
-    if give_up or due_at >= planning.deadline(message):
+    if give_up or due_at >= rules.deadline(message):
         _finish(message, State.FAILED, reason)
     else:
-        _still_ours(message).update(state=State.PLANNED, due_at=due_at)
+        _still_ours(message).update(
+            state=State.PLANNED, due_at=due_at, dispatched_at=None, broken_off=message.broken_off
+        )
 
 
 @transaction.atomic
-def _finish(message: Communication, state: Communication.State, reason: Communication.Reason = Reason.NONE) -> None:
+def _finish(
+    message: Communication,
+    state: Communication.State,
+    reason: Communication.Reason = Reason.NONE,
+    *,
+    provider_id: str = "",
+) -> None:
     is_sent = state == State.SENT
-    if not _still_ours(message).update(state=state, reason=reason, sent_at=timezone.now() if is_sent else None):
+    result: dict[str, Any] = {"state": state, "reason": reason, "provider_id": provider_id}
+    result["sent_at"] = timezone.now() if is_sent else None
+    if state in {State.FAILED, State.SUPPRESSED}:
+        result["dispatched_at"] = None
+    if not _still_ours(message).update(**result):
         log.error("message %s: took longer than its claim", message.pk)
     log.info("message %s: %s %s", message.pk, state, reason)
     if state == State.SUPPRESSED:
@@ -173,15 +236,19 @@ def _finish(message: Communication, state: Communication.State, reason: Communic
     audit.record(
         "message.send",
         AuditEvent.Action.EXECUTE,
-        clinic=message.appointment.clinic,
+        clinic=message.patient.clinic,
         entity=message,
-        patient=message.appointment.patient,
+        patient=message.patient,
         outcome=AuditEvent.Outcome.SUCCESS if is_sent else AuditEvent.Outcome.SERIOUS_FAILURE,
-        detail={"kind": message.kind, "revision": message.revision, "attempts": message.attempts}
-        | ({"reason": reason} if reason else {}),
-    )
+        detail={"kind": message.kind, "channel": message.channel, "revision": message.revision,
+                "attempts": message.attempts} | ({"reason": reason} if reason else {}),
+    )  # fmt: skip
 
 
 def _still_ours(message: Communication) -> QuerySet[Communication]:
-    """The row, if nobody claimed it since: a worker that was only slow must not undo another's note."""
-    return Communication.objects.filter(pk=message.pk, state=State.CLAIMED, claimed_at=message.claimed_at)
+    """The row, if nobody claimed it since: a worker that was only slow must not undo another's note.
+
+    What was given up as unknown meanwhile is still this claim's to answer.
+    """
+    states = [State.CLAIMED, State.UNKNOWN]
+    return Communication.objects.filter(pk=message.pk, state__in=states, claimed_at=message.claimed_at)

@@ -1,55 +1,84 @@
 """Which messages there will be, and why some there will not. ``delivery`` sends them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Q
 from django.utils import timezone
 
-from accounts.audit import services as audit
-from accounts.models import AuditEvent
-from accounts.policy import Action
-from accounts.principal import Principal
-from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, ReminderPolicy
+from visits.reminders.quiet import CANNOT_WAIT, remind_at
+from visits.reminders.services import rules
 
 Kind = Communication.Kind
+Channel = Communication.Channel
 State = Communication.State
 Reason = Communication.Reason
 
-LEAD = {Kind.REMINDER_DAY: timedelta(days=1), Kind.REMINDER_SOON: timedelta(minutes=10)}
-
-
-class NothingToSay(Exception):
-    """The message cannot help any more; ``reason`` is one of Communication.Reason."""
-
-    def __init__(self, reason: Communication.Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+# Staff may have pressed too early.
+MISSED_AFTER = timedelta(minutes=15)
+# By these rows the patient knows, or may know, of the visit.
+TOLD = Q(state=State.SENT) | Q(dispatched_at__isnull=False)
 
 
 @transaction.atomic
 def plan(appointment: Appointment) -> None:
-    """Write down the confirmation and the reminders of a booked visit, due at their time.
+    """Write down what a booked or moved visit is to say, due at its time.
 
-    A reminder whose time has passed, and everything for a patient without an address, is written
-    down as not sent, with the reason. Planning the same revision again changes nothing.
+    What was planned before a move is superseded. Who was told of the old time is told of the new one. What cannot
+    be sent, or would come too late, is written down as not sent, with the reason. Planning the same revision again
+    changes nothing.
     """
     now = timezone.now()
-    _plan(appointment, Kind.CONFIRMATION, due_at=now)
-    for kind, lead in LEAD.items():
-        due_at = appointment.start - lead
-        _plan(appointment, kind, due_at=due_at, reason=Reason.TOO_LATE if due_at < now else Reason.NONE)
+    old = appointment.communications.filter(revision__lt=appointment.revision)
+    old.filter(state=State.PLANNED).update(state=State.SUPPRESSED, reason=Reason.SUPERSEDED)
+    told = old.filter(TOLD).order_by("-revision", "-due_at").first()
+    first, details = Kind.CONFIRMATION, {}
+    if told is not None:
+        first, details = Kind.RESCHEDULE, {"old_start": told.start.isoformat() if told.start else ""}
+    for channel in rules.channels(appointment.clinic, first):
+        _plan(appointment, first, channel, due_at=now, details=details)
+    for row in reminders(appointment, now):
+        _plan(appointment, Kind.REMINDER, **row)
+    _plan_form(appointment, now)
+
+
+def reminders(appointment: Appointment, now: datetime) -> list[dict[str, Any]]:
+    """Lead, channel, due time and perhaps the reason against it, of each reminder of the visit.
+
+    One that is due in quiet hours goes before them; if that has passed, or another goes then, not at all. One that
+    comes minutes before the visit stays where it is.
+    """
+    policy, quiet = ReminderPolicy.of(appointment.clinic), rules.quiet_hours(appointment.patient)
+    found: list[dict[str, Any]] = []
+    for minutes, email, sms in policy.leads():
+        lead = timedelta(minutes=minutes)
+        at = remind_at(appointment.start, lead, quiet.zone)
+        due_at = at if lead <= CANNOT_WAIT else quiet.last_before(at)
+        for channel in [Channel.EMAIL] * email + [Channel.SMS] * (sms and policy.sms):
+            is_double = any(row["channel"] == channel and row["due_at"] == due_at for row in found)
+            reason = Reason.TOO_LATE if at < now else Reason.QUIET if due_at < now or is_double else Reason.NONE
+            found.append({"lead": minutes, "channel": channel, "due_at": at if reason else due_at, "reason": reason})
+    return found
 
 
 @transaction.atomic
 def plan_cancellation(appointment: Appointment) -> None:
     """Call off what was planned; tell the patient, if they may have been told of the visit at all."""
-    was_told = appointment.communications.filter(attempts__gt=0).exists()
+    was_told = appointment.communications.filter(TOLD).exists()
     suppress(appointment, Reason.CANCELLED)
     if was_told:
-        _plan(appointment, Kind.CANCELLATION, due_at=timezone.now())
+        for channel in rules.channels(appointment.clinic, Kind.CANCELLATION):
+            _plan(appointment, Kind.CANCELLATION, channel, due_at=timezone.now())
+
+
+@transaction.atomic
+def plan_missed(appointment: Appointment) -> None:
+    """Call off what was planned; tell the patient that they were missed, unless they come after all."""
+    suppress(appointment, Reason.OVER)
+    announce(appointment, Kind.MISSED, after=MISSED_AFTER)
 
 
 def suppress(appointment: Appointment, reason: Communication.Reason) -> None:
@@ -58,78 +87,67 @@ def suppress(appointment: Appointment, reason: Communication.Reason) -> None:
 
 
 @transaction.atomic
-def resend(*, principal: Principal, communication: Communication) -> Communication:
-    """Plan the message once more, due now, with a new link; a repeat that is still waiting is returned as it is.
+def announce(
+    appointment: Appointment,
+    kind: Communication.Kind,
+    *,
+    serial_of: str = "",
+    details: dict[str, Any] | None = None,
+    after: timedelta = timedelta(0),
+) -> None:
+    """Tell the patient something about their visit now, or ``after`` a while: once for each ``serial_of``.
 
-    Raises Http404 for another clinic's message or a role that may not, and NothingToSay when there is
-    no address or the message cannot help any more.
+    It takes the place of the same kind of message that still waits: of two delays the second is true.
+    RUNNING_LATE wants ``details`` with the ``minutes``.
     """
-    action = Action.VISIT_CHANGE if principal.may(Action.VISIT_CHANGE) else Action.CLINIC_RUN
-    visit = appointment_for(principal, communication.appointment_id, action, lock=True)
-    same = visit.communications.filter(revision=visit.revision, kind=communication.kind, channel=communication.channel)
-    waiting = same.filter(state__in=[State.PLANNED, State.CLAIMED], due_at__lte=timezone.now()).first()
-    if waiting is not None:
-        return waiting
-    serial = (same.aggregate(last=Max("serial"))["last"] or 0) + 1
-    again = Communication(
-        appointment=visit,
-        revision=visit.revision,
-        kind=communication.kind,
-        channel=communication.channel,
-        serial=serial,
-        due_at=timezone.now(),
+    appointment = (
+        Appointment.objects.select_for_update(of=("self",)).select_related("clinic", "patient").get(pk=appointment.pk)
     )
-    if reason := why_not(again, now=again.due_at):
-        raise NothingToSay(reason)
-    again.save(force_insert=True)
-    audit.record(
-        "message.again",
-        AuditEvent.Action.CREATE,
-        principal=principal,
-        entity=again,
-        patient=visit.patient,
-        detail={"kind": again.kind, "serial": serial},
-    )
-    return again
+    same = appointment.communications.filter(revision=appointment.revision, kind=kind)
+    if same.filter(reference=serial_of).exists():
+        return
+    same.filter(state=State.PLANNED).update(state=State.SUPPRESSED, reason=Reason.SUPERSEDED)
+    last = same.order_by("-serial").values_list("serial", flat=True).first()
+    for channel in rules.channels(appointment.clinic, kind):
+        _plan(
+            appointment,
+            kind,
+            channel,
+            due_at=timezone.now() + after,
+            serial=0 if last is None else last + 1,
+            reference=serial_of,
+            details=details or {},
+        )
 
 
-def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
-    """Why this message must not go out now, by the state of the visit now; NONE if it may."""
-    visit = message.appointment
-    is_cancelled = visit.status == Appointment.Status.CANCELLED
-    if message.kind != Kind.CANCELLATION and is_cancelled:
-        return Reason.CANCELLED
-    if message.revision != visit.revision or (message.kind == Kind.CANCELLATION and not is_cancelled):
-        return Reason.SUPERSEDED
-    if message.kind != Kind.CANCELLATION and not visit.is_open:
-        return Reason.OVER
-    if not visit.patient.email:
-        return Reason.NO_ADDRESS
-    if now >= deadline(message):
-        return Reason.TOO_LATE
-    return Reason.NONE
-
-
-def deadline(message: Communication) -> datetime:
-    """From when on a message would only confuse. Somebody asked for a repeat, so it has until the end."""
-    visit = message.appointment
-    if message.serial == 0 and message.kind == Kind.REMINDER_DAY:
-        return visit.start - LEAD[Kind.REMINDER_SOON]
-    if message.serial == 0 and message.kind == Kind.REMINDER_SOON:
-        return visit.start
-    return visit.end
+def _plan_form(appointment: Appointment, now: datetime) -> None:
+    lead = timedelta(minutes=ReminderPolicy.of(appointment.clinic).form_lead)
+    if lead:
+        quiet = rules.quiet_hours(appointment.patient)
+        due_at = quiet.last_before(remind_at(appointment.start, lead, quiet.zone))
+        reason = Reason.TOO_LATE if due_at < now else Reason.NONE
+        _plan(appointment, Kind.FORM_MISSING, Channel.EMAIL, due_at=due_at, reason=reason)
 
 
 def _plan(
-    appointment: Appointment, kind: Communication.Kind, *, due_at: datetime, reason: Communication.Reason = Reason.NONE
+    appointment: Appointment,
+    kind: Communication.Kind,
+    channel: Communication.Channel,
+    *,
+    due_at: datetime,
+    lead: int = 0,
+    serial: int = 0,
+    reason: Communication.Reason = Reason.NONE,
+    **fields: Any,
 ) -> None:
-    if not appointment.patient.email:
+    if not rules.address_of(appointment.patient, channel):
         reason = Reason.NO_ADDRESS
     Communication.objects.get_or_create(
         appointment=appointment,
         revision=appointment.revision,
         kind=kind,
-        channel=Communication.Channel.EMAIL,
-        serial=0,
-        defaults={"due_at": due_at, "state": State.SUPPRESSED if reason else State.PLANNED, "reason": reason},
+        lead=lead,
+        channel=channel,
+        serial=serial,
+        defaults={"due_at": due_at, "state": State.SUPPRESSED if reason else State.PLANNED, "reason": reason} | fields,
     )

@@ -1,0 +1,1 @@
+"""How messages leave: one module a channel, all with the same face (``base.Channel``)."""

@@ -1,0 +1,82 @@
+"""The addresses in messages. None signs in: the visit's link asks for the birth date, the others do one thing.
+
+Tokens are signed and stored nowhere. They open what they name and nothing else, and only by POST.
+"""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.urls import reverse
+from django.utils.module_loading import import_string
+
+from accounts.links import services as links
+from accounts.models import AccessLink, Patient
+from visits.reminders.models import Communication
+from visits.schedule.models import VisitType
+
+Kind = Communication.Kind
+
+LINK_GRACE = timedelta(hours=4)  # visits run late; the links of one that ended end with it anyhow
+TO_THE_VISIT = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.REMINDER, Kind.FORM_MISSING, Kind.CLINICIAN_WAITING,
+                Kind.RUNNING_LATE}  # fmt: skip
+ANSWERABLE = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.REMINDER}
+
+_answers = signing.Signer(salt="reminders.answer")
+_stops = signing.Signer(salt="reminders.stop")
+
+
+class UnknownToken(Exception):
+    """Nobody of ours signed this."""
+
+
+def to_visit(message: Communication) -> str:
+    """A link of the message's own: only its hash is kept, so an earlier one cannot be told again.
+
+    Empty where there is nothing to open: a visit that will not take place, or takes place by phone.
+    """
+    if message.kind in settings.MESSAGE_LINKS:
+        return str(import_string(settings.MESSAGE_LINKS[message.kind])(message))
+    visit = message.appointment
+    if visit is None or message.kind not in TO_THE_VISIT or visit.mode == VisitType.Mode.PHONE:
+        return ""
+    _, url = links.issue(
+        kind=AccessLink.Kind.PATIENT,
+        clinic=visit.clinic,
+        resource_id=visit.pk,
+        expires_at=visit.end + LINK_GRACE,
+        patient=visit.patient,
+    )
+    return url
+
+
+def to_answer(message: Communication) -> str:
+    """Where the patient says that they come, or cancels; empty for messages that ask for nothing."""
+    if message.kind not in ANSWERABLE:
+        return ""
+    return settings.BASE_URL + reverse("reminders:answer", kwargs={"token": _answers.sign(message.pk.hex)})
+
+
+def answered(token: str) -> uuid.UUID:
+    """The message that ``to_answer`` made this for. Raises UnknownToken."""
+    return uuid.UUID(_unsign(_answers, token))
+
+
+def to_stop(patient: Patient, channel: str) -> str:
+    """Where the patient says that they want no more of these by ``channel``."""
+    token = _stops.sign(f"{patient.pk.hex}.{channel}")
+    return settings.BASE_URL + reverse("reminders:stop", kwargs={"token": token})
+
+
+def stopped(token: str) -> tuple[uuid.UUID, str]:
+    """The patient's id and the channel that ``to_stop`` made this for. Raises UnknownToken."""
+    pk, _, channel = _unsign(_stops, token).partition(".")
+    return uuid.UUID(pk), channel
+
+
+def _unsign(signer: signing.Signer, token: str) -> str:
+    try:
+        return signer.unsign(token)
+    except signing.BadSignature:
+        raise UnknownToken from None

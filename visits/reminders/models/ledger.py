@@ -1,0 +1,174 @@
+"""The ledger: one row per message to be (FHIR R4 Communication), so that each can be explained."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.models import Patient
+from visits.booking.models import Appointment
+
+
+class Communication(models.Model):
+    class Kind(models.TextChoices):
+        CONFIRMATION = "confirmation", _("Confirmation")
+        RESCHEDULE = "reschedule", _("New time")
+        CANCELLATION = "cancellation", _("Cancellation")
+        REMINDER = "reminder", _("Reminder")
+        FORM_MISSING = "form-missing", _("Questions still open")
+        CLINICIAN_WAITING = "clinician-waiting", _("The clinician is waiting")
+        RUNNING_LATE = "running-late", _("Running late")
+        OFFER = "offer", _("Offer of an earlier time")
+        SUMMARY = "summary", _("Summary is ready")
+        MISSED = "missed", _("Missed visit")
+
+    class Channel(models.TextChoices):
+        EMAIL = "email", _("E-mail")
+        SMS = "sms", _("Text message")
+
+    class State(models.TextChoices):
+        """PLANNED -> CLAIMED -> SENT | FAILED | SUPPRESSED | UNKNOWN, or back to PLANNED for another try."""
+
+        PLANNED = "planned", _("Planned")
+        CLAIMED = "claimed", _("Being sent")
+        SENT = "sent", _("Sent")
+        FAILED = "failed", _("Failed")
+        SUPPRESSED = "suppressed", _("Not sent")
+        # It may have gone out: a person decides, nothing is sent again by itself.
+        UNKNOWN = "unknown", _("Perhaps sent")
+
+    class Reason(models.TextChoices):
+        NONE = "", "—"
+        CANCELLED = "cancelled", _("The visit was cancelled")
+        SUPERSEDED = "superseded", _("The visit changed")
+        NO_ADDRESS = "no-address", _("No address on file")
+        OPTED_OUT = "opted-out", _("The patient does not want it")
+        BOUNCED = "bounced", _("The address does not work")
+        QUIET = "quiet-hours", _("Quiet hours")
+        NOT_NEEDED = "not-needed", _("No longer needed")
+        TOO_LATE = "too-late", _("Too late to help")
+        OVER = "over", _("The visit has begun or is over")
+        REFUSED = "refused", _("The provider refused it")
+        UNREACHABLE = "unreachable", _("The provider did not answer")
+        NO_ANSWER = "no-answer", _("The provider's answer never came")
+        INTERRUPTED = "interrupted", _("Sending broke off")
+        CHANNEL_OFF = "channel-off", _("The clinic does not use this channel")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Nobody's visit: an offer to a patient who has none yet.
+    appointment = models.ForeignKey(
+        Appointment, models.CASCADE, verbose_name=_("visit"), related_name="communications", null=True
+    )
+    patient = models.ForeignKey(Patient, models.CASCADE, verbose_name=_("patient"), related_name="communications")
+    revision = models.PositiveIntegerField(_("revision"), default=0)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    # Of a reminder: how many minutes before the visit.
+    lead = models.PositiveIntegerField(_("minutes before"), default=0)
+    channel = models.CharField(_("channel"), max_length=8, choices=Channel, default=Channel.EMAIL)
+    # Counts repeats: what staff sent again, what was announced again; 0 for what was planned by itself.
+    serial = models.PositiveSmallIntegerField(_("repeat"), default=0)
+    # What it tells of, in the words of who asked for it: the same thing is announced once.
+    reference = models.CharField(max_length=64, blank=True, editable=False)
+    # What a message needs besides its visit: minutes of delay, the old time, the time that is offered. No names.
+    details = models.JSONField(default=dict, blank=True, editable=False)
+    # The start of the visit when this was planned: what the patient was told.
+    start = models.DateTimeField(_("visit at"), null=True, editable=False)
+    due_at = models.DateTimeField(_("due"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PLANNED)
+    reason = models.CharField(_("why not"), max_length=12, choices=Reason, blank=True, default=Reason.NONE)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # Tries that ended without a word, a worker's death among them, before the provider could have it.
+    broken_off = models.PositiveSmallIntegerField(_("broken off"), default=0)
+    claimed_at = models.DateTimeField(_("claimed"), null=True, blank=True)
+    # From here on the provider may have it.
+    dispatched_at = models.DateTimeField(_("handed over"), null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    address = models.CharField(_("sent to"), max_length=254, blank=True)
+    provider_id = models.CharField(_("provider's id"), max_length=128, blank=True)
+    planned_at = models.DateTimeField(_("planned"), default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-due_at"]
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="communication_due"),
+            models.Index(fields=["address", "sent_at"], name="communication_by_address"),
+            models.Index(fields=["provider_id"], name="communication_by_provider_id"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["appointment", "revision", "kind", "lead", "channel", "serial"], name="communication_once"
+            ),
+            models.UniqueConstraint(
+                fields=["patient", "reference", "kind", "channel", "serial"],
+                condition=models.Q(appointment=None),
+                name="communication_without_visit_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(appointment__isnull=False) | models.Q(kind="offer") & ~models.Q(reference=""),
+                name="communication_of_a_visit_or_an_offer",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="reminder", lead__gt=0) | ~models.Q(kind="reminder") & models.Q(lead=0),
+                name="communication_reminders_have_lead",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(channel__in=["email", "sms"]), name="communication_channel_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["planned", "claimed", "sent", "failed", "suppressed", "unknown"]),
+                name="communication_state_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="sent", sent_at__isnull=False)
+                | ~models.Q(state="sent") & models.Q(sent_at=None),
+                name="communication_sent_has_time",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["suppressed", "failed", "unknown"]) | ~models.Q(reason=""),
+                name="communication_not_sent_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="unknown") | models.Q(dispatched_at__isnull=False),
+                name="communication_unknown_was_handed_over",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}, {self.get_channel_display()}, {self.get_state_display()}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.appointment is not None:
+            self.patient = self.appointment.patient
+            self.start = self.start or self.appointment.start
+        super().save(*args, **kwargs)
+
+    @property
+    def visit(self) -> Appointment:
+        """The visit, of a message that must have one."""
+        if self.appointment is None:
+            raise ValueError("This message is about no visit.")
+        return self.appointment
+
+    @property
+    def label(self) -> str:
+        """ "Reminder, 1 day before"; of other messages the kind."""
+        if self.kind != self.Kind.REMINDER:
+            return str(self.get_kind_display())
+        return _now("Reminder, %(time)s before") % {"time": in_words(timedelta(minutes=self.lead))}
+
+
+def in_words(time: timedelta) -> str:
+    """ "3 days", "1 hour", "90 minutes": in the largest unit that is exact."""
+    minutes = int(time / timedelta(minutes=1))
+    if minutes % 1440 == 0:
+        return ngettext("%(days)s day", "%(days)s days", minutes // 1440) % {"days": minutes // 1440}
+    if minutes % 60 == 0:
+        return ngettext("%(hours)s hour", "%(hours)s hours", minutes // 60) % {"hours": minutes // 60}
+    return ngettext("%(minutes)s minute", "%(minutes)s minutes", minutes) % {"minutes": minutes}

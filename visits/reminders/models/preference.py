@@ -1,0 +1,35 @@
+"""What a patient wants to have by one channel, and whether their address there works."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Patient
+from visits.reminders.models.ledger import Communication
+
+
+class ContactPreference(models.Model):
+    """Nobody who has no row has opted out."""
+
+    patient = models.ForeignKey(Patient, models.CASCADE, verbose_name=_("patient"), related_name="contact_preferences")
+    channel = models.CharField(_("channel"), max_length=8, choices=Communication.Channel)
+    opted_out_at = models.DateTimeField(_("does not want it since"), null=True, blank=True)
+    bounced_at = models.DateTimeField(_("does not work since"), null=True, blank=True)
+    # The mark is the address's: a new one of the same patient has none.
+    bounced_address = models.CharField(_("address that does not work"), max_length=254, blank=True)
+
+    class Meta:
+        ordering = ["patient", "channel"]
+        verbose_name = _("contact preference")
+        verbose_name_plural = _("contact preferences")
+        constraints = [
+            models.UniqueConstraint(fields=["patient", "channel"], name="contact_preference_once"),
+            models.CheckConstraint(condition=models.Q(channel__in=["email", "sms"]), name="contact_channel_known"),
+            models.CheckConstraint(
+                condition=models.Q(bounced_at=None, bounced_address="")
+                | models.Q(bounced_at__isnull=False) & ~models.Q(bounced_address=""),
+                name="contact_bounce_has_address",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.patient}, {self.get_channel_display()}"

@@ -1,0 +1,101 @@
+"""Text messages from patients: one word says that they come, cancels, or ends the texts. In both languages."""
+
+import unicodedata
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from accounts.models import Patient
+from visits.reminders.models import Communication, InboundMessage
+from visits.reminders.services import answering, preferences
+from visits.reminders.texts import in_gsm
+from visits.schedule.moment import Moment
+
+Channel = Communication.Channel
+
+CONFIRM = {"C", "1", "Y", "YES", "SI", "OK", "CONFIRM", "CONFIRMAR", "CONFIRMO"}
+CANCEL = {"X", "CANCEL", "CANCELAR", "CANCELO"}
+STOP = {"STOP", "ALTO", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "PARAR", "BAJA"}
+START = {"START", "UNSTOP", "INICIAR", "ALTA"}
+
+
+def receive(*, provider_id: str, sender: str, text: str, handled: str = "") -> str:
+    """Do what a text message from ``sender`` (E.164) asks for; return our answer, empty for none.
+
+    The same ``provider_id`` counts once. ``handled`` is STOP, START or HELP when the provider has understood and
+    answered it already.
+    """
+    with transaction.atomic():
+        _, is_new = InboundMessage.objects.get_or_create(provider_id=provider_id)
+        last = _sent_to(sender).first()
+        if not is_new or last is None:
+            return ""
+        word = handled or _word(text)
+        with translation.override(last.patient.language):
+            answer = _obey(word, sender, last.patient)
+    return "" if handled else in_gsm(answer)
+
+
+def _obey(word: str, sender: str, patient: Patient) -> str:
+    if word in STOP:
+        for one in _patients(sender):
+            preferences.opt_out(one, Channel.SMS)
+        return _("You get no more texts from us. START brings them back.")
+    if word in START:
+        for one in _patients(sender):
+            preferences.opt_in(one, Channel.SMS)
+        return _("You get texts from us again. STOP ends them.")
+    if word in CONFIRM | CANCEL:
+        return _answer(word, sender, patient)
+    return _("Reply C to confirm, X to cancel, STOP to end these texts. Questions? Call %(phone)s.") % {
+        "phone": patient.clinic.phone
+    }
+
+
+def _answer(word: str, sender: str, patient: Patient) -> str:
+    call = {"phone": patient.clinic.phone}
+    message = _answerable(sender, timezone.now())
+    if message is None:
+        return _("We know of no visit to come. Call %(phone)s.") % call
+    visit = message.visit
+    at = Moment(visit.start, visit.clinic.time_zone, message.patient.language)
+    when = {"when": f"{at.short_day}, {at.time} {at.zone_code}"}
+    try:
+        if word in CONFIRM:
+            answering.confirm(message)
+            return _("Thank you. We expect you on %(when)s.") % when
+        answering.cancel(message)
+    except answering.Closed:
+        return _("We know of no visit to come. Call %(phone)s.") % call
+    except answering.TooLate:
+        return _("It is too late to cancel by text. Call %(phone)s.") % call
+    return _("Your visit on %(when)s is cancelled.") % when
+
+
+def _answerable(sender: str, now: datetime) -> Communication | None:
+    """The message that this answers: the last one about a visit that is still to come as it said."""
+    return (
+        _sent_to(sender)
+        .filter(appointment__status="booked", appointment__start__gt=now, revision=F("appointment__revision"))
+        .first()
+    )
+
+
+def _sent_to(number: str) -> QuerySet[Communication]:
+    sent = Communication.objects.filter(channel=Channel.SMS, address=number, dispatched_at__isnull=False)
+    return sent.select_related("patient__clinic").order_by("-dispatched_at")
+
+
+def _patients(number: str) -> list[Patient]:
+    """A family may share a phone."""
+    messages = _sent_to(number).order_by().values("patient")
+    return list(Patient.objects.filter(pk__in=messages).select_related("clinic"))
+
+
+def _word(text: str) -> str:
+    """The text as one bare word: "¡Sí!" is SI."""
+    plain = unicodedata.normalize("NFKD", text).upper()
+    return "".join(sign for sign in plain if sign.isalnum())

@@ -1,0 +1,141 @@
+"""Whether a message may go out, until when it helps, and when it must wait. Asked when planning and when sending."""
+
+from datetime import datetime, timedelta
+
+from django.utils.dateparse import parse_datetime
+
+from accounts.models import Clinic, Patient
+from visits.booking.models import Appointment
+from visits.reminders.channels.phone import e164
+from visits.reminders.models import Communication, ContactPreference, ReminderPolicy
+from visits.reminders.quiet import CANNOT_WAIT, QuietHours
+
+Kind = Communication.Kind
+Channel = Communication.Channel
+State = Communication.State
+Reason = Communication.Reason
+Status = Appointment.Status
+
+# Told at once by e-mail, which wakes nobody: somebody has just booked, moved or cancelled.
+AT_ONCE = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.CANCELLATION}
+# Who unsubscribes from e-mail still hears by it of what becomes of the visit. STOP ends every text message.
+OPTIONAL = {Kind.REMINDER, Kind.FORM_MISSING, Kind.OFFER, Kind.SUMMARY, Kind.MISSED}
+BY_SMS = {*AT_ONCE, Kind.REMINDER, Kind.CLINICIAN_WAITING, Kind.RUNNING_LATE, Kind.OFFER}
+# In which state the visit must be for what is not about one that is to come.
+AFTERWARDS = {Kind.CANCELLATION: Status.CANCELLED, Kind.SUMMARY: Status.FULFILLED, Kind.MISSED: Status.NOSHOW}
+HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3)}
+
+
+def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
+    """Why this message must not go out now, by the state of the visit now; NONE if it may."""
+    reason = _visit_says(message) or _address_says(message)
+    if not reason and now >= deadline(message):
+        reason = Reason.TOO_LATE
+    return reason or _need_says(message)
+
+
+def deadline(message: Communication) -> datetime:
+    """From when on a message would only confuse. Somebody asked for a repeat, so it has until the end."""
+    if message.kind == Kind.OFFER:
+        return _until(message)
+    visit = message.visit
+    if message.kind == Kind.REMINDER and message.serial == 0:
+        # Two reminders at once say the same.
+        same = visit.communications.filter(kind=Kind.REMINDER, revision=message.revision, channel=message.channel)
+        rest = same.filter(lead__lt=message.lead).exclude(state=State.SUPPRESSED).order_by("-lead")
+        following = rest.values_list("due_at", flat=True).first()
+        return min(following or visit.start, visit.start)
+    if message.kind == Kind.FORM_MISSING:
+        return visit.start
+    return visit.end + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
+
+
+def waits_until(message: Communication, *, now: datetime) -> datetime | None:
+    """When this message may go out, if its patient is not to be disturbed now.
+
+    The end of the quiet hours, unless the visit begins before: then it cannot wait. What a member of staff sends
+    again does not wait either.
+    """
+    is_asked_for = message.serial > 0 and not message.reference
+    if is_asked_for or (message.channel == Channel.EMAIL and message.kind in AT_ONCE):
+        return None
+    hours = quiet_hours(message.patient).around(now)
+    if hours is None:
+        return None
+    visit = message.appointment
+    if visit is not None and message.kind in BY_SMS and message.kind not in {Kind.REMINDER, Kind.OFFER}:
+        return hours[1] if visit.start - CANNOT_WAIT >= hours[1] else None
+    if visit is not None and visit.start - now <= CANNOT_WAIT and visit.is_open:
+        return None
+    return hours[1]
+
+
+def quiet_hours(patient: Patient) -> QuietHours:
+    """The clinic's quiet hours on the patient's clock."""
+    policy = ReminderPolicy.of(patient.clinic)
+    return QuietHours(policy.quiet_from, policy.quiet_until, zone_of(patient))
+
+
+def zone_of(patient: Patient) -> str:
+    return patient.time_zone or patient.clinic.time_zone
+
+
+def channels(clinic: Clinic, kind: Communication.Kind) -> list[Communication.Channel]:
+    """By which channels the clinic tells of this."""
+    is_texted = kind in BY_SMS and ReminderPolicy.of(clinic).sms
+    return [Channel.EMAIL, Channel.SMS] if is_texted else [Channel.EMAIL]
+
+
+def address_of(patient: Patient, channel: str) -> str:
+    """Where the patient is reached by ``channel``; empty when nowhere."""
+    return patient.email if channel == Channel.EMAIL else e164(patient.phone, zone_of(patient))
+
+
+def _visit_says(message: Communication) -> Communication.Reason:
+    visit = message.appointment
+    if visit is None:
+        return Reason.NONE
+    kind = Kind(message.kind)
+    is_time = visit.status == AFTERWARDS[kind] if kind in AFTERWARDS else visit.is_open
+    if is_time:
+        return Reason.NONE if message.revision == visit.revision or kind == Kind.OFFER else Reason.SUPERSEDED
+    if visit.status == Status.CANCELLED:
+        return Reason.CANCELLED
+    return Reason.SUPERSEDED if kind in AFTERWARDS or message.revision != visit.revision else Reason.OVER
+
+
+def _address_says(message: Communication) -> Communication.Reason:
+    patient, channel = message.patient, message.channel
+    if channel == Channel.SMS and not ReminderPolicy.of(patient.clinic).sms:
+        return Reason.CHANNEL_OFF
+    address = address_of(patient, channel)
+    if not address:
+        return Reason.NO_ADDRESS
+    known = ContactPreference.objects.filter(patient=patient, channel=channel).first()
+    if known is None:
+        return Reason.NONE
+    if known.opted_out_at and (channel == Channel.SMS or message.kind in OPTIONAL):
+        return Reason.OPTED_OUT
+    return Reason.BOUNCED if known.bounced_at and known.bounced_address == address else Reason.NONE
+
+
+def _need_says(message: Communication) -> Communication.Reason:
+    """Nobody is reminded of what they do already, or asked for what they gave."""
+    if message.kind not in {Kind.REMINDER, Kind.FORM_MISSING}:
+        return Reason.NONE
+    visit = message.visit
+    is_ready = message.kind == Kind.FORM_MISSING and _has_answered(visit)
+    return Reason.NOT_NEEDED if is_ready or visit.status == Status.ARRIVED else Reason.NONE
+
+
+def _has_answered(visit: Appointment) -> bool:
+    """Check-in is no floor below, so this asks by the names of its relations to a visit."""
+    answered = Appointment.objects.filter(pk=visit.pk, check_in__details_at__isnull=False, consent__isnull=False)
+    return answered.exists()
+
+
+def _until(message: Communication) -> datetime:
+    until = parse_datetime(message.details["until"])
+    if until is None:
+        raise ValueError("An offer says until when.")
+    return until

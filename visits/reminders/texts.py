@@ -1,0 +1,80 @@
+"""A message as a text message: within two segments, in the alphabet of the network (3GPP TS 23.038, GSM 7 bit)."""
+
+import unicodedata
+from datetime import datetime
+from math import ceil
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from visits.reminders import links
+from visits.reminders.models import Communication
+from visits.reminders.wording import Wording
+
+Kind = Communication.Kind
+
+BASIC = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENDED = set("^{}\\[~]|€")  # two places each
+SINGLE, CHAINED = 160, 153
+LONGEST_NAME = 30
+
+
+def compose(message: Communication, *, link: str, now: datetime) -> str:
+    """The text for ``message``, in the patient's language: who writes, what is, when, the link, how to answer."""
+    with translation.override(message.patient.language):
+        wording = Wording(message, now)
+        parts = [f"{_shortened(message.patient.clinic.name)}: {_sentence(wording)}", link, _answers(message)]
+        return in_gsm(" ".join(part for part in parts if part))
+
+
+def in_gsm(text: str) -> str:
+    """The text in the network's alphabet: accents that it lacks are dropped, other signs become a question mark."""
+    return "".join(_sign(sign) for sign in unicodedata.normalize("NFC", text))
+
+
+def segments(text: str) -> int:
+    """In how many parts the network carries a text of its alphabet."""
+    places = sum(2 if sign in EXTENDED else 1 for sign in text)
+    return 1 if places <= SINGLE else ceil(places / CHAINED)
+
+
+def _sentence(wording: Wording) -> str:
+    at, home = wording.at, wording.at_home
+    when = f"{at.short_day}, {at.time} {at.zone_code}" + (f" ({home.time} {home.zone_code})" if home else "")
+    match wording.message.kind:
+        case Kind.RUNNING_LATE:
+            return _("%(headline)s: about %(minutes)s minutes.") % {
+                "headline": wording.headline,
+                "minutes": wording.message.details.get("minutes", 0),
+            }
+        case Kind.CLINICIAN_WAITING:
+            return f"{wording.headline}."
+        case Kind.OFFER if wording.until:
+            kept = {"when": when, "time": f"{wording.until.time} {wording.until.zone_code}"}
+            return _("An earlier time is free: %(when)s. Kept for you until %(time)s.") % kept
+    return f"{wording.headline}: {when}."
+
+
+def _answers(message: Communication) -> str:
+    """How to answer, where there is time to; how to end these texts, in the first one of a visit."""
+    found = []
+    if links.to_answer(message) and not 0 < message.lead <= 60:
+        found.append(_("Reply C to confirm, X to cancel."))
+    if message.kind == Kind.CONFIRMATION:
+        found.append(_("STOP ends these texts."))
+    return " ".join(found)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}."
+
+
+def _sign(sign: str) -> str:
+    if sign in BASIC or sign in EXTENDED:
+        return sign
+    plain = unicodedata.normalize("NFKD", sign).translate({0x2019: "'", 0x2018: "'", 0x2013: "-", 0x2014: "-"})
+    kept = "".join(one for one in plain if one in BASIC)
+    return kept if kept or unicodedata.combining(sign) else "?"

@@ -1,0 +1,198 @@
+"""What a message says, in the language of the moment; true at the moment of sending, not when it was planned.
+
+First name only, no clinical word, and in headlines nothing but the time of the visit.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from math import ceil
+
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import Practitioner
+from visits.reminders.models import Communication
+from visits.schedule.models import VisitType
+from visits.schedule.moment import Moment
+
+Kind = Communication.Kind
+
+
+@dataclass(frozen=True)
+class Wording:
+    message: Communication
+    now: datetime
+
+    @cached_property
+    def at(self) -> Moment:
+        """When the visit is, or the time that is offered, on the clinic's clock."""
+        start = _instant(self.message, "start") or self.message.visit.start
+        return Moment(start, self.message.patient.clinic.time_zone, self.language)
+
+    @cached_property
+    def at_home(self) -> Moment | None:
+        """The same instant where the patient is, when clocks differ there."""
+        home = Moment(self.at.instant, self.message.patient.time_zone or self.at.zone, self.language)
+        return None if home.is_same_clock(self.at) else home
+
+    @cached_property
+    def was(self) -> Moment | None:
+        """Of a visit that moved: the time that the patient knew."""
+        old = _instant(self.message, "old_start")
+        return Moment(old, self.at.zone, self.language) if old and old != self.at.instant else None
+
+    @cached_property
+    def until(self) -> Moment | None:
+        """Of an offer: how long it stands, on the patient's clock."""
+        until = _instant(self.message, "until")
+        return Moment(until, self.message.patient.time_zone or self.at.zone, self.language) if until else None
+
+    @property
+    def language(self) -> str:
+        return self.message.patient.language
+
+    @property
+    def by_phone(self) -> bool:
+        visit = self.message.appointment
+        return visit is not None and visit.mode == VisitType.Mode.PHONE
+
+    @property
+    def with_whom(self) -> str:
+        if self.message.kind == Kind.OFFER:
+            name = Practitioner.objects.values_list("name", flat=True).get(pk=self.message.details["practitioner"])
+            return _("With %(clinician)s") % {"clinician": name}
+        visit = self.message.visit
+        whole = {"minutes": visit.minutes, "clinician": visit.practitioner.name}
+        return _("%(minutes)s minutes with %(clinician)s") % whole
+
+    @property
+    def headline(self) -> str:
+        match self.message.kind:
+            case Kind.CONFIRMATION:
+                return _("Your phone visit is booked") if self.by_phone else _("Your video visit is booked")
+            case Kind.RESCHEDULE:
+                return _("Your visit has a new time") if self.was else _("Your visit has changed")
+            case Kind.CANCELLATION:
+                return _("Your visit is cancelled")
+            case Kind.FORM_MISSING:
+                return _("A few answers are still missing")
+            case Kind.CLINICIAN_WAITING:
+                return _("%(clinician)s is waiting for you") % {"clinician": self.message.visit.practitioner.name}
+            case Kind.RUNNING_LATE:
+                return _("We are running late")
+            case Kind.OFFER:
+                return _("An earlier time is free")
+            case Kind.SUMMARY:
+                return _("The summary of your visit is ready")
+            case Kind.MISSED:
+                return _("We missed you")
+        return self._reminder()
+
+    @property
+    def subject(self) -> str:
+        at = self.at
+        when = {"day": at.short_day, "time": at.time, "zone": at.zone_code}
+        match self.message.kind:
+            case Kind.CONFIRMATION if self.by_phone:
+                return _("Your phone visit is booked for %(day)s, %(time)s %(zone)s") % when
+            case Kind.CONFIRMATION:
+                return _("Your video visit is booked for %(day)s, %(time)s %(zone)s") % when
+            case Kind.RESCHEDULE if self.was:
+                return _("Your visit has a new time: %(day)s, %(time)s %(zone)s") % when
+            case Kind.CANCELLATION:
+                return _("Your visit on %(day)s is cancelled") % when
+            case Kind.OFFER:
+                return _("An earlier time is free: %(day)s, %(time)s %(zone)s") % when
+            case Kind.SUMMARY | Kind.MISSED:
+                return self.headline
+        return f"{self.headline}, {at.time} {at.zone_code}"
+
+    @property
+    def lead(self) -> str:
+        name = {"name": self.message.patient.given_name}
+        match self.message.kind:
+            case Kind.RESCHEDULE:
+                return _("Hello %(name)s, your visit was changed. It is now:") % name
+            case Kind.CANCELLATION:
+                return _("Hello %(name)s, this visit will not take place.") % name
+            case Kind.FORM_MISSING:
+                return (
+                    _("Hello %(name)s, please answer a few questions before your visit. It takes two minutes.") % name
+                )
+            case Kind.CLINICIAN_WAITING:
+                return _("Hello %(name)s, your visit can begin. Please join now.") % name
+            case Kind.RUNNING_LATE:
+                return self._delay(name)
+            case Kind.OFFER:
+                until = {
+                    "time": self.until.time if self.until else "",
+                    "zone": self.until.zone_code if self.until else "",
+                }
+                return _("Hello %(name)s, this time is kept for you until %(time)s %(zone)s.") % {**name, **until}
+            case Kind.SUMMARY:
+                return _("Hello %(name)s, you can read it now.") % name
+            case Kind.MISSED:
+                return _("Hello %(name)s, we could not reach you at the time of your visit.") % name
+        if self.by_phone:
+            return _("Hello %(name)s, we look forward to talking with you.") % name
+        return _("Hello %(name)s, we look forward to seeing you.") % name
+
+    @property
+    def button(self) -> str:
+        """What opens the link of the message."""
+        match self.message.kind:
+            case Kind.FORM_MISSING:
+                return _("Answer now")
+            case Kind.CLINICIAN_WAITING:
+                return _("Join now")
+            case Kind.OFFER:
+                return _("Look at this time")
+            case Kind.SUMMARY:
+                return _("Read the summary")
+        return _("Get ready or join")
+
+    def _reminder(self) -> str:
+        minutes = ceil((self.at.instant - self.now).total_seconds() / 60)
+        if minutes <= 0:
+            return _("It is time for your visit")
+        if self.message.lead <= 60 and minutes <= 60:
+            return self._soon(minutes)
+        days = (self.at.date - Moment(self.now, self.at.zone, self.language).date).days
+        if self.by_phone:
+            return self._phone_reminder(days)
+        if days == 0:
+            return _("Your video visit is today")
+        return _("Your video visit is tomorrow") if days == 1 else _("Your video visit is soon")
+
+    def _soon(self, minutes: int) -> str:
+        words = (
+            ngettext("We call you in %(minutes)s minute", "We call you in %(minutes)s minutes", minutes)
+            if self.by_phone
+            else ngettext(
+                "Your video visit starts in %(minutes)s minute",
+                "Your video visit starts in %(minutes)s minutes",
+                minutes,
+            )
+        )
+        return words % {"minutes": minutes}
+
+    def _phone_reminder(self, days: int) -> str:
+        if days == 0:
+            return _("Your phone visit is today")
+        return _("Your phone visit is tomorrow") if days == 1 else _("Your phone visit is soon")
+
+    def _delay(self, name: dict[str, str]) -> str:
+        minutes = int(self.message.details.get("minutes", 0))
+        words = ngettext(
+            "Hello %(name)s, your visit begins about %(minutes)s minute later. We are sorry.",
+            "Hello %(name)s, your visit begins about %(minutes)s minutes later. We are sorry.",
+            minutes,
+        )
+        return words % {**name, "minutes": minutes}
+
+
+def _instant(message: Communication, name: str) -> datetime | None:
+    value = message.details.get(name)
+    return parse_datetime(value) if value else None
