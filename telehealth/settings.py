@@ -46,6 +46,8 @@ INSTALLED_APPS = [
     "visits.booking",
     "visits.reminders",
     "visits.calendar",
+    "visits.online",
+    "visits.waitlist",
     "visits.checkin",
     "visits.waiting",
     "visits.room",
@@ -267,7 +269,7 @@ TWILIO_API = "https://api.twilio.com"
 TWILIO_ACCOUNT_SID = env_str("TELEHEALTH_TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = env_given_secret("TELEHEALTH_TWILIO_AUTH_TOKEN") if SMS_BACKEND.endswith("TwilioBackend") else ""
 # By kind of message: the dotted path of what makes its link, given the message, where that is not the visit's.
-MESSAGE_LINKS: dict[str, str] = {}
+MESSAGE_LINKS: dict[str, str] = {"offer": "visits.waitlist.links.to_offer"}
 
 # --- logs: ids and outcomes, never names, addresses of people, links or message bodies ----------
 

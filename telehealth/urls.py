@@ -13,6 +13,8 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("visits.booking.urls")),
     path("", include("visits.calendar.urls")),
+    path("", include("visits.online.urls")),
+    path("", include("visits.waitlist.urls")),
     path("", include("visits.checkin.urls")),
     path("", include("visits.waiting.urls")),
     path("", include("visits.room.urls")),

@@ -115,6 +115,10 @@ def test_marked_public_is_what_we_know() -> None:
         "accounts:link-needed",
         "calendar:feed-file",  # to who has the secret address
         "room:left",
+        "online:choose",  # where the clinic lets patients book for themselves
+        "online:now",
+        "online:person",  # to the browser whose booking it is
+        "online:code",
     }
 
 

@@ -13,12 +13,12 @@ from visits.booking.errors import (
 )
 from visits.booking.services.booking import book
 from visits.booking.services.checks import changeable_until
-from visits.booking.services.holds import hold, release
+from visits.booking.services.holds import extend, hold, release
 from visits.booking.services.moving import move
 from visits.booking.services.newcomers import book_new_patient
 from visits.booking.services.series import Occurrence, book_series, series_starts
 from visits.booking.services.states import arrive, cancel, fulfil, miss
-from visits.booking.services.walkin import walk_in
+from visits.booking.services.walkin import takes_walk_ins, walk_in
 from visits.booking.times import free_slots
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "book_series",
     "cancel",
     "changeable_until",
+    "extend",
     "free_slots",
     "fulfil",
     "hold",
@@ -45,5 +46,6 @@ __all__ = [
     "move",
     "release",
     "series_starts",
+    "takes_walk_ins",
     "walk_in",
 ]

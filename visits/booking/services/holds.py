@@ -64,6 +64,12 @@ def hold(
         return held
 
 
+def extend(hold: Hold, *, until: datetime) -> bool:
+    """Keep it until then; False when it is gone or has expired by now."""
+    live = Hold.objects.filter(pk=hold.pk, expires_at__gt=timezone.now())
+    return live.update(expires_at=until) == 1
+
+
 def release(hold: Hold) -> None:
     """Give the time back. A hold that is gone already, by itself or because it was booked, is no error."""
     Hold.objects.filter(pk=hold.pk).delete()

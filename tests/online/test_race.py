@@ -1,0 +1,107 @@
+"""At the same moment: two people and one time, one code in twenty hands, one person twice."""
+
+from collections import Counter
+from datetime import date
+
+import pytest
+from django.test import Client, RequestFactory
+
+from accounts.models import AccessLink, Patient
+from tests.booking.conftest import at
+from tests.online.conftest import Browser, code_sent, wrong
+from tests.threads import at_once
+from visits.booking.days import value_of
+from visits.booking.models import Appointment, Hold
+from visits.online import codes
+from visits.online.models import Verification
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_of_twenty_people_one_keeps_the_time(check_up):
+    browsers = [Browser(check_up) for _ in range(20)]
+
+    answers = at_once([lambda browser=browser: browser.choose(at("10:00")).status_code for browser in browsers])
+
+    assert Counter(answers) == {302: 1, 200: 19}
+    assert Hold.objects.count() == 1
+
+
+def test_a_code_used_by_twenty_at_once_lets_one_in(halima):
+    halima.choose()
+    halima.tell()
+    code = code_sent()
+    cookies = dict(halima.client.cookies)
+
+    def send() -> int:
+        client = Client()
+        client.cookies.update(cookies)
+        return int(client.post(halima.here, {"code": code}).status_code)
+
+    answers = Counter(at_once([send] * 20))
+
+    assert answers[302] == 1
+    assert Appointment.objects.count() == Patient.objects.count() == AccessLink.objects.count() == 1
+    assert Verification.objects.get().used_at
+
+
+def test_twenty_wrong_codes_at_once_are_five_tries(halima):
+    halima.choose()
+    halima.tell()
+    code = code_sent()
+    cookies = dict(halima.client.cookies)
+
+    def send() -> int:
+        client = Client()
+        client.cookies.update(cookies)
+        return int(client.post(halima.here, {"code": wrong(code)}).status_code)
+
+    at_once([send] * 20)
+
+    assert Verification.objects.get().failures == 5
+    assert halima.type(code).status_code == 200
+    assert not Appointment.objects.exists()
+
+
+def test_one_person_who_books_twice_at_once_is_one_patient(check_up):
+    ready = []
+    for start in (at("10:00"), at("11:00")):
+        browser = Browser(check_up)
+        browser.choose(start)
+        browser.tell()
+        ready.append((browser, code_sent()))
+
+    answers = at_once([lambda one=one: one[0].type(one[1]).status_code for one in ready])
+
+    assert answers == [302, 302]
+    patient = Patient.objects.get()
+    assert (patient.birth_date, patient.appointments.count()) == (date(1985, 4, 30), 2)
+
+
+def test_a_code_is_made_once_by_two_workers(clinic):
+    row = codes.send(
+        clinic=clinic,
+        channel="email",
+        address="halima@example.org",
+        expires_at=codes.good_until(),
+        language="en",
+        request=RequestFactory().get("/"),
+    )
+
+    at_once([lambda: codes.deliver(Verification.objects.select_related("clinic").get(pk=row.pk))] * 4)
+
+    from django.core import mail
+
+    assert len(mail.outbox) == 1
+
+
+def test_two_who_press_keep_again_do_not_both_get_the_time(check_up):
+    browsers = [Browser(check_up), Browser(check_up)]
+    browsers[0].choose(at("10:00"))
+    browsers[1].choose(at("10:20"))
+    Hold.objects.all().delete()
+
+    again = {"choose": value_of(at("10:00"))}
+    at_once([lambda browser=browser: browser.tell(**again).status_code for browser in browsers])
+
+    assert Hold.objects.get().start == at("10:00")

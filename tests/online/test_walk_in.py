@@ -1,0 +1,121 @@
+"""See someone now: who it is, a code, and into the line."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from freezegun import freeze_time
+
+from accounts.models import Patient
+from tests import factories
+from tests.online.conftest import Browser, code_sent
+from visits.booking.models import Appointment, Hold
+from visits.online.models import Verification
+from visits.schedule.models import Availability, OpeningHours, VisitType
+
+pytestmark = pytest.mark.django_db
+
+NOW = "/book/riverside/now/"
+
+
+@pytest.fixture
+def at_work(practitioner, policy):
+    """Somebody works around the clock, so that the test may run at any time but the last minutes of a day."""
+    policy.walk_ins = True
+    policy.save()
+    for weekday in range(7):
+        factories.make_hours(practitioner, weekday, "00:00", "23:59")
+    return practitioner
+
+
+@pytest.fixture
+def walter(clinic, at_work, noon) -> Browser:
+    visit_type = factories.make_visit_type(clinic, name="Urgent", booked_by=VisitType.BookedBy.PATIENT)
+    return Browser(visit_type, NOW)
+
+
+@pytest.fixture
+def noon() -> Iterator[datetime]:
+    """The day is half over, whenever the test runs."""
+    at = timezone.now().replace(hour=18, minute=0, second=0, microsecond=0)
+    with freeze_time(at, tick=False):
+        yield at
+
+
+def begin(browser: Browser) -> None:
+    answer = browser.client.post(NOW, {"type": str(browser.visit_type.pk), "zone": "America/Denver"})
+    browser.here = answer["Location"]
+
+
+def test_a_walk_in_goes_straight_into_check_in(walter, at_work, noon):
+    assert "See someone now" in Client().get("/book/riverside/").content.decode()
+    begin(walter)
+    walter.tell()
+
+    answer = walter.type(code_sent())
+
+    visit = Appointment.objects.get()
+    assert answer["Location"] == f"/my/{visit.pk}/"
+    assert walter.client.get(answer["Location"])["Location"] == f"/my/{visit.pk}/details/"
+    assert (visit.origin, visit.start, visit.practitioner) == ("walk-in", noon, at_work)
+    assert visit.patient.time_zone == "America/Denver"
+    assert not Hold.objects.exists()
+
+
+def test_when_nobody_is_free_the_code_stays_good_and_nobody_is_added(walter, at_work, noon):
+    busy = factories.make_visit(at_work, visit_type=walter.visit_type, start=noon)
+    begin(walter)
+    walter.tell()
+    code = code_sent()
+
+    page = walter.type(code).content.decode()
+
+    assert "Nobody is free right now" in page
+    assert not Patient.objects.exclude(pk=busy.patient_id).exists()
+    assert Verification.objects.get().used_at is None
+    Appointment.objects.update(status="cancelled")
+    assert walter.type(code).status_code == 302
+
+
+def test_a_closed_clinic_says_so(walter, clinic):
+    OpeningHours.objects.create(clinic=clinic, weekday=0, start_time="01:00", end_time="01:01")
+
+    assert "The clinic is closed now." in Client().get(NOW).content.decode()
+    assert "See someone now" not in Client().get("/book/riverside/").content.decode()
+    assert walter.client.post(NOW, {"type": str(walter.visit_type.pk)}).status_code == 200
+
+
+def test_a_clinic_that_closes_meanwhile_says_so(walter, at_work):
+    begin(walter)
+    walter.tell()
+    code = code_sent()
+    Availability.objects.all().delete()
+
+    assert "The clinic is closed now" in walter.type(code).content.decode()
+    assert not Appointment.objects.exists()
+
+
+def test_without_a_choice_the_page_asks_for_one(walter, clinic):
+    factories.make_visit_type(clinic, name="Other", booked_by=VisitType.BookedBy.PATIENT)
+
+    assert "Choose what it is for." in walter.client.post(NOW, {"type": "x"}).content.decode()
+
+
+def test_where_walk_ins_are_off_there_is_no_such_page(walter, policy):
+    begin(walter)
+    policy.walk_ins = False
+    policy.save()
+
+    assert Client().get(NOW).status_code == 404
+    assert walter.client.get(walter.here).status_code == 404
+
+
+def test_what_is_only_for_walk_ins_needs_no_online_booking(walter, policy):
+    policy.online_booking = False
+    policy.save()
+    begin(walter)
+    walter.tell()
+
+    assert walter.type(code_sent()).status_code == 302

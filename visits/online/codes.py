@@ -1,0 +1,132 @@
+"""Codes that prove an address: sent by a worker, checked under the row's lock."""
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from email.utils import formataddr, parseaddr
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
+
+from accounts.audit.address import client_address
+from accounts.limit import too_many
+from accounts.models import Clinic
+from visits.booking.models import Hold
+from visits.online.models import Verification
+from visits.reminders.channels import sms
+from visits.reminders.texts import in_gsm
+
+Channel = Verification.Channel
+
+DIGITS = 6
+PER_ADDRESS, PER_CALLER = 5, 30  # codes an hour
+HOUR = 3600
+KEPT = timedelta(hours=1)
+
+
+class TooManyCodes(Exception):
+    """So many codes were sent to this address, or asked for from this place, that no more is sent for a while."""
+
+
+class CodeEnded(Exception):
+    """The code proves nothing any more: it has expired, was used, or too many wrong ones were typed."""
+
+
+class WrongCode(Exception):
+    """It is another code: ``tries_left`` more wrong ones end it."""
+
+    def __init__(self, tries_left: int) -> None:
+        super().__init__(tries_left)
+        self.tries_left = tries_left
+
+
+def good_until() -> datetime:
+    """When a code that is sent now expires: with the time that is kept meanwhile."""
+    return timezone.now() + Hold.LASTS
+
+
+def send(
+    *, clinic: Clinic, channel: str, address: str, expires_at: datetime, language: str, request: HttpRequest
+) -> Verification:
+    """Have a code sent to ``address`` (e-mail, or phone in E.164). Raises TooManyCodes.
+
+    Whether the clinic knows the address makes no difference.
+    """
+    if too_many(f"code-to:{_hash(address.casefold())}", times=PER_ADDRESS, seconds=HOUR) or too_many(
+        f"code-from:{client_address(request)}", times=PER_CALLER, seconds=HOUR
+    ):
+        raise TooManyCodes
+    row = Verification.objects.create(
+        clinic=clinic, channel=channel, address=address, expires_at=expires_at, language=language
+    )
+    _have_it_sent(row.pk)
+    return row
+
+
+def _have_it_sent(pk: uuid.UUID) -> None:
+    from visits.online.tasks import send_code
+
+    transaction.on_commit(lambda: send_code.delay(str(pk)), robust=True)
+
+
+def deliver(verification: Verification) -> None:
+    """Make the code and hand it to its channel. Asked for twice, it is sent once."""
+    code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
+    unsent = Verification.objects.filter(pk=verification.pk, code_hash="", expires_at__gt=timezone.now())
+    if not unsent.update(code_hash=_hash(f"{verification.pk}:{code}")):
+        return
+    with translation.override(verification.language):
+        if verification.channel == Channel.SMS:
+            words = _("%(clinic)s: your code is %(code)s. Do not give it to anybody.")
+            text = in_gsm(words % {"clinic": verification.clinic.name, "code": code})
+            sms.backend().send(to=verification.address, text=text, key=str(verification.pk))
+        else:
+            _mail(verification, code).send()
+
+
+def _mail(verification: Verification, code: str) -> EmailMessage:
+    context = {"clinic": verification.clinic, "code": code}
+    return EmailMessage(
+        subject=render_to_string("emails/code-subject.txt", context).strip(),
+        body=render_to_string("emails/code.txt", context),
+        from_email=formataddr((verification.clinic.name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
+        to=[verification.address],
+        headers={"Auto-Submitted": "auto-generated", "Content-Language": verification.language},
+    )
+
+
+def lock(pk: str) -> Verification:
+    """The verification, its row locked for the rest of the transaction. Raises CodeEnded."""
+    row = Verification.objects.select_for_update(of=("self",)).select_related("clinic").filter(pk=pk).first()
+    if row is None or not row.is_live():
+        raise CodeEnded
+    return row
+
+
+def use(row: Verification, code: str) -> bool:
+    """Use up a locked verification if this is its code; else count the failure. Whether it was right."""
+    digits = "".join(sign for sign in code if sign.isdecimal())
+    right = bool(row.code_hash) and constant_time_compare(row.code_hash, _hash(f"{row.pk}:{digits}"))
+    if right:
+        row.used_at = timezone.now()
+    else:
+        row.failures += 1
+    row.save(update_fields=["used_at", "failures"])
+    return right
+
+
+def forget_old(now: datetime | None = None) -> int:
+    """Remove what has expired an hour ago; return how many."""
+    removed, _by_model = Verification.objects.filter(expires_at__lt=(now or timezone.now()) - KEPT).delete()
+    return removed
+
+
+def _hash(text: str) -> str:
+    """HMAC-SHA256 under a key derived from SECRET_KEY: a stolen table or counter tells nothing."""
+    return salted_hmac("online.code", text, algorithm="sha256").hexdigest()

@@ -1,0 +1,178 @@
+"""Booking by somebody whom nobody has seen: a time is kept, an address is proved, then there is a visit."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import get_language
+
+from accounts.audit import services as audit
+from accounts.audit.address import client_address
+from accounts.limit import too_many
+from accounts.links import services as links
+from accounts.models import AccessLink, AuditEvent, Clinic, Patient
+from visits.booking import patients
+from visits.booking import services as booking
+from visits.booking.models import Appointment, Hold
+from visits.booking.patients import Details
+from visits.online import codes
+from visits.online.models import Verification
+from visits.online.picker import Picker
+from visits.reminders.channels.phone import e164
+from visits.reminders.links import LINK_GRACE
+from visits.schedule.models import VisitType
+
+HOLDS_PER_CALLER = 30  # in ten minutes: a clinic's whole week is not kept by one
+TEN_MINUTES = 600
+
+
+class TooManyHolds(Exception):
+    """So many times were kept for callers from this place that no more are for a while."""
+
+
+class NotFree(Exception):
+    """Nobody can be had at that time any more."""
+
+
+def keep_time(*, picker: Picker, start: datetime, request: HttpRequest) -> Hold:
+    """Keep ``start`` with the clinician who was chosen, or with the fairest who is free; let go of what was kept.
+
+    Raises NotFree, and TooManyHolds.
+    """
+    if too_many(f"hold:{client_address(request)}", times=HOLDS_PER_CALLER, seconds=TEN_MINUTES):
+        raise TooManyHolds
+    if picker.visit_type is None:
+        raise NotFree
+    for practitioner in picker.who_is_free(start):
+        try:
+            with transaction.atomic():
+                if picker.hold is not None:
+                    booking.release(picker.hold)
+                return booking.hold(
+                    principal=None, practitioner=practitioner, visit_type=picker.visit_type, start=start
+                )
+        except (booking.SlotTaken, booking.NotAvailable):
+            continue
+    raise NotFree
+
+
+def book(*, verification: str, code: str, hold: Hold, details: Details, zone: str, request: HttpRequest) -> Appointment:
+    """Book what is held, for who proves with ``code`` that the address is theirs.
+
+    Raises codes.CodeEnded, codes.WrongCode, and what ``booking.book`` raises: then the code stays good.
+    """
+
+    def visit_of(patient: Patient) -> Appointment:
+        return booking.book(
+            principal=None,
+            practitioner=hold.practitioner,
+            patient=patient,
+            visit_type=hold.visit_type,
+            start=hold.start,
+            hold=hold,
+            origin=Appointment.Origin.ONLINE,
+        )
+
+    return _confirm(verification, code, details, zone, request, visit_of)
+
+
+def walk_in(
+    *, verification: str, code: str, visit_type: VisitType, details: Details, zone: str, request: HttpRequest
+) -> Appointment:
+    """A visit that begins now, for who proves with ``code`` that the address is theirs.
+
+    Raises codes.CodeEnded, codes.WrongCode, and what ``booking.walk_in`` raises: then the code stays good.
+    """
+
+    def visit_of(patient: Patient) -> Appointment:
+        return booking.walk_in(principal=None, patient=patient, visit_type=visit_type)
+
+    return _confirm(verification, code, details, zone, request, visit_of)
+
+
+def _confirm(
+    verification: str,
+    code: str,
+    details: Details,
+    zone: str,
+    request: HttpRequest,
+    visit_of: Callable[[Patient], Appointment],
+) -> Appointment:
+    with transaction.atomic():
+        row = codes.lock(verification)
+        right = codes.use(row, code)
+        if right:
+            visit = visit_of(_patient(row, details, zone, request))
+        else:
+            audit.record(
+                "booking.code",
+                AuditEvent.Action.EXECUTE,
+                clinic=row.clinic,
+                entity=row,
+                outcome=AuditEvent.Outcome.MINOR_FAILURE,
+                request=request,
+                detail={"wrong": row.failures},
+            )
+    if not right:
+        # Outside of the transaction, which must not roll the count back.
+        if row.failures >= row.MAX_FAILURES:
+            raise codes.CodeEnded
+        raise codes.WrongCode(row.MAX_FAILURES - row.failures)
+    _open_here(visit, request)
+    return visit
+
+
+def _patient(row: Verification, details: Details, zone: str, request: HttpRequest) -> Patient:
+    """The clinic's patient of this name and birth date whose address was proved; else a new one.
+
+    Of who has the same name and birth date and another address nobody can say whether it is the same person: a
+    second record can be looked at by staff, a stranger's visit in the first one could not be taken back.
+    """
+    # Whoever proves the same person at the same moment waits here, and finds the patient that this one adds.
+    clinic = Clinic.objects.select_for_update(no_key=True).get(pk=row.clinic_id)
+    same = sorted(patients.same_person(clinic, details), key=lambda one: one.created_at)
+    known = next((one for one in same if _is_address_of(row, one)), None)
+    if known is not None:
+        if not known.time_zone:
+            known.time_zone = zone
+            known.save(update_fields=["time_zone"])
+        return known
+    patient = Patient.objects.create(
+        clinic=clinic,
+        given_name=details.given_name,
+        family_name=details.family_name,
+        birth_date=details.birth_date,
+        email=row.address if row.channel == Verification.Channel.EMAIL else "",
+        phone=row.address if row.channel == Verification.Channel.SMS else "",
+        language=(get_language() or "en")[:2],
+        time_zone=zone,
+    )
+    audit.record(
+        "patient.add",
+        AuditEvent.Action.CREATE,
+        clinic=clinic,
+        entity=patient,
+        patient=patient,
+        request=request,
+        detail={"by": "online booking", "same": len(same)},
+    )
+    return patient
+
+
+def _is_address_of(row: Verification, patient: Patient) -> bool:
+    if row.channel == Verification.Channel.EMAIL:
+        return patient.email.casefold() == row.address.casefold()
+    return e164(patient.phone, patient.time_zone or row.clinic.time_zone) == row.address
+
+
+def _open_here(visit: Appointment, request: HttpRequest) -> None:
+    """They gave what a visit's link asks for, and read its address: open the visit in this browser."""
+    link, _url = links.issue(
+        kind=AccessLink.Kind.PATIENT,
+        clinic=visit.clinic,
+        resource_id=visit.pk,
+        expires_at=visit.end + LINK_GRACE,
+        patient=visit.patient,
+    )
+    links.redeem(request=request, link=link, birth_date=visit.patient.birth_date)
