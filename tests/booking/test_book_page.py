@@ -1,7 +1,7 @@
 """The booking page without a script: everything chosen by GET and POST, nothing typed ever lost."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.messages import get_messages
@@ -12,7 +12,7 @@ from accounts.models import Patient
 from tests import factories
 from tests.booking.conftest import at, tuesday
 from visits.booking.days import value_of
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, Hold
 
 pytestmark = pytest.mark.django_db
 
@@ -293,8 +293,207 @@ def test_the_page_asks_the_database_no_more_for_more_people(
         factories.make_visit_type(clinic)
         factories.make_visit(practitioner, visit_type=visit_type)
 
-    with django_assert_max_num_queries(20):
-        send(desk, form, do="find", text="rosa")
+    # Looking takes 21, holding the chosen time the rest.
+    for who in ({}, {"practitioner": "any"}):
+        with django_assert_max_num_queries(40):
+            send(desk, form, do="find", text="rosa", **who)
+
+
+# --- held while it is chosen --------------------------------------------------------------------
+
+
+def test_a_chosen_time_is_held_and_the_page_says_until_when(desk, form, front_desk):
+    page = desk.post("/book/slots/", form).content.decode()
+
+    held = Hold.objects.get()
+    assert (held.start, held.held_by) == (at("10:00"), front_desk)
+    assert "Held for you until" in page
+    until = re.search(r'data-until="([^"]*)"', page)[1]
+    assert datetime.fromisoformat(until) == held.expires_at.replace(microsecond=0)
+    assert chosen(page, "start") == [form["start"]]
+
+
+def test_when_another_time_is_chosen_the_first_is_free_again(desk, form):
+    desk.post("/book/slots/", form)
+    page = desk.post("/book/slots/", form | {"start": value_of(at("10:20"))}).content.decode()
+
+    assert Hold.objects.get().start == at("10:20")
+    assert "disabled" not in tag(page, value_of(at("10:00")))
+
+
+def test_when_no_time_is_chosen_any_more_nothing_is_held(desk, form, clinic):
+    desk.post("/book/slots/", form)
+    longer = factories.make_visit_type(clinic, minutes=35)
+
+    desk.post("/book/slots/", form | {"visit_type": str(longer.pk)})
+
+    assert not Hold.objects.exists()
+
+
+def test_a_page_loaded_again_holds_on_to_its_time(desk, form):
+    desk.post("/book/slots/", form)
+
+    page = desk.get(BOOK, {"day": form["day"]}).content.decode()
+
+    assert "disabled" not in tag(page, form["start"])
+    assert send(desk, form).status_code == 302
+    assert not Hold.objects.exists()
+
+
+def test_looking_at_a_page_holds_nothing(desk, form):
+    page = desk.get(BOOK, {name: form[name] for name in ("practitioner", "day", "start")}).content.decode()
+
+    assert chosen(page, "start") == [form["start"]]
+    assert not Hold.objects.exists()
+
+
+def test_what_a_colleague_holds_is_not_to_be_had(desk, form, verified, clinician):
+    verified(clinician).post("/book/slots/", form)
+
+    page = desk.post("/book/slots/", form).content.decode()
+
+    assert "10:00 was just taken. Choose another time." in page
+    assert "10:00 was just taken" in send(desk, form).content.decode()
+
+
+# --- any clinician ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def colleague(clinic):
+    one = factories.make_practitioner(clinic, name="Dr. Fischer")
+    factories.make_hours(one, 1, "10:00", "13:00")
+    return one
+
+
+def test_any_clinician_offers_the_times_of_all_and_books_who_is_free(desk, form, colleague, book, practitioner):
+    book(patient=factories.make_patient(practitioner.clinic))
+    anyone = form | {"practitioner": "any"}
+
+    page = desk.post("/book/slots/", anyone).content.decode()
+    send(desk, anyone)
+
+    assert "with Dr. Fischer" in page
+    assert value_of(at("12:40")) in page
+    assert Appointment.objects.get(practitioner=colleague).start == at("10:00")
+
+
+def test_of_any_clinician_the_next_is_taken_when_the_first_was_just_taken(desk, form, colleague, practitioner, book):
+    desk.post("/book/slots/", form | {"practitioner": "any"})
+    held = Hold.objects.get()
+    Hold.objects.all().delete()
+    book(practitioner=held.practitioner, patient=factories.make_patient(practitioner.clinic))
+
+    assert send(desk, form, practitioner="any").status_code == 302
+    assert set(Appointment.objects.values_list("practitioner", flat=True)) == {practitioner.pk, colleague.pk}
+
+
+def test_when_nobody_is_free_any_more_other_times_are_offered(desk, form, practitioner, book):
+    book(patient=factories.make_patient(practitioner.clinic))
+
+    page = send(desk, form, practitioner="any").content.decode()
+
+    assert "10:00 was just taken" in page
+    assert f'name="choose" value="{value_of(at("10:20"))}"' in page
+
+
+# --- a series -----------------------------------------------------------------------------------
+
+
+def hidden(page: str, name: str) -> str:
+    return re.search(rf'name="{name}" value="([^"]*)"', page)[1]
+
+
+def ticked(page: str) -> dict[str, bool]:
+    boxes = re.findall(r'<input type="checkbox" id="at-\d+" name="at" value="([^"]*)"( checked)?>', page)
+    return {value: bool(checked) for value, checked in boxes}
+
+
+def test_a_series_is_shown_with_what_is_in_the_way_and_booked_as_ticked(desk, form, book, clinic):
+    week = timedelta(days=7)
+    book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + week))
+    wanted = form | {"repeat": "yes", "weeks": "1", "count": "4"}
+
+    page = desk.post("/book/slots/", wanted).content.decode()
+
+    first, instead, third, fourth = ticked(page)
+    assert list(ticked(page).values()) == [True, False, True, True]
+    assert "(taken)" in page
+    assert first == form["start"]
+    assert Appointment.objects.count() == 1
+
+    answer = send(desk, wanted, repeat_of=hidden(page, "repeat_of"), at=[first, instead, fourth])
+
+    starts = [value_of(start) for start in Appointment.objects.exclude(series=None).values_list("start", flat=True)]
+    assert starts == [first, instead, fourth]
+    assert third not in starts
+    (message,) = get_messages(answer.wsgi_request)
+    assert "And 2 more visits." in str(message)
+
+
+def test_no_series_is_booked_unseen_or_empty(desk, form):
+    wanted = form | {"repeat": "yes", "weeks": "2", "count": "3"}
+
+    unseen = send(desk, wanted).content.decode()
+    assert "Look through the visits of the series, then book." in unseen
+    assert len(ticked(unseen)) == 3
+
+    empty = send(desk, wanted, repeat_of=hidden(unseen, "repeat_of"), at=[]).content.decode()
+    assert "Tick at least one visit of the series." in empty
+    assert not Appointment.objects.exists()
+
+
+def test_of_a_series_with_one_tick_one_visit_is_booked(desk, form):
+    wanted = form | {"repeat": "yes", "weeks": "1", "count": "2"}
+    page = desk.post("/book/slots/", wanted).content.decode()
+
+    send(desk, wanted, repeat_of=hidden(page, "repeat_of"), at=[form["start"]])
+
+    assert Appointment.objects.get().series is None
+
+
+def test_a_new_patient_gets_a_series(desk, form):
+    wanted = form | NEW | {"repeat": "yes", "weeks": "1", "count": "2"}
+    page = desk.post("/book/slots/", wanted).content.decode()
+
+    send(desk, wanted, repeat_of=hidden(page, "repeat_of"), at=list(ticked(page)))
+
+    assert Appointment.objects.filter(patient__given_name="Halima").count() == 2
+
+
+@pytest.mark.parametrize("nonsense", [{"weeks": "0", "count": "9999"}, {"weeks": "x", "count": "-1"}, {"at": "now"}])
+def test_nonsense_about_a_series_is_not_believed(desk, form, nonsense):
+    assert desk.post("/book/slots/", form | {"repeat": "yes"} | nonsense).status_code == 200
+
+
+# --- a follow-up --------------------------------------------------------------------------------
+
+
+def test_a_follow_up_comes_with_the_patient_clinician_and_type_of_the_finished_visit(desk, form, visit, clinic):
+    factories.make_visit_type(clinic, name="Aaa")
+    factories.make_practitioner(clinic, name="Aaa")
+    Appointment.objects.filter(pk=visit.pk).update(status="fulfilled")
+
+    page = desk.get(BOOK, {"follow_up_of": visit.pk}).content.decode()
+
+    assert chosen(page, "patient") == [str(visit.patient_id)]
+    assert f'<option value="{visit.practitioner_id}" selected>' in page
+    assert f'<option value="{visit.visit_type_id}" selected>' in page
+    assert hidden(page, "follow_up_of") == str(visit.pk)
+    send(desk, form, follow_up_of=str(visit.pk))
+    assert visit.follow_ups.get().start == at("10:00")
+
+
+def test_of_another_patient_or_clinic_or_unfinished_nothing_follows(desk, form, visit, clinic, verified, stranger):
+    Appointment.objects.filter(pk=visit.pk).update(status="fulfilled")
+
+    theirs = verified(stranger).get(BOOK, {"follow_up_of": visit.pk}).content.decode()
+    send(desk, form, follow_up_of=str(visit.pk), patient=str(factories.make_patient(clinic).pk))
+    Appointment.objects.filter(pk=visit.pk).update(status="cancelled")
+    page = desk.get(BOOK, {"follow_up_of": visit.pk}).content.decode()
+
+    assert "Rosa" not in theirs + page
+    assert not visit.follow_ups.exists()
 
 
 # --- who may come in --------------------------------------------------------------------------

@@ -133,13 +133,13 @@ def test_with_an_expired_hold_one_books_what_is_still_free_and_not_what_is_gone(
         book(hold=late, patient=factories.make_patient(clinic), start=at("10:20"))
 
 
-def test_a_hold_keeps_what_is_kept_free_around_the_visit(hold, book, clinic, visit_type):
+def test_a_hold_keeps_what_is_kept_free_around_the_visit(hold, book, clinic, clinician):
     long = factories.make_visit_type(clinic, minutes=20, buffer_after=20)
     hold(visit_type=long, start=at("09:40"))
 
     with pytest.raises(services.SlotTaken):
-        book()
-    assert book(start=at("10:20")).start == at("10:20")
+        book(principal=staff(clinician))
+    assert book(principal=staff(clinician), start=at("10:20")).start == at("10:20")
 
 
 def test_what_cannot_be_booked_cannot_be_held(hold, book):
@@ -185,4 +185,21 @@ def test_a_stranger_holds_nothing_of_ours(hold, stranger, other_clinic):
         hold(principal=staff(stranger))
     with pytest.raises(Http404):
         hold(visit_type=factories.make_visit_type(other_clinic))
+    assert not Hold.objects.exists()
+
+
+def test_a_member_of_staff_holds_one_time_at_most(hold, clinician):
+    hold()
+    theirs = hold(principal=staff(clinician), start=at("11:00"))
+    patients = hold(principal=None, start=at("09:00"))
+
+    latest = hold(start=at("10:20"))
+
+    assert set(Hold.objects.all()) == {theirs, patients, latest}
+
+
+def test_what_one_holds_oneself_is_never_in_the_way(hold, book):
+    hold()
+
+    assert book().start == at("10:00")
     assert not Hold.objects.exists()

@@ -9,11 +9,13 @@ import pytest
 from django.db import IntegrityError, OperationalError, connections
 
 from accounts.models import AuditEvent, Patient
+from accounts.policy import Role
+from accounts.principal import Principal
 from tests import factories
 from tests.booking.conftest import at
 from tests.conftest import staff
 from visits.booking import services
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, AppointmentChange, Hold
 from visits.booking.patients import Details
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,3 +139,135 @@ def test_a_late_patient_and_a_new_booking_do_not_both_get_the_time(book, front_d
 
     assert ends == {"done": 1, "SlotTaken": 1}
     assert Appointment.objects.filter(status__in=Appointment.ACTIVE).count() == 1
+
+
+# --- holds and moves ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desks(clinic):
+    """Ten people at the front desk."""
+    return [staff(factories.make_member(clinic, Role.FRONT_DESK)) for _ in range(10)]
+
+
+@pytest.fixture
+def hold(hours, visit_type):
+    def call(principal, clock="10:00", **changes) -> Hold:
+        return services.hold(
+            **{"principal": principal, "practitioner": hours, "visit_type": visit_type, "start": at(clock)} | changes
+        )
+
+    return call
+
+
+def test_a_time_is_held_by_one_of_ten(hold, desks):
+    assert at_once(*(lambda desk=desk: hold(desk) for desk in desks)) == {"done": 1, "SlotTaken": 9}
+    assert Hold.objects.count() == 1
+
+
+def test_a_time_is_held_or_booked_but_not_both(hold, book, desks, patients):
+    work = [lambda desk=desk: hold(desk) for desk in desks[:5]]
+    work += [
+        lambda desk=desk, patient=patient: book(principal=desk, patient=patient)
+        for desk, patient in zip(desks[5:], patients, strict=False)
+    ]
+
+    assert at_once(*work) == {"done": 1, "SlotTaken": 9}
+    assert Hold.objects.count() + Appointment.objects.count() == 1
+
+
+def test_who_holds_a_time_gets_it_however_many_try(hold, book, desks, patients):
+    held = hold(desks[0])
+    work = [
+        lambda desk=desk, patient=patient: book(principal=desk, patient=patient, hold=held)
+        for desk, patient in zip(desks, patients, strict=False)
+    ]
+
+    assert at_once(*work) == {"done": 1, "SlotTaken": 9}
+    assert Appointment.objects.get().created_by == desks[0].user
+
+
+def test_when_a_hold_expires_its_time_goes_to_one_of_those_who_wait(hold, book, desks, patients):
+    held = hold(desks[0], lasts=timedelta(seconds=1))
+    ends: Counter[str] = Counter()
+
+    def insist(desk: Principal, patient: Patient) -> None:
+        while True:
+            try:
+                book(principal=desk, patient=patient, hold=held)
+            except services.SlotTaken:
+                ends["refused while it was held"] += not Appointment.objects.exists()
+                if Appointment.objects.exists():
+                    return
+            else:
+                return
+
+    people = zip(desks[1:], patients, strict=False)
+    at_once(*(lambda desk=desk, patient=patient: insist(desk, patient) for desk, patient in people))
+
+    visit = Appointment.objects.get()
+    assert ends["refused while it was held"]
+    assert visit.changes.get().at >= held.expires_at
+    assert not Hold.objects.exists()
+
+
+def test_a_time_is_moved_to_or_booked_but_not_both(book, desks, patients):
+    visit = book()
+    work = [lambda desk=desk: services.move(principal=desk, visit=visit, start=at("11:00")) for desk in desks[:2]]
+    work += [
+        lambda desk=desk, patient=patient: book(principal=desk, patient=patient, start=at("11:00"))
+        for desk, patient in zip(desks[2:], patients, strict=False)
+    ]
+
+    ends = at_once(*work)
+
+    assert ends in ({"done": 2, "SlotTaken": 8}, {"done": 1, "SlotTaken": 9})
+    assert Appointment.objects.filter(start=at("11:00")).count() == 1
+
+
+def test_two_visits_that_want_each_others_place_both_stay(book, desks, patients):
+    colleague = factories.make_practitioner(desks[0].clinic)
+    factories.make_hours(colleague, 1)
+    one, other = book(), book(patient=patients[0], practitioner=colleague, start=at("10:20"))
+
+    ends = at_once(
+        lambda: services.move(principal=desks[0], visit=one, start=other.start, practitioner=colleague),
+        lambda: services.move(principal=desks[1], visit=other, start=one.start, practitioner=one.practitioner),
+    )
+
+    assert ends == {"SlotTaken": 2}
+    assert not AppointmentChange.objects.filter(change="moved").exists()
+
+
+def test_visits_that_change_clinicians_crosswise_do_not_wait_for_each_other_in_a_circle(book, desks, patients):
+    colleague = factories.make_practitioner(desks[0].clinic)
+    factories.make_hours(colleague, 1)
+    ours = [book(patient=patients[n], start=at(f"09:{20 * n:02}")) for n in range(3)]
+    theirs = [book(patient=patients[3 + n], practitioner=colleague, start=at(f"11:{20 * n:02}")) for n in range(3)]
+
+    def swap(visit: Appointment, to: object) -> Callable[[], object]:
+        return lambda: services.move(principal=desks[0], visit=visit, start=visit.start, practitioner=to)
+
+    ends = at_once(
+        *(swap(visit, colleague) for visit in ours), *(swap(visit, ours[0].practitioner) for visit in theirs)
+    )
+
+    assert ends == {"done": 6}
+
+
+def test_who_waits_for_a_visit_that_goes_to_another_clinician_still_finds_it(book, desks):
+    colleague = factories.make_practitioner(desks[0].clinic)
+    factories.make_hours(colleague, 1)
+    visit = book()
+    people = [visit.practitioner, colleague]
+    work = [
+        lambda desk=desk, n=n: services.move(
+            principal=desk, visit=visit, start=visit.start, practitioner=people[n % 2], reason=str(n)
+        )
+        for n, desk in enumerate(desks[:-1])
+    ]
+
+    ends = at_once(*work, lambda: services.cancel(principal=desks[-1], visit=visit))
+
+    assert set(ends) <= {"done", "WrongState"}
+    assert Appointment.objects.get().status == "cancelled"

@@ -18,10 +18,20 @@ def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *
     does not exist, of another clinic, of another patient, and for a role that may not: a stranger
     learns nothing, not even that it exists.
     """
-    visits = VISITS.select_for_update(of=("self",), no_key=True) if lock else VISITS
-    visit = visits.filter(pk=pk, clinic_id=principal.clinic.pk).first()
+    if lock:
+        lock_row(pk)
+    visit = VISITS.filter(pk=pk, clinic_id=principal.clinic.pk).first()
     if visit is None or not principal.may(action):
         raise Http404
     if principal.link is not None and principal.link.resource_id != visit.pk:
         raise Http404
     return visit
+
+
+def lock_row(pk: uuid.UUID | str) -> None:
+    """Take the visit's row, if there is one, for the rest of the transaction.
+
+    By itself and read afterwards: PostgreSQL drops a row out of a join that it waited for, when meanwhile the row
+    was moved to another clinician.
+    """
+    Appointment.objects.select_for_update(no_key=True).filter(pk=pk).values("pk").first()

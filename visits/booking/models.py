@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, Patient, Practitioner
+from accounts.policy import Role
 from visits.schedule.models import VisitType
 
 
@@ -192,6 +193,10 @@ class AppointmentChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_change_display()} {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def role_label(self) -> str:
+        return Role(self.role).label if self.role else ""
 
 
 class Hold(models.Model):

@@ -7,5 +7,7 @@ urlpatterns = [
     path("book/", views.book, name="book"),
     path("book/slots/", views.slots, name="slots"),
     path("book/patients/", views.patients, name="patients"),
+    path("visits/<uuid:pk>/move/", views.move, name="move"),
+    path("visits/<uuid:pk>/move/slots/", views.move_slots, name="move_slots"),
     path("visits/<uuid:pk>/cancel/", views.cancel, name="cancel"),
 ]

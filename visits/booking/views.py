@@ -5,7 +5,7 @@ import uuid
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -15,6 +15,7 @@ from visits.booking import services
 from visits.booking.access import appointment_for
 from visits.booking.forms import CancelForm
 from visits.booking.models import Appointment
+from visits.booking.move_page import MovePage
 from visits.booking.page import page_of
 from visits.schedule.moment import Moment
 
@@ -29,6 +30,8 @@ def book(request: HttpRequest) -> HttpResponse:
         if visit is not None:
             messages.success(request, _booked_words(visit))
             return redirect("room:visit", pk=visit.pk)
+    elif request.method == "POST":
+        page.keep()
     return render(request, "booking/book.html", {"page": page, "nav": "book"})
 
 
@@ -36,7 +39,9 @@ def book(request: HttpRequest) -> HttpResponse:
 @require_POST
 def slots(request: HttpRequest) -> HttpResponse:
     """The parts that follow what was chosen: days, times and the card (htmx)."""
-    return render(request, "booking/_changed.html", {"page": page_of(request)})
+    page = page_of(request)
+    page.keep()
+    return render(request, "booking/_changed.html", {"page": page})
 
 
 @for_staff(Action.PATIENT_SEARCH)
@@ -44,6 +49,38 @@ def slots(request: HttpRequest) -> HttpResponse:
 def patients(request: HttpRequest) -> HttpResponse:
     """The patients found (htmx)."""
     return render(request, "booking/_found.html", {"page": page_of(request), "is_live": True})
+
+
+@for_staff(Action.VISIT_CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """Choose another time, clinician or type for the visit; POST ``do=move`` moves it."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
+    if visit.status != Appointment.Status.BOOKED:
+        messages.error(request, _("This visit cannot be moved any more."))
+        return redirect("room:visit", pk=pk)
+    page = MovePage(request, request.POST if request.method == "POST" else request.GET, visit)
+    if request.method == "POST" and request.POST.get("do") == "move":
+        try:
+            moved = page.submit()
+        except services.WrongState:
+            messages.error(request, _("This visit cannot be moved any more."))
+            return redirect("room:visit", pk=pk)
+        if moved is not None:
+            messages.success(request, _moved_words(moved))
+            return redirect("room:visit", pk=pk)
+    elif request.method == "POST":
+        page.keep()
+    return render(request, "booking/move.html", {"page": page, "visit": visit})
+
+
+@for_staff(Action.VISIT_CHANGE)
+@require_POST
+def move_slots(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """The parts that follow what was chosen for a visit that is to be moved (htmx)."""
+    page = MovePage(request, request.POST, appointment_for(request.principal, pk, Action.VISIT_CHANGE))
+    page.keep()
+    return render(request, "booking/_moved.html", {"page": page})
 
 
 @for_staff(Action.VISIT_CHANGE)
@@ -70,6 +107,17 @@ def _moment(visit: Appointment) -> Moment:
     return Moment(visit.start, visit.clinic.time_zone, (get_language() or "en")[:2])
 
 
+def _moved_words(visit: Appointment) -> str:
+    """What to say after moving. No patient's name: messages may travel in a cookie."""
+    when = _moment(visit)
+    return _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
+        "day": when.short_day,
+        "time": when.time,
+        "zone": when.zone_code,
+        "clinician": visit.practitioner.name,
+    }
+
+
 def _booked_words(visit: Appointment) -> str:
     """What to say after booking. No patient's name: messages may travel in a cookie."""
     when = _moment(visit)
@@ -79,6 +127,9 @@ def _booked_words(visit: Appointment) -> str:
         "zone": when.zone_code,
         "clinician": visit.practitioner.name,
     }
+    if visit.series is not None:
+        more = visit.series.count - 1
+        words += " " + ngettext("And %(count)d more visit.", "And %(count)d more visits.", more) % {"count": more}
     if not visit.patient.email:
         words += " " + _("There is no e-mail address, so no message is sent.")
     return words

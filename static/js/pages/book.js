@@ -1,4 +1,4 @@
-/** The booking page: a press on "Book visit" shows that it counted, and counts once. */
+/** Booking and moving: a press on the button shows that it counted, and counts once; when a hold ends, that is said. */
 
 const form = document.getElementById("book");
 
@@ -22,3 +22,19 @@ window.addEventListener("pageshow", () => {
     button.textContent = button.dataset.word ?? button.textContent;
   }
 });
+
+let holdEnds;
+
+function watchHold() {
+  clearTimeout(holdEnds);
+  const held = document.getElementById("held");
+  if (!held) return;
+  holdEnds = setTimeout(() => {
+    held.hidden = true;
+    document.getElementById("held-no-more").hidden = false;
+  }, new Date(held.dataset.until) - Date.now());
+}
+
+document.body.addEventListener("htmx:afterSettle", watchHold);
+document.body.addEventListener("htmx:oobAfterSwap", watchHold);
+watchHold();

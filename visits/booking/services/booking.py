@@ -1,5 +1,6 @@
 """Booking a visit for a patient of the clinic."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.core.exceptions import PermissionDenied
@@ -36,8 +37,8 @@ def book(
     """Book the slot that begins at ``start``; the very same booking made again returns the first one.
 
     ``principal`` None is the system itself. Online the type must be one that patients may book, and its notice and
-    horizon bind. What is held for the same person by ``hold`` counts as asked for
-    when it was held; a hold that has expired or is somebody else's counts for nothing.
+    horizon bind. What is held by ``hold``, or by the same member of staff, counts as
+    asked for when it was held; a hold that has expired or is somebody else's counts for nothing.
 
     Raises SlotTaken, PatientBusy, NotAvailable (not a slot of the clinician's hours, past, or not offered),
     Http404 for what belongs to another clinic or patient, PermissionDenied.
@@ -68,7 +69,7 @@ def book(
         if origin == Origin.ONLINE and visit_type.booked_by != VisitType.BookedBy.PATIENT:
             raise NotAvailable(practitioner, visit_type, start)
         now = timezone.now()
-        own = holds.own(hold, principal, now)
+        own = holds.own(hold, principal, visit, now)
         checks.check_offered(
             practitioner,
             visit_type,
@@ -80,9 +81,9 @@ def book(
         return visit
 
 
-def take(visit: Appointment, principal: Principal | None, now: datetime, hold: Hold | None = None) -> None:
+def take(visit: Appointment, principal: Principal | None, now: datetime, own: Iterable[Hold] = ()) -> None:
     """Write a new visit where nothing is in the way. Raises SlotTaken and PatientBusy. Under both locks."""
-    checks.check_free(visit, now, hold)
+    checks.check_free(visit, now, own)
     checks.save(visit, force_insert=True)
     note(visit, Change.BOOKED, principal)
 

@@ -1,5 +1,6 @@
 """What must be true of a visit's time before it is written. Under the practitioner's and the patient's lock."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Practitioner
 from visits.booking.errors import NotAvailable, PatientBusy, SlotTaken, TooLate
 from visits.booking.models import Appointment, Hold, busy
-from visits.booking.times import is_slot
+from visits.booking.times import REACH, is_slot
 from visits.schedule.models import SchedulePolicy, VisitType
 
 
@@ -45,13 +46,12 @@ def check_offered(
         raise NotAvailable(practitioner, visit_type, start)
 
 
-def check_free(visit: Appointment, now: datetime, hold: Hold | None = None) -> None:
+def check_free(visit: Appointment, now: datetime, own: Iterable[Hold] = ()) -> None:
     """Raise SlotTaken if an active visit or a hold lies where the visit and its buffers are, PatientBusy likewise.
 
-    What was held for this very visit, and holds that have expired, make room.
+    What is one's ``own``, and holds that have expired, make room.
     """
-    if hold is not None:
-        hold.delete()
+    Hold.objects.filter(pk__in=[hold.pk for hold in own]).delete()
     begin, finish = busy(visit.visit_type, visit.start, visit.end)
     if is_taken(visit.practitioner, begin, finish, now, besides=visit):
         raise SlotTaken(visit.practitioner, visit.visit_type, visit.start)
@@ -65,7 +65,9 @@ def is_taken(
     practitioner: Practitioner, begin: datetime, finish: datetime, now: datetime, *, besides: Appointment | None = None
 ) -> bool:
     """Whether something active of the practitioner, or something held, overlaps. Deletes holds that have expired."""
-    overlaps = Q(practitioner=practitioner, busy_start__lt=finish, busy_end__gt=begin)
+    # Found by the index of starts, however long the history.
+    near = Q(practitioner=practitioner, start__gt=begin - REACH, start__lt=finish + REACH)
+    overlaps = near & Q(busy_start__lt=finish, busy_end__gt=begin)
     held = list(Hold.objects.filter(overlaps))
     expired = [hold.pk for hold in held if not hold.is_live(now)]
     if expired:

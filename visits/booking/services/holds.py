@@ -1,9 +1,11 @@
 """Keeping a time for somebody who is booking it. A hold names no patient, so nothing of it is in the audit trail."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import Http404
 from django.utils import timezone
 
@@ -25,7 +27,10 @@ def hold(
     start: datetime,
     lasts: timedelta = Hold.LASTS,
 ) -> Hold:
-    """Keep the slot that begins at ``start`` for ``lasts``; what somebody holds already is kept as it is.
+    """Keep the slot that begins at ``start`` for ``lasts``.
+
+    A member of staff holds one time at most: what they held before is given up, and if that was the very same slot,
+    it stays as it is.
 
     ``principal`` None is the system: for a patient who books online, or for an offer. Such a hold, and that of a
     patient with a link, belongs to who knows its id.
@@ -53,6 +58,8 @@ def hold(
         already = _same_hold(held, now)
         if already is not None:
             return already
+        if held.held_by is not None:
+            Hold.objects.filter(held_by=held.held_by).delete()
         checks.check_offered(practitioner, visit_type, start, now, for_patient=False)
         if checks.is_taken(practitioner, *busy(visit_type, held.start, held.end), now):
             raise SlotTaken(practitioner, visit_type, start)
@@ -75,20 +82,22 @@ def release(hold: Hold) -> None:
     Hold.objects.filter(pk=hold.pk).delete()
 
 
-def own(hold: Hold | None, principal: Principal | None, now: datetime) -> Hold | None:
-    """The hold as it is now, while it is live and belongs to who is booking or moving."""
-    if hold is None:
-        return None
-    mine = Hold.objects.filter(pk=hold.pk, held_by=_user(principal), expires_at__gt=now)
-    return mine.select_for_update(no_key=True).first()
+def own(hold: Hold | None, principal: Principal | None, visit: Appointment, now: datetime) -> list[Hold]:
+    """What makes room for the visit: the live hold that was named, and what the same member of staff holds there."""
+    user = _user(principal)
+    mine = Hold.objects.filter(held_by=user, expires_at__gt=now)
+    named = Q(pk=hold.pk) if hold else Q(pk=None)
+    begin, finish = busy(visit.visit_type, visit.start, visit.end)
+    there = Q(practitioner=visit.practitioner, busy_start__lt=finish, busy_end__gt=begin)
+    return list(mine.filter(named | there if user else named))
 
 
-def asked_at(hold: Hold | None, visit: Appointment) -> datetime | None:
+def asked_at(own: Iterable[Hold], visit: Appointment) -> datetime | None:
     """When the time of the visit was asked for first, if that is what was held."""
-    if hold is None:
-        return None
-    held, wanted = ((of.practitioner_id, of.visit_type_id, of.start) for of in (hold, visit))
-    return hold.created_at if held == wanted else None
+    wanted = (visit.practitioner_id, visit.visit_type_id, visit.start)
+    return next(
+        (held.created_at for held in own if (held.practitioner_id, held.visit_type_id, held.start) == wanted), None
+    )
 
 
 def _same_hold(held: Hold, now: datetime) -> Hold | None:

@@ -14,14 +14,15 @@ from django.http import Http404
 from accounts.models import Clinic, Patient, Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
-from visits.booking.access import VISITS, appointment_for
+from visits.booking.access import VISITS, appointment_for, lock_row
 from visits.booking.models import Appointment
 
 
 def lock_visit(principal: Principal | None, visit: Appointment, actions: tuple[Action, ...]) -> Appointment:
     """The visit as it is now, for who may do one of ``actions`` with it; None is the system itself. Raises Http404."""
     if principal is None:
-        return VISITS.select_for_update(of=("self",), no_key=True).get(pk=visit.pk)
+        lock_row(visit.pk)
+        return VISITS.get(pk=visit.pk)
     action = next((action for action in actions if principal.may(action)), actions[0])
     return appointment_for(principal, visit.pk, action, lock=True)
 

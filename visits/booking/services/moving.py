@@ -27,14 +27,17 @@ def move(
     visit_type: VisitType | None = None,
     reason: str = "",
     hold: Hold | None = None,
+    at_any_time: bool = False,
 ) -> Appointment:
     """Move a booked visit to the slot that begins at ``start``; where it is already, nothing changes.
 
     ``principal`` may be the patient, by their link, within the clinic's notice: they keep the type, and its own
     notice and days ahead bind them. ``reason`` stays in the clinic's history. For ``hold`` see ``book``.
+    ``at_any_time``: the clinician's hours and the times that follow from them do not bind, as when they run late;
+    staff only.
 
     Raises SlotTaken, PatientBusy, NotAvailable, TooLate, WrongState for a visit that is not booked any more,
-    PermissionDenied for a patient who asks for another type, and Http404 for who may not.
+    PermissionDenied for a patient who asks for another type or any time, and Http404 for who may not.
     """
     with transaction.atomic():
         visit = lock_visit(principal, visit, (Action.VISIT_CHANGE, Action.VISIT_CHANGE_OWN))
@@ -43,12 +46,12 @@ def move(
         practitioner = practitioner or visit.practitioner
         if visit_type.clinic_id != visit.clinic_id:
             raise Http404
-        if (start, practitioner.pk, visit_type.pk) == (visit.start, visit.practitioner_id, visit.visit_type_id):
-            return visit
         if visit.status != Appointment.Status.BOOKED:
             raise WrongState(visit)
+        if (start, practitioner.pk, visit_type.pk) == (visit.start, visit.practitioner_id, visit.visit_type_id):
+            return visit
         is_patient = principal is not None and principal.link is not None
-        if is_patient and visit_type.pk != visit.visit_type_id:
+        if is_patient and (at_any_time or visit_type.pk != visit.visit_type_id):
             raise PermissionDenied
         locked = lock_practitioners(visit.clinic, [visit.practitioner_id, practitioner.pk])
         lock_patient(visit.clinic, visit.patient_id)
@@ -59,10 +62,11 @@ def move(
         visit.visit_type, visit.mode = visit_type, visit_type.mode
         visit.start, visit.end = start, start + timedelta(minutes=visit_type.minutes)
         visit.revision += 1
-        own = holds.own(hold, principal, now)
-        checks.check_offered(
-            visit.practitioner, visit_type, start, holds.asked_at(own, visit) or now, for_patient=is_patient
-        )
+        own = holds.own(hold, principal, visit, now)
+        if start < now or not at_any_time:
+            checks.check_offered(
+                visit.practitioner, visit_type, start, holds.asked_at(own, visit) or now, for_patient=is_patient
+            )
         checks.check_free(visit, now, own)
         checks.save(visit)
         note(visit, Change.MOVED, principal, old=old, reason=reason.strip()[:200])
