@@ -48,6 +48,8 @@ class Action(StrEnum):
     VISIT_UNENCRYPT = "visit.unencrypt"
     SCHEDULE_CHANGE = "schedule.change"  # one's own time off and extra hours
     SCHEDULE_CHANGE_ALL = "schedule.change-all"
+    DELAY_SET = "delay.set"  # that oneself is late
+    DELAY_SET_ALL = "delay.set-all"
     AUDIT_READ = "audit.read"
     CLINIC_RUN = "clinic.run"
 
@@ -70,6 +72,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_END,
             Action.VISIT_UNENCRYPT,
             Action.SCHEDULE_CHANGE,
+            Action.DELAY_SET,
         }
     ),
     Role.FRONT_DESK: frozenset(
@@ -83,6 +86,8 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_ADMIT,
             Action.SCHEDULE_CHANGE,
             Action.SCHEDULE_CHANGE_ALL,
+            Action.DELAY_SET,
+            Action.DELAY_SET_ALL,
         }
     ),
     Role.CLINIC_ADMIN: frozenset(

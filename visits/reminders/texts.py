@@ -45,11 +45,9 @@ def _sentence(wording: Wording) -> str:
     at, home = wording.at, wording.at_home
     when = f"{at.short_day}, {at.time} {at.zone_code}" + (f" ({home.time} {home.zone_code})" if home else "")
     match wording.message.kind:
-        case Kind.RUNNING_LATE:
-            return _("%(headline)s: about %(minutes)s minutes.") % {
-                "headline": wording.headline,
-                "minutes": wording.message.details.get("minutes", 0),
-            }
+        case Kind.RUNNING_LATE if wording.minutes_late:
+            late = {"headline": wording.headline, "minutes": wording.minutes_late}
+            return _("%(headline)s: about %(minutes)s minutes.") % late
         case Kind.CLINICIAN_WAITING:
             return f"{wording.headline}."
         case Kind.OFFER if wording.until:

@@ -54,6 +54,11 @@ class Wording:
         return self.message.patient.language
 
     @property
+    def minutes_late(self) -> int:
+        """Of a message about a delay; 0: there is none any more."""
+        return int(self.message.details.get("minutes", 0))
+
+    @property
     def by_phone(self) -> bool:
         visit = self.message.appointment
         return visit is not None and visit.mode == VisitType.Mode.PHONE
@@ -81,7 +86,7 @@ class Wording:
             case Kind.CLINICIAN_WAITING:
                 return _("%(clinician)s is waiting for you") % {"clinician": self.message.visit.practitioner.name}
             case Kind.RUNNING_LATE:
-                return _("We are running late")
+                return _("We are running late") if self.minutes_late else _("We are on time again")
             case Kind.OFFER:
                 return _("An earlier time is free")
             case Kind.SUMMARY:
@@ -184,7 +189,9 @@ class Wording:
         return _("Your phone visit is tomorrow") if days == 1 else _("Your phone visit is soon")
 
     def _delay(self, name: dict[str, str]) -> str:
-        minutes = int(self.message.details.get("minutes", 0))
+        minutes = self.minutes_late
+        if not minutes:
+            return _("Hello %(name)s, we have caught up. Your visit begins at its time.") % name
         words = ngettext(
             "Hello %(name)s, your visit begins about %(minutes)s minute later. We are sorry.",
             "Hello %(name)s, your visit begins about %(minutes)s minutes later. We are sorry.",

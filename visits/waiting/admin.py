@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
-from visits.waiting.models import Ticket
+from visits.waiting.models import Delay, Ticket
 
 
 @admin.register(Ticket)
@@ -19,3 +19,13 @@ class TicketAdmin(ClinicScopedAdmin):
     @admin.display(description=_("patient"), ordering="appointment__patient__family_name")
     def patient(self, row: Ticket) -> str:
         return row.appointment.patient.full_name
+
+
+@admin.register(Delay)
+class DelayAdmin(ClinicScopedAdmin):
+    list_display = ("practitioner", "day", "minutes", "changed_at", "changed_by")
+    list_filter = ("day", "practitioner")
+    list_select_related = ("practitioner", "changed_by")
+    date_hierarchy = "day"
+    clinic_path = "practitioner__clinic"
+    read_only = True

@@ -18,7 +18,8 @@ from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.reminders.models import Communication
-from visits.waiting.models import Ticket
+from visits.waiting.late import delays, today
+from visits.waiting.models import Delay, Ticket
 from visits.waiting.services import LINE_CLOSES_AFTER, in_order
 
 NEW_FOR = timedelta(seconds=60)
@@ -112,6 +113,7 @@ class Board:
     later: list[Row]
     missed: list[Row]
     finished: int
+    delays: list[Delay]
 
     @property
     def columns(self) -> list[tuple[str, str]]:
@@ -134,6 +136,11 @@ def board(principal: Principal, *, only_mine: bool, now: datetime) -> Board:
         later=[row for row in rows if row.visit.status == Status.BOOKED],
         missed=by_kind.get("noshow", []),
         finished=sum(visit.status == Status.FULFILLED for visit in visits),
+        delays=[
+            delay
+            for delay in delays(principal.clinic, now)
+            if not only_mine or delay.practitioner.user_id == (principal.user and principal.user.pk)
+        ],
     )
 
 
@@ -170,6 +177,10 @@ def versions(clinic: Clinic, now: datetime) -> Versions:
         row = repr((pk, user, is_here, arrived_at, is_new, told, more.get(pk))).encode()
         whole.update(row)
         own[user].update(row)
+    late = Delay.objects.filter(practitioner__clinic=clinic, day=today(clinic, now), minutes__gt=0)
+    for user, *delay in late.order_by("pk").values_list("practitioner__user_id", "pk", "serial"):
+        whole.update(repr(delay).encode())
+        own[user].update(repr(delay).encode())
     minute = f"{now:%H%M}"
     return Versions(
         clinic=f"{minute}-{whole.hexdigest()[:16]}",

@@ -126,5 +126,6 @@ class WaitingConsumer(LiveConsumer):
             "position": look.position,
             "range": look.range,
             "clinician": look.visit.practitioner.name,
+            "late": look.late,
             "moment": bool(look.ticket and look.ticket.moment_at),
         }

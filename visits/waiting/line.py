@@ -28,12 +28,18 @@ def pace(ratios: Sequence[float]) -> tuple[float, float]:
 
 
 def wait(
-    *, ahead: Sequence[float], running: Sequence[Running], until_start: float, ratios: Sequence[float]
+    *,
+    ahead: Sequence[float],
+    running: Sequence[Running],
+    until_start: float,
+    ratios: Sequence[float],
+    late: float = 0,
 ) -> tuple[int, int] | None:
     """The least and the most minutes until a patient is called in; None when nobody can say.
 
     ``ahead`` are the booked lengths of who is before them in line, ``running`` the clinician's
-    visits that go on, ``until_start`` the minutes to their own booked time (negative when past).
+    visits that go on, ``until_start`` the minutes to their own booked time (negative when past), ``late`` by how many
+    minutes more the clinician says that it will begin.
     """
     low, high = pace(ratios)
     least = most = 0.0
@@ -45,9 +51,11 @@ def wait(
     for booked in ahead:
         least += booked * low
         most += booked * high
-    if not running and not ahead and until_start <= 0:
+    if not running and not ahead and until_start + late <= 0:
         return None  # the clinician is free and has not called: there is nothing to count from
-    most = max(most, until_start)
+    if late:
+        least = max(least, until_start + late)
+    most = max(most, until_start + late)
     if most > FURTHEST_MINUTES:
         return None
     return round(least), max(1, math.ceil(most))

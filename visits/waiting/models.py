@@ -1,4 +1,4 @@
-"""A ticket: one patient's place in the clinic's queue."""
+"""A patient's place in the clinic's queue, and how late a clinician is."""
 
 from datetime import datetime, timedelta
 
@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Practitioner
 from visits.booking.models import Appointment
 
 
@@ -50,3 +51,47 @@ class Ticket(models.Model):
     def is_here(self, now: datetime | None = None) -> bool:
         """Whether the patient's page is open, as far as its last sign of life tells."""
         return self.seen_at is not None and (now or timezone.now()) - self.seen_at <= self.HERE_FOR
+
+
+class Delay(models.Model):
+    """By how many minutes a clinician is late on one day of the clinic's calendar; 0: on time again."""
+
+    STEPS = (5, 10, 15, 20, 30)
+
+    practitioner = models.ForeignKey(Practitioner, models.CASCADE, verbose_name=_("clinician"), related_name="delays")
+    day = models.DateField(_("day"))
+    minutes = models.PositiveSmallIntegerField(_("minutes late"), default=0)
+    # Grows with each change: what patients were told of.
+    serial = models.PositiveSmallIntegerField(_("change"), default=0)
+    changed_at = models.DateTimeField(_("said at"), default=timezone.now)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("said by"), related_name="+", null=True
+    )
+
+    class Meta:
+        ordering = ["-day", "practitioner__name"]
+        verbose_name = _("delay")
+        verbose_name_plural = _("delays")
+        constraints = [
+            models.UniqueConstraint(fields=["practitioner", "day"], name="delay_once_a_day"),
+            models.CheckConstraint(condition=models.Q(minutes__in=[0, 5, 10, 15, 20, 30]), name="delay_by_steps"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.practitioner}, {self.day}, {self.minutes} min"
+
+
+class DelayedVisit(models.Model):
+    """A visit that was moved because of a delay, and by how much: of the delay so much is in its new time."""
+
+    delay = models.ForeignKey(Delay, models.CASCADE, verbose_name=_("delay"), related_name="moved")
+    appointment = models.ForeignKey(Appointment, models.CASCADE, verbose_name=_("visit"), related_name="+")
+    minutes = models.PositiveSmallIntegerField(_("moved by minutes"))
+
+    class Meta:
+        verbose_name = _("visit that was moved for a delay")
+        verbose_name_plural = _("visits that were moved for a delay")
+        constraints = [models.UniqueConstraint(fields=["delay", "appointment"], name="delayed_visit_once")]
+
+    def __str__(self) -> str:
+        return f"{self.appointment_id}, {self.minutes} min"

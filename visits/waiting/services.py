@@ -20,7 +20,7 @@ from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
 from visits.checkin.services import is_ready, line_opens_at
 from visits.live import events
-from visits.waiting import line
+from visits.waiting import late, line
 from visits.waiting.models import Ticket
 from visits.waiting.signals import admitted, giving_up
 
@@ -59,6 +59,8 @@ class Look:
     phase: Phase
     position: int | None = None
     range: tuple[int, int] | None = None
+    # By how many minutes the clinician says they are late for this visit.
+    late: int = 0
 
 
 def arrive(*, principal: Principal, visit: Appointment, again: bool = False) -> Ticket:
@@ -195,11 +197,12 @@ def look(*, principal: Principal, visit_id: uuid.UUID | str, now: datetime | Non
     visit = appointment_for(principal, visit_id, Action.VISIT_WAIT)
     ticket = Ticket.objects.filter(appointment=visit).first()
     phase = phase_of(visit, ticket, now)
+    behind = late.minutes_late(visit, now) if phase in {Phase.EARLY, Phase.WAITING} else 0
     if phase != Phase.WAITING or ticket is None or principal.role == Role.GUEST:
-        return Look(visit, ticket, phase)
+        return Look(visit, ticket, phase, late=behind)
     everybody = line_of(visit, now)
     ahead = everybody[: next((at for at, other in enumerate(everybody) if other.pk == ticket.pk), len(everybody))]
-    return Look(visit, ticket, phase, len(ahead) + 1, _wait(visit, ahead, now))
+    return Look(visit, ticket, phase, len(ahead) + 1, _wait(visit, ahead, now, behind), behind)
 
 
 def line_of(visit: Appointment, now: datetime) -> list[Ticket]:
@@ -218,7 +221,7 @@ def in_order(tickets: Iterable[Ticket]) -> list[Ticket]:
     return sorted(tickets, key=lambda ticket: (max(ticket.appointment.start, ticket.arrived_at), ticket.arrived_at))
 
 
-def _wait(visit: Appointment, ahead: list[Ticket], now: datetime) -> tuple[int, int] | None:
+def _wait(visit: Appointment, ahead: list[Ticket], now: datetime, behind: int) -> tuple[int, int] | None:
     of_clinician = Ticket.objects.select_related("appointment").filter(appointment__practitioner=visit.practitioner_id)
     running = of_clinician.filter(
         appointment__status=Appointment.Status.ARRIVED,
@@ -230,6 +233,7 @@ def _wait(visit: Appointment, ahead: list[Ticket], now: datetime) -> tuple[int, 
         ahead=[ticket.appointment.minutes for ticket in ahead],
         running=[line.Running(t.appointment.minutes, _minutes(t.admitted_at, now)) for t in running],
         until_start=_minutes(now, visit.start),
+        late=behind,
         ratios=[_minutes(t.admitted_at, t.finished_at) / t.appointment.minutes for t in past[:PAST_VISITS]],
     )
 

@@ -9,6 +9,8 @@ urlpatterns = [
     path("my/<uuid:pk>/waiting/left/", views.left, name="left"),
     path("today/", views.today, name="today"),
     path("today/board/", views.board_fragment, name="board"),
+    path("today/late/", views.running_late, name="late"),
+    path("today/late/<uuid:pk>/move/", views.move_later, name="late-move"),
     path("visits/<uuid:pk>/admit/", views.admit, name="admit"),
     path("visits/<uuid:pk>/noshow/", views.noshow, name="noshow"),
 ]

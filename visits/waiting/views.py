@@ -4,10 +4,12 @@ import uuid
 from typing import Any, cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.doors import PrincipalRequest, for_party, for_staff
@@ -18,7 +20,8 @@ from visits.booking.access import appointment_for
 from visits.booking.errors import BookingError, WrongState
 from visits.checkin.models import CheckIn
 from visits.checkin.services import Step, is_ready, line_opens_at
-from visits.waiting import board, services
+from visits.waiting import board, late, services
+from visits.waiting.card import card_of, problem_words
 from visits.waiting.services import Look, Phase
 from visits.waiting.wording import ordinal
 
@@ -81,6 +84,58 @@ def today(request: HttpRequest) -> HttpResponse:
 def board_fragment(request: HttpRequest) -> HttpResponse:
     """The board alone, for a page that heard that it changed."""
     return render(request, "waiting/_board.html", _board_context(request))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_staff(Action.DELAY_SET)
+def running_late(request: PrincipalRequest) -> HttpResponse:
+    """GET shows who would be told (htmx; without script Today does), POST says how late a clinician is."""
+    principal, data = request.principal, request.POST if request.method == "POST" else request.GET
+    card = card_of(principal, data, timezone.now())
+    if card is None:
+        raise Http404
+    if request.method != "POST":
+        if not request.headers.get("HX-Request"):
+            return redirect(f"{reverse('waiting:today')}?{request.GET.urlencode()}")
+        return render(request, "waiting/_late.html", {"late": card, **_delays_context(principal)})
+    practitioner = late.practitioner_for(principal, _uuid(data.get("of", "")))
+    if card.minutes is None:
+        messages.warning(request, _("Choose by how many minutes."))
+        return redirect("waiting:today")
+    told = late.set_delay(principal=principal, practitioner=practitioner, minutes=card.minutes)
+    messages.success(request, _late_words(practitioner, card.minutes, sum(one.is_reachable for one in told)))
+    return redirect("waiting:today")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_staff(Action.DELAY_SET)
+def move_later(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """The later visits and when they can begin; POST moves all, or says which cannot and moves none.
+
+    ``besides``: those that are left where they are.
+    """
+    practitioner = late.practitioner_for(request.principal, pk)
+    shifts, status = late.shifts(practitioner, timezone.now()), 200
+    if request.method == "POST":
+        besides = {_uuid(value) for value in request.POST.getlist("besides")}
+        try:
+            moved = late.move_later(principal=request.principal, practitioner=practitioner, besides=besides)
+        except late.InTheWay as way:
+            shifts, status = way.shifts, 409
+        else:
+            count = len(moved)
+            words = ngettext("%(count)s visit is moved.", "%(count)s visits are moved.", count) % {"count": count}
+            messages.success(request, f"{words} {_('The patients are told of the new times.')}" if count else words)
+            return redirect("waiting:today")
+    stuck = [shift for shift in shifts if shift.problem]
+    context = {
+        "nav": "today",
+        "practitioner": practitioner,
+        "shifts": [(shift, problem_words(shift)) for shift in shifts],
+        "stuck": stuck,
+        "movable": len(shifts) - len(stuck),
+    }
+    return render(request, "waiting/late_move.html", context, status=status)
 
 
 @require_POST
@@ -166,11 +221,38 @@ def _board_context(request: HttpRequest) -> dict[str, Any]:
         "board": board.board(principal, only_mine=scope == MINE, now=now),
         "scope": scope,
         "has_own": has_own,
+        "late": card_of(principal, request.GET, now),
+        **_delays_context(principal),
         "may_admit": principal.may(Action.VISIT_ADMIT),
         "may_join": principal.may(Action.VISIT_JOIN),
         "may_book": principal.may(Action.VISIT_BOOK),
         "may_see": principal.may(Action.VISIT_SEE),
     }
+
+
+def _delays_context(principal: Principal) -> dict[str, Any]:
+    """Whose delays one may change: everybody's, or one's own."""
+    return {
+        "may_set_all": principal.may(Action.DELAY_SET_ALL),
+        "own": Practitioner.objects.filter(user=principal.user, clinic=principal.clinic, is_active=True).first()
+        if principal.may(Action.DELAY_SET)
+        else None,
+    }
+
+
+def _late_words(practitioner: Practitioner, minutes: int, told: int) -> str:
+    """What was done. No patient's name: messages may travel in a cookie."""
+    words = _("%(clinician)s is about %(minutes)s minutes late.") if minutes else _("%(clinician)s is on time again.")
+    who = ngettext("%(count)s patient is told.", "%(count)s patients are told.", told) % {"count": told}
+    return f"{words % {'clinician': practitioner.name, 'minutes': minutes}} {who}"
+
+
+def _uuid(value: str) -> uuid.UUID:
+    """Raises Http404 for what is none."""
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        raise Http404 from None
 
 
 def _principal(request: HttpRequest) -> Principal:

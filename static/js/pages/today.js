@@ -76,12 +76,18 @@ function onBeforeSwap(event) {
   retry = setTimeout(refresh, CALM_AFTER);
 }
 
-function onSettled() {
+function onSettled({target}) {
+  if (target.id === "late") return sayEffect();
   wanted = board().dataset.version;
   goodAt = new Date();
   keepFocus();
   showSound();
   if (!stale.hidden) showSince();
+}
+
+/** Who would be told of a delay, for who does not see it change. */
+function sayEffect() {
+  document.querySelector("#status").textContent = document.querySelector("#late-effect")?.textContent ?? "";
 }
 
 /** Who goes by keyboard stays where they were, or with the row that moved, or at the head of the list. */

@@ -21,13 +21,13 @@ let offlineTimer = 0;
 let poll = 0;
 let asked = 0;
 
-async function onState({phase: next, position, range, moment}) {
-  const key = JSON.stringify([next, position, range, moment]);
+async function onState({phase: next, position, range, late, moment}) {
+  const key = JSON.stringify([next, position, range, late, moment]);
   if (key === shown) return;
   const isFirst = !shown;
   shown = key;
   // The page came with what was true a moment ago.
-  if (isFirst && next === phase && next !== "waiting") return;
+  if (isFirst && next === phase && next !== "waiting" && !late) return;
   const template = document.querySelector(`#panel-${next}`);
   if (GONE.has(next) && template) show(template.content.cloneNode(true));
   else await reload();
