@@ -12,16 +12,13 @@ from tests import factories
 from tests.reminders import mailserver
 from visits.booking.models import Appointment, AppointmentChange
 from visits.booking.signals import appointment_changed
-from visits.reminders.models import Communication, LeadTime, ReminderPolicy
-from visits.reminders.models.policy import DEFAULT_LEADS
+from visits.reminders.models import Communication, ReminderPolicy
 from visits.schedule.models import VisitType
 
 
 def set_policy(clinic: Clinic, **fields: Any) -> ReminderPolicy:
     """The reminders that every clinic has, at any hour of the day unless ``fields`` say otherwise."""
-    policy = ReminderPolicy.objects.create(clinic=clinic, **{"quiet_from": time(0), "quiet_until": time(0)} | fields)
-    LeadTime.objects.bulk_create(LeadTime(policy=policy, **lead._asdict()) for lead in DEFAULT_LEADS)
-    return policy
+    return ReminderPolicy.make(clinic, **{"quiet_from": time(0), "quiet_until": time(0)} | fields)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -15,7 +16,9 @@ class MailServer(socketserver.ThreadingTCPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Talk)
+        self.lock = threading.Lock()
         self.arrived: list[EmailMessage] = []
+        self.times: list[datetime] = []
         # Answers other than the usual ones, e.g. {"RCPT": "550 no such person"}; "" breaks the connection off.
         self.answers: dict[str, str] = {}
         # Called at each command, before it is answered.
@@ -56,10 +59,14 @@ class _Talk(socketserver.StreamRequestHandler):
 
     def _take_mail(self) -> None:
         lines = []
-        while (line := self.rfile.readline()) not in {b".\r\n", b""}:
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:  # who breaks off before the end has sent nothing
+                return
             lines.append(line[1:] if line.startswith(b".") else line)
         self.server.on_mail()
-        self.server.arrived.append(message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
+        with self.server.lock:
+            self.server.times.append(datetime.now(UTC))
+            self.server.arrived.append(message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
         self._say("250 taken")
 
     def _say(self, text: str) -> None:

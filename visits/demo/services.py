@@ -19,6 +19,7 @@ from visits.booking.models import Appointment
 from visits.demo import cast, seeding
 from visits.demo.days import Days, close_old, is_quiet
 from visits.reminders.links import LINK_GRACE
+from visits.reminders.models import ReminderPolicy
 from visits.schedule.models import VisitType
 
 # Soon, so that the line is open (30 minutes before), but with time to get ready.
@@ -64,6 +65,8 @@ def seed(now: datetime | None = None) -> Clinic:
     seeding.make_clinic(cast.HILLTOP, cast.HILLTOP_STAFF)
     clinic = seeding.make_clinic(cast.RIVERSIDE, cast.RIVERSIDE_STAFF)
     patients = seeding.make_patients(clinic)
+    if not ReminderPolicy.objects.filter(clinic=clinic).exists():
+        ReminderPolicy.make(clinic, sms=True)
     is_new = not Appointment.objects.filter(clinic=clinic).exists()
     days = Days(clinic, patients, now)
     close_old(clinic, now)

@@ -1,0 +1,129 @@
+"""What mail servers and providers say about addresses."""
+
+from datetime import timedelta
+
+import pytest
+from anymail.signals import AnymailTrackingEvent, tracking
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+
+from accounts.models import Patient
+from telehealth.env import mail_provider_settings
+from tests.reminders.conftest import announce
+from visits.booking.models import Appointment
+from visits.reminders import services
+from visits.reminders.models import Communication, ContactPreference
+from visits.reminders.webhooks import mail_events
+
+State = Communication.State
+Reason = Communication.Reason
+
+
+@pytest.fixture
+def sent(visit: Appointment, mail_server) -> Communication:
+    announce(visit, "booked")
+    services.send_due()
+    return visit.communications.get(kind="confirmation")
+
+
+def report(kind: str, message: Communication, **fields: object) -> None:
+    event = AnymailTrackingEvent(event_type=kind, metadata={"message": str(message.pk)}, **fields)
+    tracking.send(sender=None, event=event, esp_name="Test")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_marked"),
+    [
+        ("550 5.1.1 no such person", True),
+        ("550 no such person", True),
+        ("550 5.7.1 we do not like your mails", False),
+        ("552 5.2.2 mailbox full", False),
+    ],
+)
+def test_a_server_that_knows_nobody_there_marks_the_address(visit, mail_server, answer, is_marked):
+    mail_server.answers["RCPT"] = answer
+    announce(visit, "booked")
+    services.send_due()
+
+    assert ContactPreference.objects.filter(bounced_address="rosa@example.org").exists() is is_marked
+
+
+def test_nothing_more_goes_to_an_address_that_bounced_until_there_is_another(sent, visit, mail_server):
+    report("bounced", sent, reject_reason="bounced")
+
+    sent.refresh_from_db()
+    assert (sent.state, sent.reason) == (State.FAILED, Reason.BOUNCED)
+    assert services.send_due(visit.start - timedelta(hours=1)) == 0
+    assert visit.communications.get(lead=60).reason == Reason.BOUNCED
+    Patient.objects.update(email="new@example.org")
+    assert services.send_due(visit.start - timedelta(minutes=10)) == 1
+
+
+def test_a_complaint_ends_reminders(sent):
+    for _ in range(2):
+        report("complained", sent)
+
+    assert ContactPreference.objects.get().opted_out_at is not None
+    assert ContactPreference.objects.get().bounced_at is None
+
+
+def test_an_arrival_settles_what_was_unknown(sent):
+    Communication.objects.filter(pk=sent.pk).update(state="unknown", reason="no-answer", sent_at=None)
+    report("delivered", sent)
+
+    sent.refresh_from_db()
+    assert sent.state == State.SENT
+
+
+def test_reports_of_what_is_not_ours_do_nothing(sent):
+    event = AnymailTrackingEvent(event_type="bounced", metadata={}, message_id="other", reject_reason="bounced")
+    tracking.send(sender=None, event=event, esp_name="Test")
+
+    assert not ContactPreference.objects.exists()
+
+
+def test_a_providers_settings_are_read_and_its_reports_have_a_view(monkeypatch):
+    monkeypatch.setenv("TELEHEALTH_MAIL_PROVIDER_SETTINGS", '{"POSTMARK_SERVER_TOKEN": "x"}')
+    monkeypatch.setenv("TELEHEALTH_MAIL_WEBHOOK_SECRET", "kq3Zt9Lw7Xb2Vn5Rm8Yc1Pd4")
+
+    found = mail_provider_settings("postmark")
+
+    assert found["EMAIL_BACKEND"] == "anymail.backends.postmark.EmailBackend"
+    assert found["MAIL_WEBHOOKS"] is True
+    assert found["ANYMAIL"]["POSTMARK_SERVER_TOKEN"] == "x"
+    assert mail_events("postmark").door == "public"
+    with pytest.raises(LookupError):
+        mail_events("nobody")
+
+
+@pytest.mark.parametrize(("provider", "keys"), [("nobody", "{}"), ("postmark", "[]"), ("postmark", ""), ("base", "{}")])
+def test_a_provider_that_is_none_stops_the_start(monkeypatch, provider, keys):
+    monkeypatch.setenv("TELEHEALTH_MAIL_PROVIDER_SETTINGS", keys)
+
+    with pytest.raises(ImproperlyConfigured):
+        mail_provider_settings(provider)
+
+
+def test_a_provider_that_may_have_taken_it_leaves_it_to_a_person(visit, settings, monkeypatch):
+    """django-anymail over HTTP: a server that hangs after it got the mail."""
+    from tests.reminders.test_sms import provider
+
+    with provider() as server:
+        server.is_hanging = True
+        settings.EMAIL_BACKEND = "anymail.backends.postmark.EmailBackend"
+        settings.ANYMAIL = {
+            "POSTMARK_SERVER_TOKEN": "x",
+            "POSTMARK_API_URL": f"http://127.0.0.1:{server.server_port}/",
+            "REQUESTS_TIMEOUT": (1, 0.3),
+        }
+        announce(visit, "booked")
+        assert services.send_due() == 0
+        message = visit.communications.get(kind="confirmation")
+        assert (message.state, message.reason) == (State.UNKNOWN, Reason.NO_ANSWER)
+        settings.ANYMAIL = settings.ANYMAIL | {"POSTMARK_API_URL": "http://127.0.0.1:1/"}
+        Communication.objects.filter(pk=message.pk).update(
+            state="planned", reason="", dispatched_at=None, due_at=timezone.now()
+        )
+        assert services.send_due() == 0
+        message.refresh_from_db()
+        assert (message.state, message.reason) == (State.PLANNED, "")
