@@ -93,7 +93,7 @@ def test_each_visit_has_the_traces_of_its_state():
         assert Presence.objects.filter(seat__encounter__appointment=visit).count() == (2 if finished else 0)
         assert Ticket.objects.filter(appointment=visit).exists() is (finished or visit.status == Status.ARRIVED)
         assert visit.communications.filter(kind="confirmation").count() == 1
-        assert visit.communications.filter(kind="reminder").count() == 4
+        assert visit.communications.filter(kind="reminder", channel="email").count() == 4
 
 
 @pytest.mark.django_db

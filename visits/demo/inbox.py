@@ -1,5 +1,6 @@
-"""Reads the files that Django's file-based mail backend leaves, as a mail program would."""
+"""Reads the files that the file backends leave for mails and text messages, as a mail program and a phone would."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,10 @@ class Mail:
         return str(self.message["To"] or "")
 
     @property
+    def is_sms(self) -> bool:
+        return False
+
+    @property
     def text(self) -> str:
         return self._body("plain")
 
@@ -73,17 +78,55 @@ class Mail:
         return str(part.get_content()) if part else ""
 
 
-def mails() -> list[Mail]:
+@dataclass(frozen=True)
+class Text:
+    """One text message; ``pk`` is the file's name."""
+
+    pk: str
+    to: str
+    text: str
+    arrived: datetime
+
+    is_sms = True
+    html = ""
+    language = ""
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        return self.text
+
+    @property
+    def sender(self) -> str:
+        return self.text.partition(":")[0]
+
+
+Message = Mail | Text
+
+
+def messages() -> list[Message]:
     """All of them, newest first."""
-    folder = Path(settings.EMAIL_FILE_PATH)
-    found = [mail for path in folder.glob("*.log") for mail in _mails_in(path)]
-    return sorted(found, key=lambda mail: (mail.arrived, mail.pk), reverse=True)
+    mails = [mail for path in Path(settings.EMAIL_FILE_PATH).glob("*.log") for mail in _mails_in(path)]
+    texts = [text for path in Path(settings.SMS_FILE_PATH).glob("*.json") if (text := _text_in(path))]
+    return sorted([*mails, *texts], key=lambda one: (one.arrived, one.pk), reverse=True)
 
 
-def mail(pk: str) -> Mail | None:
+def message(pk: str) -> Message | None:
+    text = _text_in(Path(settings.SMS_FILE_PATH) / f"{Path(pk).name}.json")
+    if text is not None:
+        return text
     stem, _, _ = pk.rpartition("-")
     path = Path(settings.EMAIL_FILE_PATH) / f"{Path(stem).name}.log"
     return next((mail for mail in _mails_in(path) if mail.pk == pk), None)
+
+
+def _text_in(path: Path) -> Text | None:
+    try:
+        sent = json.loads(path.read_text())
+        arrived = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+    return Text(path.stem, sent["to"], sent["text"], arrived)
 
 
 def _mails_in(path: Path) -> Iterator[Mail]:

@@ -45,7 +45,7 @@ def new_visit(request: HttpRequest) -> HttpResponse:
 @require_GET
 def mail(request: HttpRequest) -> HttpResponse:
     """The list, and beside it the newest mail where the screen has room for both."""
-    found = inbox.mails()
+    found = inbox.messages()
     return _mail_page(request, {"mails": found, "open": found[0] if found else None, "is_list": True})
 
 
@@ -53,13 +53,13 @@ def mail(request: HttpRequest) -> HttpResponse:
 @require_GET
 def mail_list(request: HttpRequest) -> HttpResponse:
     """The list alone, for its own refreshing."""
-    return render(request, "demo/_mails.html", {"mails": inbox.mails(), "open_pk": request.GET.get("open", "")})
+    return render(request, "demo/_mails.html", {"mails": inbox.messages(), "open_pk": request.GET.get("open", "")})
 
 
 @public
 @require_GET
 def message(request: HttpRequest, pk: str) -> HttpResponse:
-    return _mail_page(request, {"mails": inbox.mails(), "open": _mail(pk)})
+    return _mail_page(request, {"mails": inbox.messages(), "open": _mail(pk)})
 
 
 @public
@@ -100,8 +100,8 @@ def _mail_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     return response
 
 
-def _mail(pk: str) -> inbox.Mail:
-    found = inbox.mail(pk)
+def _mail(pk: str) -> inbox.Message:
+    found = inbox.message(pk)
     if found is None:
         raise Http404
     return found

@@ -1,7 +1,7 @@
 """How a clinic reminds: when before a visit, by which channels, and when not."""
 
 from datetime import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -59,6 +59,13 @@ class ReminderPolicy(models.Model):
     def of(cls, clinic: Clinic) -> "ReminderPolicy":
         """The clinic's rules, or the defaults, unsaved."""
         return cls.objects.filter(clinic=clinic).first() or cls(clinic=clinic)
+
+    @classmethod
+    def make(cls, clinic: Clinic, **fields: Any) -> "ReminderPolicy":
+        """Rules of the clinic's own, which begin with the reminders that it had without."""
+        policy = cls.objects.create(clinic=clinic, **fields)
+        LeadTime.objects.bulk_create(LeadTime(policy=policy, **lead._asdict()) for lead in DEFAULT_LEADS)
+        return policy
 
     def leads(self) -> list[Lead]:
         """The reminders, the longest lead first."""
