@@ -27,6 +27,7 @@ from tests.party import bearer, browser, make_link
 from visits.booking.models import Appointment
 from visits.checkin import services as checkin
 from visits.checkin.models import ConsentText
+from visits.reminders import texts
 from visits.reminders.letters import compose
 from visits.reminders.models import Communication
 from visits.waiting import services as waiting
@@ -299,8 +300,17 @@ def test_the_admin_is_spanish(visit: Appointment, clinic_admin: User, auditor: U
 
 
 def mails(visit: Appointment) -> Iterator[tuple[str, str, str]]:
+    details = {"minutes": 20, "until": visit.start.isoformat(), "practitioner": str(visit.practitioner.pk)}
     for kind in Communication.Kind:
-        message = Communication(appointment=visit, kind=kind, revision=0, due_at=timezone.now())
+        message = Communication(
+            appointment=visit,
+            patient=visit.patient,
+            kind=kind,
+            lead=10 if kind == Communication.Kind.REMINDER else 0,
+            due_at=timezone.now(),
+            details=details,
+        )
+        assert_spanish(texts.compose(message, link="", now=timezone.now()))
         mail = compose(message, link="https://clinic.example/v/x/", now=timezone.now())
         yield kind, str(mail.subject), mail.message().as_bytes().decode()
 
@@ -315,7 +325,7 @@ def test_mails_are_spanish(visit: Appointment, link: AccessLink) -> None:
         assert_spanish(subject)
 
     assert subjects["confirmation"].startswith("Su visita por video es el ")
-    assert subjects["reminder-soon"].startswith("Su visita por video empieza en 10 minutos, ")
+    assert subjects["reminder"].startswith("Su visita por video empieza en 10 minutos, ")
     assert subjects["cancellation"].startswith("Su visita del ")
 
 
