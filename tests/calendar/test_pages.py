@@ -21,9 +21,16 @@ Status = Appointment.Status
 
 def tag_with(page: str, words: str) -> str:
     """The whole link or paragraph of the grid that has the words."""
-    found = [tag for tag in re.findall(r"<(?:a|p)\b.*?</(?:a|p)>", page, re.DOTALL) if words in re.sub(r"<[^>]+>", "", tag)]
+    found = [
+        tag for tag in re.findall(r"<(?:a|p)\b.*?</(?:a|p)>", page, re.DOTALL) if words in re.sub(r"<[^>]+>", "", tag)
+    ]
     assert found, f"nothing says {words!r}"
     return str(found[0])
+
+
+def column(page: str) -> str:
+    """Tuesday's part of the grid."""
+    return page.split(f'data-column="{tuesday()}')[1].split("</section>")[0]
 
 
 @pytest.fixture
@@ -43,7 +50,292 @@ def test_a_visit_stands_at_its_time_with_its_state_in_words(look: Any, clinician
     assert "Follow-up" in event
 
 
-def test_smoke(look: Any, front_desk: User, visit: Appointment) -> None:
-    for view in ("day", "week", "month", "print"):
-        for who in ("clinic", str(visit.practitioner_id)):
-            assert "Rosa" in look(front_desk, view, who=who) or view == "month"
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (Status.ARRIVED, "arrived", "Arrived"),
+        (Status.FULFILLED, "done", "Finished"),
+        (Status.NOSHOW, "noshow", "No-show"),
+    ],
+)
+def test_each_state_has_its_own_silhouette_and_word(
+    look: Any, clinician: User, visit: Appointment, status: str, kind: str, words: str
+) -> None:
+    Appointment.objects.update(status=status)
+
+    event = tag_with(look(clinician), "10:20 Rosa Marín")
+
+    assert f"ev-{kind}" in event
+    assert f"{words}." in event
+    assert "data-move" not in event
+
+
+def test_a_cancelled_visit_is_gone_and_its_time_is_free(look: Any, clinician: User, visit: Appointment) -> None:
+    assert "Book 10:30 am" not in column(look(clinician))
+    Appointment.objects.update(status=Status.CANCELLED)
+
+    page = look(clinician)
+
+    assert "Rosa" not in page
+    assert "Book 10:30 am" in column(page)
+
+
+def test_who_waits_and_who_is_in_the_visit_is_told_apart(look: Any, clinician: User, visit: Appointment) -> None:
+    from visits.waiting.models import Ticket
+
+    Appointment.objects.update(status=Status.ARRIVED)
+    ticket = Ticket.objects.create(appointment=visit, arrived_at=visit.start)
+    assert "ev-waiting" in tag_with(look(clinician), "10:20 Rosa")
+    ticket.admitted_at, ticket.admitted_by = visit.start, clinician
+    ticket.save()
+    assert "ev-visit" in tag_with(look(clinician), "10:20 Rosa")
+
+
+def test_a_held_time_says_who_holds_it_and_until_when(
+    look: Any, clinician: User, front_desk: User, hours: Practitioner, visit_type: Any
+) -> None:
+    hold = Hold(clinic=hours.clinic, practitioner=hours, visit_type=visit_type, held_by=front_desk)
+    hold.start, hold.end, hold.expires_at = at("09:00"), at("09:20"), at("09:00")
+    hold.save()
+
+    page = look(clinician)
+
+    assert "Lee Park, until 9:00" in tag_with(page, "9:00 Held")
+    assert "Book 9:00 am" not in column(page)
+    Hold.objects.update(expires_at=at("09:00") - timedelta(days=60))
+    assert "Held" not in look(clinician)
+
+
+def test_a_free_place_leads_to_the_book_page_with_clinician_and_time(
+    look: Any, front_desk: User, hours: Practitioner, visit: Appointment
+) -> None:
+    page = look(front_desk, who=hours.pk).replace("&amp;", "&")
+
+    start = value_of(at("10:40"))
+    assert f'href="/book/?practitioner={hours.pk}&day={tuesday()}&start={start}"' in page
+    assert value_of(at("10:30")) not in page  # the visit lies there
+    assert value_of(at("12:00")) not in page  # outside of the hours
+    assert "Free from 10:40 am to 12:00 pm" in page
+    assert "Rosa" not in "".join(re.findall(r'href="([^"]*)"', page))
+
+
+def test_who_may_not_book_finds_no_place_to(look: Any, clinic_admin: User, visit: Appointment) -> None:
+    page = look(clinic_admin, who=visit.practitioner_id)
+
+    assert "10:20 Rosa Marín" in page
+    assert "/book/?" not in page
+    assert "data-move" not in page
+
+
+def test_past_time_cannot_be_booked(verified: Any, front_desk: User, hours: Practitioner) -> None:
+    page = verified(front_desk).get("/calendar/week/", {"day": "2024-05-14", "who": str(hours.pk)}).content.decode()
+
+    assert "No visits" in page
+    assert "Book 9:00" not in page
+
+
+def test_time_off_holidays_and_shut_hours_are_shown(look: Any, clinician: User, hours: Practitioner) -> None:
+    ScheduleException.objects.create(
+        clinic=hours.clinic, practitioner=hours, kind="off", first_day=tuesday(), last_day=tuesday(),
+        start_time="11:00", end_time="12:00", note="Ward round",
+    )  # fmt: skip
+    OpeningHours.objects.create(clinic=hours.clinic, weekday=1, start_time="09:30", end_time="17:00")
+    page = look(clinician)
+
+    assert 'class="off at-2 past-0 for-1' in column(page)
+    assert "Ward round" in column(page)
+    assert "Book 9:15 am" not in column(page)
+    assert "Book 9:30 am" in column(page)
+    assert "Book 11:00 am" not in column(page)
+    SchedulePolicy.objects.create(clinic=hours.clinic, holiday_region="US")
+    page = look(clinician, "month", day="2026-12-01")
+    assert "Christmas Day" in page
+
+
+def test_a_day_side_by_side_has_a_column_for_each_clinician(
+    look: Any, front_desk: User, clinic: Any, visit: Appointment
+) -> None:
+    other = factories.make_practitioner(clinic, name="Dr. Lena Fischer")
+    factories.make_visit(other, start=at("10:20"), patient=factories.make_patient(clinic, given_name="Nia"))
+
+    page = look(front_desk, "day", who="clinic")
+
+    assert page.count("data-column=") == 2
+    assert f'data-column="{tuesday()}/{other.pk}"' in page
+    assert "Nia" in page
+    assert "Nia" not in look(front_desk, "day", who=visit.practitioner_id)
+
+
+def test_the_clinics_week_names_every_visit_of_everybody(look: Any, front_desk: User, visit: Appointment) -> None:
+    page = look(front_desk, who="clinic")
+
+    assert f'<a class="line ev-booked ty-rose" href="/visits/{visit.pk}/">' in page
+    assert "10:20 Rosa Marín" in page
+    assert ", Booked, Follow-up" in page
+
+
+def test_a_clinician_who_takes_no_visits_any_more_keeps_those_that_are_booked_in_sight(
+    look: Any, front_desk: User, visit: Appointment
+) -> None:
+    Practitioner.objects.update(is_active=False)
+
+    page = look(front_desk, "day", who="clinic")
+
+    assert "Rosa" in page
+    assert "Book 9:00 am" not in page
+
+
+def test_the_month_counts_visits_and_leads_to_days(look: Any, clinician: User, visit: Appointment) -> None:
+    page = look(clinician, "month").replace("&amp;", "&")
+
+    cell = page.split('class="month"')[1].split(f"/calendar/day/?day={tuesday()}&")[1].split("</td>")[0]
+    assert '<span class="num">1</span>' in cell
+    assert page.count('<span class="num">') == 1
+
+
+def test_paper_has_time_patient_clinician_type_and_mode(look: Any, clinician: User, visit: Appointment) -> None:
+    Appointment.objects.update(mode="phone")
+
+    page = look(clinician, "print")
+
+    row = re.sub(r"<[^>]+>", "|", page.split("<tbody>")[1].split("</tr>")[0])
+    said = [part for part in row.split("|") if part.strip()]
+    assert said == ["10:20 am", "Rosa Marín", "Dr. Amara Okafor", "Follow-up", "Phone"]
+
+
+def test_the_calendar_opens_with_ones_own_week_or_the_clinics_day(
+    verified: Any, clinician: User, front_desk: User, hours: Practitioner
+) -> None:
+    assert f"/calendar/week/?day={at_home()}&who={hours.pk}" in verified(clinician).get("/calendar/")["Location"]
+    assert verified(front_desk).get("/calendar/")["Location"].startswith("/calendar/day/")
+
+
+def at_home() -> str:
+    from datetime import datetime
+
+    from tests.calendar.conftest import CHICAGO
+
+    return str(datetime.now(CHICAGO).date())
+
+
+@pytest.mark.parametrize("view", ["day", "week", "month", "print"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"day": "yesterday", "who": "nobody"},
+        {"day": "0001-01-01"},
+        {"day": "9999-12-31", "hours": "some"},
+        {"who": "\x00"},
+        {"day": "2199-12-31", "hours": "all"},
+        {"day": "2000-01-01"},
+    ],
+)
+def test_nonsense_in_the_address_is_not_believed(
+    verified: Any, clinician: User, hours: Practitioner, view: str, asked: dict[str, str]
+) -> None:
+    assert verified(clinician).get(f"/calendar/{view}/", asked).status_code == 200
+
+
+def test_everybody_sees_their_own_zone_and_the_clinics_beside_it(
+    look: Any, clinician: User, visit: Appointment
+) -> None:
+    assert "Central Time (CT)" in look(clinician)
+    assert "The clinic is on" not in look(clinician)
+    User.objects.update(time_zone="Asia/Kolkata")
+
+    page = look(clinician, hours="all")
+
+    assert "India" in page
+    assert "The clinic is on Central Time (CT)." in page
+    local = visit.start.astimezone(at_zone("Asia/Kolkata"))
+    assert f"{local.hour % 12 or 12}:{local:%M} Rosa Marín" in page  # 8:50 or 9:50 pm, by the season
+    assert "cal-gut-2" in page
+
+
+def at_zone(name: str) -> Any:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(name)
+
+
+def test_a_fetched_part_is_the_calendar_alone(verified: Any, clinician: User, visit: Appointment) -> None:
+    client: Client = verified(clinician)
+    page = client.get("/calendar/week/", {"day": str(tuesday())}, headers={"HX-Request": "true"}).content.decode()
+
+    assert page.lstrip().startswith('<div id="calendar"')
+    assert "<html" not in page
+    assert "Rosa" in page
+
+
+@pytest.mark.parametrize("view", ["day", "week", "month"])
+def test_queries_are_as_many_for_many_visits_as_for_few(
+    verified: Any, front_desk: User, clinic: Any, hours: Practitioner, view: str, django_assert_num_queries: Any
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client: Client = verified(front_desk)
+
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as caught:
+            assert client.get(f"/calendar/{view}/", {"day": str(tuesday()), "who": "clinic"}).status_code == 200
+        return len(caught)
+
+    visit_type = factories.make_visit_type(clinic)
+    factories.make_visit(hours, start=at("09:00"), visit_type=visit_type, status=Status.ARRIVED)
+    queries()
+    few = queries()
+    for number in range(3):
+        one = factories.make_practitioner(clinic)
+        factories.make_hours(one, 1)
+        ScheduleException.objects.create(
+            clinic=clinic, practitioner=one, kind="off", first_day=tuesday(), last_day=tuesday()
+        )
+        for clock in ("09:00", "09:20", "10:00", "10:40"):
+            state = Status.ARRIVED if number else Status.BOOKED
+            factories.make_visit(one, start=at(clock), visit_type=visit_type, status=state)
+
+    assert queries() == few
+
+
+STRANGERS = ["/calendar/", "/calendar/day/", "/calendar/week/", "/calendar/month/", "/calendar/print/"]
+
+
+@pytest.mark.parametrize("path", STRANGERS)
+def test_a_stranger_sees_nothing_of_it(
+    verified: Any, stranger: User, auditor: User, visit: Appointment, path: str
+) -> None:
+    asked = {"day": str(tuesday()), "who": str(visit.practitioner_id)}
+
+    page = verified(stranger).get(path, asked, follow=True).content.decode()
+
+    assert "Rosa" not in page
+    assert "Okafor" not in page
+    assert str(visit.practitioner_id) not in page
+    assert verified(auditor).get(path, asked).status_code == 403
+
+
+@pytest.mark.parametrize("path", STRANGERS)
+def test_without_a_second_factor_or_with_a_patients_link_nobody_comes_in(
+    client: Client, password_only: Any, clinician: User, visit: Appointment, path: str
+) -> None:
+    from tests.party import browser, make_link
+
+    for visitor in (client, password_only(clinician), browser(make_link(visit))):
+        answer = visitor.get(path)
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/signin/")
+
+
+def test_the_page_is_made_for_a_member_of_two_clinics_by_the_one_they_are_in(
+    verified: Any, clinician: User, other_clinic: Any, visit: Appointment
+) -> None:
+    clinician.memberships.create(clinic=other_clinic, role=Role.CLINICIAN)
+    client: Client = verified(clinician)
+    client.post("/clinic/", {"clinic": str(other_clinic.pk)})
+
+    page = client.get("/calendar/week/", {"day": str(tuesday()), "who": "clinic"}).content.decode()
+
+    assert "Rosa" not in page

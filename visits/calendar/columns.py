@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Practitioner
 from visits.booking.days import value_of
-from visits.booking.models import Hold
+from visits.booking.models import Appointment, Hold
 from visits.calendar import grid, words
+from visits.calendar.addresses import address_of
 from visits.calendar.grid import Place, Sheet
 from visits.calendar.reading import KINDS, Visit
 from visits.schedule.intervals import Interval, common, merged, minus
@@ -30,15 +32,14 @@ class Item:
     start: datetime
     place: Place
     visit: Visit | None = None
-    hold: Hold | None = None
-    name: str = ""
-    # Its day on the clinic's calendar, for whoever books it.
-    day: date | None = None
     clock: str = ""
-    until: str = ""
-    value: str = ""
+    # What it is called, or, of a visit, what only a screen reader says.
+    words: str = ""
+    url: str = ""
+    # Of a visit that can be moved: where one asks to.
+    move_url: str = ""
     lane: tuple[int, int] = (0, 1)
-    # Of free time: where the whole stretch ends, at its first piece.
+    # Of the first piece of free time: how long all of it is, in words.
     stretch: str = ""
 
     @property
@@ -46,10 +47,6 @@ class Item:
         lane, of = self.lane
         side = f" {LANE_NAMES[of]}-{lane}" if of > 1 else ""
         return f"{self.place.css}{side}{' slim' if self.place.length < ONE_LINE else ''}"
-
-    @property
-    def state(self) -> str:
-        return str(KINDS[self.visit.kind][0]) if self.visit else ""
 
     @property
     def icon(self) -> str:
@@ -146,10 +143,14 @@ def lay_out(column: Column, sheet: Sheet, now: datetime, *, clinic_zone: ZoneInf
 
 
 def hours_shown(columns: Iterable[Column], zone: ZoneInfo, usual: tuple[int, int] | None) -> tuple[int, int]:
-    """From which to which hour the sheet must go: the open hours within the ``usual`` ones (None: all), all visits."""
+    """From which to which hour the sheet must go: all visits; of hours and hours off those within the ``usual`` ones.
+
+    ``usual`` None: all of them.
+    """
     opens, closes = set(), set()
     for column in columns:
-        for start, end in column.open:
+        hours_off = [span for span, _name in column.off if span[0] > column.start or span[1] < column.end]
+        for start, end in (*column.open, *common(hours_off, [(column.start, column.end)])):
             opens.add(grid.minute_of(start, column.day, zone))
             closes.add(grid.minute_of(end, column.day, zone))
     first, last = min(opens, default=8 * 60) // 60, -(-max(closes, default=17 * 60) // 60)
@@ -158,7 +159,8 @@ def hours_shown(columns: Iterable[Column], zone: ZoneInfo, usual: tuple[int, int
     if first >= last:
         first, last = usual or (8, 17)
     for column in columns:
-        for start, end in [(one.start, one.end) for one in (*column.visits, *column.holds)]:
+        taken = [(one.start, one.end) for one in column.visits] + [(one.start, one.end) for one in column.holds]
+        for start, end in taken:
             first = min(first, grid.minute_of(start, column.day, zone) // 60)
             last = max(last, -(-grid.minute_of(end, column.day, zone) // 60))
     return first, last
@@ -213,7 +215,7 @@ def _off(column: Column, sheet: Sheet) -> Iterator[Item]:
         for start, end in minus(common([span], [(column.start, column.end)]), [*column.open, *named]):
             place = sheet.place(column.day, start, end)
             if place:
-                yield Item("off", start, place, name=name)
+                yield Item("off", start, place, words=name)
         named.append(span)
 
 
@@ -221,14 +223,16 @@ def _visits(column: Column, sheet: Sheet) -> Iterator[Item]:
     for visit in column.visits:
         place = sheet.place(column.day, visit.start, visit.end)
         if place:
+            until, state = words.clock_time(visit.end.astimezone(sheet.zone)), KINDS[visit.kind][0]
             yield Item(
                 "visit",
                 visit.start,
                 place,
                 visit=visit,
                 clock=words.clock(visit.start.astimezone(sheet.zone)),
-                until=words.clock_time(visit.end.astimezone(sheet.zone)),
-                value=value_of(visit.start),
+                words=_("until %(time)s. %(state)s.") % {"time": until, "state": state},
+                url=address_of("room:visit", visit.pk),
+                move_url=address_of("calendar:move", visit.pk) if visit.status == Appointment.Status.BOOKED else "",
             )
 
 
@@ -236,36 +240,41 @@ def _holds(column: Column, sheet: Sheet) -> Iterator[Item]:
     for hold in column.holds:
         place = sheet.place(column.day, hold.start, hold.end)
         if place:
+            who = hold.held_by.name if hold.held_by else _("Online")
+            until = words.clock(hold.expires_at.astimezone(sheet.zone))
             yield Item(
                 "hold",
                 hold.start,
                 place,
-                hold=hold,
-                name=hold.held_by.name if hold.held_by else _("Online"),
                 clock=words.clock(hold.start.astimezone(sheet.zone)),
-                until=words.clock(hold.expires_at.astimezone(sheet.zone)),
+                words=_("%(name)s, until %(time)s") % {"name": who, "time": until},
             )
 
 
 def _free(column: Column, sheet: Sheet, now: datetime, clinic_zone: ZoneInfo) -> Iterator[Item]:
     busy = [(one.start, one.end) for one in column.visits if one.kind != "noshow"]
     busy += [(one.busy_start, one.busy_end) for one in column.holds]
-    soon = now + timedelta(minutes=grid.STEP - now.minute % grid.STEP, seconds=-now.second, microseconds=-now.microsecond)
+    soon = now + timedelta(
+        minutes=grid.STEP - now.minute % grid.STEP, seconds=-now.second, microseconds=-now.microsecond
+    )
+    book, one_piece, all_of_it = reverse("booking:book"), _("Book %(time)s"), _("Free from %(start)s to %(end)s")
     for stretch in minus(column.open, [*busy, (column.start, soon)]):
-        until = words.clock_time(stretch[1].astimezone(sheet.zone))
+        is_first = True
         for start, end in grid.cells(stretch, sheet.zone):
             place = sheet.place(column.day, start, end)
             if place:
+                clock = words.clock_time(start.astimezone(sheet.zone))
+                whole = {"start": clock, "end": words.clock_time(stretch[1].astimezone(sheet.zone))}
+                day = start.astimezone(clinic_zone).date()
                 yield Item(
                     "free",
                     start,
                     place,
-                    day=start.astimezone(clinic_zone).date(),
-                    clock=words.clock_time(start.astimezone(sheet.zone)),
-                    value=value_of(start),
-                    stretch=until,
+                    words=one_piece % {"time": clock},
+                    url=f"{book}?practitioner={column.practitioner.pk}&day={day}&start={value_of(start)}",
+                    stretch=all_of_it % whole if is_first else "",
                 )
-                until = ""
+                is_first = False
 
 
 def _side_by_side(items: list[Item]) -> list[Item]:

@@ -51,9 +51,7 @@ def renew(*, principal: Principal) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
         _end(principal)
-        feed = CalendarFeed.objects.create(
-            user=principal.user, clinic=principal.clinic, token_hash=hash_token(token)
-        )
+        feed = CalendarFeed.objects.create(user=principal.user, clinic=principal.clinic, token_hash=hash_token(token))
         record("feed.issue", Audit.CREATE, principal=principal, entity=feed)
     return settings.BASE_URL + reverse("calendar:feed-file", kwargs={"token": token})
 
@@ -110,9 +108,9 @@ def etag_of(body: bytes) -> str:
 def last_modified(feed: CalendarFeed, practitioner: Practitioner, *, now: datetime) -> datetime:
     """When the feed last changed, to the second: with a visit that came or went, or with the day, as time goes by."""
     changes = AppointmentChange.objects.filter(Q(practitioner=practitioner) | Q(old_practitioner=practitioner))
-    changed = changes.aggregate(at=Max("at"))["at"]
+    changed: datetime | None = changes.aggregate(at=Max("at"))["at"]
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return max(filter(None, (changed, feed.created_at, midnight)))
+    return max(changed or feed.created_at, feed.created_at, midnight)
 
 
 def hash_token(token: str) -> str:

@@ -13,9 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Q
 from django.db.models.functions import TruncDate
 from django.http import QueryDict
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 
 from accounts.models import Practitioner
 from accounts.policy import Action
@@ -23,6 +21,7 @@ from accounts.principal import Principal
 from visits.booking.days import day_from
 from visits.booking.models import Appointment, Hold
 from visits.calendar import columns, grid, reading, words
+from visits.calendar.addresses import with_query
 from visits.calendar.columns import Column
 from visits.calendar.grid import Sheet
 from visits.calendar.reading import KINDS, Visit
@@ -49,6 +48,8 @@ class CalendarPage:
         self.data = data
         self.now = now or timezone.now()
         self.zone = ZoneInfo(str(timezone.get_current_timezone()))
+        # Parts of HTML that visits of one type and state share: see the template tags.
+        self.marks: dict[tuple[str, uuid.UUID], tuple[str, str, str]] = {}
 
     # --- what is asked for --------------------------------------------------------------------
 
@@ -220,7 +221,8 @@ class CalendarPage:
     @property
     def visit_types(self) -> list[VisitType]:
         """Those that are on the page, for the legend."""
-        return sorted({visit.visit_type for visit in self.visits}, key=lambda one: one.name)
+        found = {visit.visit_type.pk: visit.visit_type for visit in self.visits}
+        return sorted(found.values(), key=lambda one: one.name)
 
     @property
     def clinic_zone_code(self) -> str:
@@ -267,10 +269,8 @@ class CalendarPage:
     # --- ways on ------------------------------------------------------------------------------
 
     def url(self, *, view: str = "", day: date | None = None, who: str = "") -> str:
-        asked = {"day": day or self.day, "who": who or self.who_key}
-        if self.all_hours:
-            asked["hours"] = "all"
-        return reverse(f"calendar:{view or self.view}") + "?" + urlencode(asked)
+        hours = {"hours": "all"} if self.all_hours else {}
+        return with_query(f"calendar:{view or self.view}", day=day or self.day, who=who or self.who_key, **hours)
 
     @property
     def who_key(self) -> str:
@@ -314,13 +314,13 @@ class CalendarPage:
 
     @property
     def to_book(self) -> str:
-        asked = {"day": self.day} | ({"practitioner": self.who.pk} if self.who else {})
-        return f"{reverse('booking:book')}?{urlencode(asked)}"
+        who = {"practitioner": self.who.pk} if self.who else {}
+        return with_query("booking:book", day=self.day, **who)
 
     @property
     def to_time_off(self) -> str:
-        asked = {"day": self.day} | ({"who": self.who.pk} if self.who else {})
-        return f"{reverse('calendar:time-off')}?{urlencode(asked)}"
+        who = {"who": self.who.pk} if self.who else {}
+        return with_query("calendar:time-off", day=self.day, **who)
 
     @property
     def places_query(self) -> str:
@@ -385,10 +385,7 @@ class CalendarPage:
     def _month_day(self, day: date, count: int) -> "MonthDay":
         start, end = grid.bounds(day, self.zone)
         off = [
-            name
-            for one in self.people
-            for (begins, ends), name in self._off[one.pk]
-            if begins < end and ends > start
+            name for one in self.people for (begins, ends), name in self._off[one.pk] if begins < end and ends > start
         ]
         is_open = any(begins < end and ends > start for one in self.people for begins, ends in self._open[one.pk])
         return MonthDay(

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import cast
 
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -93,11 +94,11 @@ def exceptions_between(
 
 
 def _tell_apart(visits: list[Visit], now: datetime) -> None:
-    kinds = {Status.ARRIVED: "arrived", Status.FULFILLED: "done", Status.NOSHOW: "noshow"}
+    kinds = {Status.ARRIVED.value: "arrived", Status.FULFILLED.value: "done", Status.NOSHOW.value: "noshow"}
     arrived = [visit.pk for visit in visits if visit.status == Status.ARRIVED]
     told: dict[uuid.UUID, str] = {}
     for _receiver, answer in arrived_visits_shown.send(sender=Appointment, visits=arrived, now=now):
-        told |= answer
+        told |= cast(dict[uuid.UUID, str], answer)
     for visit in visits:
-        kind = kinds.get(Status(visit.status), "late" if visit.start <= now else "booked")
+        kind = kinds.get(visit.status) or ("late" if visit.start <= now else "booked")
         visit.kind = told.get(visit.pk, kind)

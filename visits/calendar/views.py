@@ -6,10 +6,9 @@ from typing import cast
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from django.utils.http import http_date, urlencode
+from django.utils.http import http_date
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -21,6 +20,7 @@ from visits.booking.access import appointment_for
 from visits.booking.days import day_from
 from visits.calendar import feed as feeds
 from visits.calendar import time_off as services
+from visits.calendar.addresses import with_query
 from visits.calendar.forms import ExceptionForm
 from visits.calendar.moving import Move, move_of
 from visits.calendar.moving import places as places_of
@@ -59,11 +59,11 @@ def print_day(request: PrincipalRequest) -> HttpResponse:
 @for_staff(Action.VISIT_CHANGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
-    """Say where the visit would go and who is told; POST moves it. Without a time: the page that looks for one."""
+    """Say where the visit would go and who is told; POST moves it. Without a time: the visit."""
     visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
     asked = move_of(request, request.principal, visit)
     if asked.start is None:
-        return redirect("booking:move", pk=pk)
+        return redirect("room:visit", pk=pk)
     is_part = bool(request.headers.get("HX-Request"))
     if request.method == "POST":
         moved = asked.submit()
@@ -71,8 +71,8 @@ def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             messages.success(request, _moved_words(asked))
             if is_part:
                 return HttpResponse(status=204, headers={"HX-Trigger": "calendar:moved"})
-            query = urlencode({"day": asked.clock.at(moved.start).date, "who": moved.practitioner_id})
-            return redirect(f"{reverse('calendar:week')}?{query}")
+            day = asked.clock.at(moved.start).date
+            return redirect(with_query("calendar:week", day=day, who=moved.practitioner_id))
     template = "calendar/_move.html" if is_part else "calendar/move.html"
     return render(request, template, {"move": asked, "visit": visit, "nav": "calendar"})
 
@@ -104,7 +104,7 @@ def change_time_off(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         day = exception.first_day
         services.remove(principal=request.principal, exception=exception)
         messages.success(request, _("Removed. The usual hours count again."))
-        return redirect(f"{reverse('calendar:week')}?{urlencode({'day': day})}")
+        return redirect(with_query("calendar:week", day=day))
     return _exception_page(request, exception)
 
 
@@ -123,7 +123,7 @@ def _exception_page(request: PrincipalRequest, exception: ScheduleException) -> 
         if not in_the_way:
             messages.success(request, _("Saved."))
             who = {"who": exception.practitioner_id} if exception.practitioner_id else {}
-            return redirect(f"{reverse('calendar:week')}?{urlencode({'day': exception.first_day, **who})}")
+            return redirect(with_query("calendar:week", day=exception.first_day, **who))
         context = {"exception": form.instance, "visits": in_the_way, "nav": "calendar"}
         return render(request, "calendar/in_the_way.html", context)
     zone = of_page(timezone.now(), principal.clinic.time_zone)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_interval, get_month_names
+from babel.dates import format_date, get_month_names
 from django.utils.translation import get_language
 
 from visits.schedule.moment import Moment
@@ -19,9 +19,20 @@ def noon(day: date, zone: str) -> Moment:
     return Moment(datetime.combine(day, time(12), tzinfo=ZoneInfo(zone)), zone, language())
 
 
+# From and to: within a month, within a year, over the turn of the year. CLDR has these for short names of months only.
+RANGES = {
+    "en": (("MMMM d", "d, y"), ("MMMM d", "MMMM d, y"), ("MMMM d, y", "MMMM d, y")),
+    "es": (("d", "d 'de' MMMM 'de' y"), ("d 'de' MMMM", "d 'de' MMMM 'de' y"), ("d 'de' MMMM 'de' y",) * 2),
+}
+
+
 def range_words(first: date, last: date) -> str:
-    """November 23 – 27, 2026"""
-    return str(format_interval(first, last, skeleton="yMMMMd", locale=language()))
+    """From the first day to the last, as "November 23" and "27, 2026" with a dash between them."""
+    apart = 2 if first.year != last.year else 1 if first.month != last.month else 0
+    return " – ".join(
+        str(format_date(day, pattern, locale=language()))
+        for day, pattern in zip((first, last), RANGES[language()][apart], strict=True)
+    )
 
 
 def month_words(day: date) -> str:

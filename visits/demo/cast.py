@@ -93,7 +93,16 @@ PATIENTS = [
     Person("Hannah", "Whitefeather", date(1959, 12, 19)),
 ]
 
-VISIT_TYPES = [("Short check-in", 10), ("Follow-up", 20), ("New patient", 40)]
+# Name, minutes, colour in the calendar.
+VISIT_TYPES = [("Short check-in", 10, "amber"), ("Follow-up", 20, "teal"), ("New patient", 40, "violet")]
+
+# Whose, what, days from today, hours, note. None of it lies where the demo's week has visits.
+EXCEPTIONS = [
+    ("noor.haddad@riverside.example", "off", 1, 1, "17:00", "20:00", "Teaching"),
+    ("mei.lindqvist@riverside.example", "off", 6, 9, "", "", "Vacation"),
+    ("mei.lindqvist@riverside.example", "extra", 5, 5, "17:00", "19:00", "Late hours"),
+    ("new.clinician@riverside.example", "off", 0, 4, "", "", "Getting started"),
+]
 
 CONSENT_TEXTS = {
     "en": """You are about to see your clinician by video instead of in a room at the clinic.

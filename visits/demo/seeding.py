@@ -1,8 +1,9 @@
 """Makes the demo clinic. Everything is found by its natural key first, so that seeding again adds nothing twice."""
 
-from datetime import time
+from datetime import datetime, time, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.hashers import make_password
 from django.utils.text import slugify
@@ -12,7 +13,7 @@ from django_otp.util import random_hex
 from accounts.models import Clinic, Membership, Patient, Practitioner, User
 from visits.checkin.models import ConsentText
 from visits.demo import cast
-from visits.schedule.models import Availability, VisitType, Weekday
+from visits.schedule.models import Availability, ScheduleException, VisitType, Weekday
 
 AROUND_THE_CLOCK = [(day, time(0), time(23, 59)) for day in Weekday.values]
 OFFICE_HOURS = [(day, time(8), time(17)) for day in Weekday.values if day < Weekday.SATURDAY]
@@ -25,8 +26,8 @@ def make_clinic(about: dict[str, str], staff: list[cast.Staff]) -> Clinic:
     clinic, _ = Clinic.objects.get_or_create(slug=slug, defaults=about)
     for language, body in cast.CONSENT_TEXTS.items():
         ConsentText.objects.get_or_create(clinic=clinic, language=language, version=1, defaults={"body": body})
-    for name, minutes in cast.VISIT_TYPES:
-        VisitType.objects.get_or_create(clinic=clinic, name=name, defaults={"minutes": minutes})
+    for name, minutes, colour in cast.VISIT_TYPES:
+        VisitType.objects.get_or_create(clinic=clinic, name=name, defaults={"minutes": minutes, "colour": colour})
     for person in staff:
         _make_staff(clinic, person)
     return clinic
@@ -34,6 +35,24 @@ def make_clinic(about: dict[str, str], staff: list[cast.Staff]) -> Clinic:
 
 def make_patients(clinic: Clinic) -> list[Patient]:
     return [_make_patient(clinic, number, person) for number, person in enumerate(cast.PATIENTS)]
+
+
+def make_time_off(clinic: Clinic, now: datetime) -> None:
+    """Some clinicians are away at times; seeding again moves it along with the days."""
+    today = now.astimezone(ZoneInfo(clinic.time_zone)).date()
+    for email, kind, first, last, start, end, note in cast.EXCEPTIONS:
+        ScheduleException.objects.update_or_create(
+            clinic=clinic,
+            practitioner=clinic.practitioners.get(user__email=email),
+            kind=kind,
+            note=note,
+            defaults={
+                "first_day": today + timedelta(days=first),
+                "last_day": today + timedelta(days=last),
+                "start_time": time.fromisoformat(start) if start else None,
+                "end_time": time.fromisoformat(end) if end else None,
+            },
+        )
 
 
 def _make_staff(clinic: Clinic, person: cast.Staff) -> None:
