@@ -50,14 +50,15 @@ def slots_of(rules: Rules, shape: Shape, zone: ZoneInfo, day: date) -> list[Slot
     length, step = shape.length // MINUTE, (shape.before + shape.length + shape.after) // MINUTE
     lived = minutes_of_day(day, zone)
     readings = [reading for _, reading in lived]
+    first = {reading: at for at, reading in reversed(list(enumerate(readings)))}
     slots = []
     for opens, closes in runs(open_minutes(rules, day)):
         # Hours end when the clock shows their end, or more, for the first time.
         end = next((at for at, reading in enumerate(readings) if reading >= closes), len(readings))
         free_from = 0
         for wall in range(opens, closes - length + 1, step):
-            if wall in readings:  # the clock shows it at all that day; ``index``: for the first time
-                at = readings.index(wall)
+            if wall in first:  # the clock shows it at all that day
+                at = first[wall]
                 if at >= free_from and at + length <= end:
                     slots.append(Slot(lived[at][0], lived[at][0] + shape.length))
                     free_from = at + step

@@ -1,11 +1,14 @@
 """Which times of a clinician exist and which are free: the database's part of ``schedule.slots``."""
 
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Clinic, Practitioner
@@ -28,14 +31,12 @@ __all__ = [
     "zone_of",
 ]
 
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 NEAREST_BEFORE = timedelta(days=3)
 NEAREST_AFTER = timedelta(days=28)
 LOOK_AHEAD = timedelta(days=62)
 # What a visit type may be at most: eight hours, with two kept free on each side of it and of the visit before.
 REACH = timedelta(hours=2 + 8 + 2)
-
-# Practitioner, start, and from when to when their time is taken.
-Taken = tuple[uuid.UUID, datetime, datetime, datetime]
 
 
 def times(
@@ -56,14 +57,14 @@ def times(
     rules = _rules(practitioner, visit_type, first_day, last_day)
     zone = zone_of(practitioner.clinic)
     now = now or timezone.now()
-    visits, holds = _taken([practitioner], first_day, last_day, zone, now, instead_of)
+    busy = _busy([practitioner], first_day, last_day, zone, now, instead_of)
     return slots.times(
         rules,
         _shape(visit_type),
         zone,
         first_day,
         last_day,
-        busy=[(busy_start, busy_end) for _, _, busy_start, busy_end in (*visits, *holds)],
+        busy=busy[practitioner.pk],
         now=now,
         limits=_limits(visit_type) if for_patient else None,
     )
@@ -109,13 +110,9 @@ def free_slots_of_any(
     people = list(clinic.practitioners.filter(is_active=True).order_by("name", "pk"))
     zone = zone_of(clinic)
     now = now or timezone.now()
-    monday, sunday = _monday(first_day), _monday(last_day) + timedelta(days=6)
     every = rules_of(people, clinic=clinic, first_day=first_day, last_day=last_day, visit_type=visit_type)
-    visits, holds = _taken(people, monday, sunday, zone, now, instead_of)
-    busy: defaultdict[uuid.UUID, list[Interval]] = defaultdict(list)
-    for pk, _, busy_start, busy_end in (*visits, *holds):
-        busy[pk].append((busy_start, busy_end))
-    load = Counter((pk, _monday(start.astimezone(zone).date())) for pk, start, _, _ in visits)
+    busy = _busy(people, first_day, last_day, zone, now, instead_of)
+    load = _load(people, first_day, last_day, zone)
 
     free: defaultdict[Slot, list[Practitioner]] = defaultdict(list)
     limits = _limits(visit_type) if for_patient else None
@@ -127,7 +124,7 @@ def free_slots_of_any(
             free[slot].append(one)
     for slot, whom in free.items():
         week = _monday(slot.start.astimezone(zone).date())
-        whom.sort(key=lambda one: load[one.pk, week])
+        whom.sort(key=lambda one: load.get((one.pk, week), 0))
     return sorted(free.items(), key=lambda item: item[0])
 
 
@@ -203,24 +200,43 @@ def _rules(practitioner: Practitioner, visit_type: VisitType, first_day: date, l
     return every[practitioner.pk]
 
 
-def _taken(
+def _busy(
     people: Collection[Practitioner],
     first_day: date,
     last_day: date,
     zone: ZoneInfo,
     now: datetime,
     instead_of: Appointment | Hold | None,
-) -> tuple[list[Taken], list[Taken]]:
-    """All active visits and live holds that can matter for times between two days. Two queries, found by index."""
-    start, end = (
-        datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for day in (first_day, last_day + timedelta(days=1))
-    )
+) -> Mapping[uuid.UUID, list[Interval]]:
+    """What takes each one's time between two days: active visits and live holds. Two queries, answered by index."""
+    start, end = _midnight(first_day, zone), _midnight(last_day + DAY, zone)
     near = {"practitioner__in": people, "start__gt": start - REACH, "start__lt": end + REACH}
     besides = [instead_of.pk] if instead_of else []
     visits = Appointment.objects.filter(status__in=Appointment.ACTIVE, **near).exclude(pk__in=besides)
     holds = Hold.objects.filter(expires_at__gt=now, **near).exclude(pk__in=besides)
-    fields = ("practitioner_id", "start", "busy_start", "busy_end")
-    return list(visits.order_by().values_list(*fields)), list(holds.order_by().values_list(*fields))
+    busy: defaultdict[uuid.UUID, list[Interval]] = defaultdict(list)
+    for rows in (visits, holds):
+        for pk, busy_start, busy_end in rows.order_by().values_list("practitioner_id", "busy_start", "busy_end"):
+            busy[pk].append((busy_start, busy_end))
+    return busy
+
+
+def _load(
+    people: Collection[Practitioner], first_day: date, last_day: date, zone: ZoneInfo
+) -> dict[tuple[uuid.UUID, date], int]:
+    """How many active visits each one has in each week, by its Monday, of those that the days lie in. One query."""
+    weeks = (_monday(last_day) - _monday(first_day)) // WEEK + 1
+    mondays = [_monday(first_day) + n * WEEK for n in range(weeks + 1)]
+    starts = [_midnight(monday, zone) for monday in mondays]
+    counts = {
+        str(monday): Count("pk", filter=Q(start__gte=start, start__lt=end))
+        for monday, (start, end) in zip(mondays[:-1], pairwise(starts), strict=True)
+    }
+    visits = Appointment.objects.filter(
+        practitioner__in=people, status__in=Appointment.ACTIVE, start__gte=starts[0], start__lt=starts[-1]
+    )
+    rows: Iterable[Mapping[str, Any]] = visits.order_by().values("practitioner_id").annotate(**counts)
+    return {(row["practitioner_id"], monday): row[str(monday)] for row in rows for monday in mondays[:-1]}
 
 
 def _shape(visit_type: VisitType) -> Shape:
@@ -233,6 +249,11 @@ def _shape(visit_type: VisitType) -> Shape:
 
 def _limits(visit_type: VisitType) -> Limits:
     return Limits(timedelta(minutes=visit_type.minimum_notice), visit_type.horizon_days)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When the day begins."""
+    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 def _monday(day: date) -> date:
