@@ -240,7 +240,7 @@ def test_where_nothing_is_free_the_next_free_day_is_named(desk, form, practition
     assert f'name="go" value="{(tuesday() + timedelta(days=21)).isoformat()}"' in page
 
 
-def test_a_clinic_without_clinicians_says_so(verified, front_desk):
+def test_a_clinic_without_clinicians_says_so(verified, front_desk, visit_type):
     assert "No clinician of this clinic takes visits yet." in verified(front_desk).get(BOOK).content.decode()
 
 

@@ -145,29 +145,32 @@ class Picker:
         return after if after <= self.today + FURTHEST else None
 
     @property
+    def last_day(self) -> date:
+        """The last day shown."""
+        return self.first_day + timedelta(days=STRIP - 1)
+
+    @property
     def week_words(self) -> str:
-        last = self.first_day + timedelta(days=STRIP - 1)
-        return f"{self.clock.day(self.first_day).month_day} – {self.clock.day(last).month_day}"
+        return f"{self.clock.day(self.first_day).month_day} – {self.clock.day(self.last_day).month_day}"
 
     @cached_property
     def times(self) -> Times:
         """Those of the clinician, or of any: then only those that are free with somebody."""
-        if self.visit_type is None or (self.practitioners and not self.is_any and self.practitioner is None):
-            return Times([], [])
         if self.is_any:
             free = sorted(self._free_of_any)
             return Times(free, free)
-        assert self.practitioner is not None  # noqa: S101 - said above
+        if self.visit_type is None or self.practitioner is None:
+            return Times([], [])
         found = times(
             practitioner=self.practitioner,
             visit_type=self.visit_type,
             first_day=self.first_day,
-            last_day=self.first_day + timedelta(days=STRIP - 1),
+            last_day=self.last_day,
             now=self.now,
             instead_of=self.visit or self.held,
         )
-        free = [slot for slot in found.all if slot in set(found.free) or self._is_held(slot, self.practitioner)]
-        return Times(found.all, free)
+        still, who = set(found.free), self.practitioner
+        return Times(found.all, [slot for slot in found.all if slot in still or self._is_held(slot, who)])
 
     @cached_property
     def _free_of_any(self) -> dict[Slot, list[Practitioner]]:
@@ -178,14 +181,17 @@ class Picker:
             clinic=self.clinic,
             visit_type=self.visit_type,
             first_day=self.first_day,
-            last_day=self.first_day + timedelta(days=STRIP - 1),
+            last_day=self.last_day,
             now=self.now,
             for_patient=False,
             instead_of=self.visit or self.held,
         )
         free = dict(found)
-        if self.held is not None and self.held.visit_type_id == self.visit_type.pk:
-            slot, who = Slot(self.held.start, self.held.end), self.held.practitioner
+        held = self.held
+        if held is None or held.visit_type_id != self.visit_type.pk:
+            return free
+        slot, who = Slot(held.start, held.end), held.practitioner
+        if self.first_day <= self.clock.at(held.start).date <= self.last_day:
             free[slot] = [who, *(one for one in free.get(slot, []) if one != who)]
         return free
 
