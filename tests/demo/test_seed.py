@@ -21,7 +21,7 @@ from visits.demo.management.commands import demo_info, seed_demo
 from visits.reminders.models import Communication
 from visits.reminders.services import send_due
 from visits.room.models import Encounter, Presence
-from visits.schedule.models import Availability
+from visits.schedule.models import Availability, SchedulePolicy
 from visits.waiting.models import Ticket
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -215,3 +215,14 @@ def test_demo_info_says_so_when_nobody_is_free(client: Client):
     assert "every clinician is booked" in told.getvalue()
     assert "/dev/people/" in told.getvalue()
     assert client.get("/dev/people/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_patients_of_the_demo_book_by_themselves_unless_an_admin_says_otherwise():
+    services.seed(at("2026-11-24T11:00"))
+    assert Client().get("/book/riverside/").status_code == 200
+    assert Client().get("/book/hilltop/").status_code == 404
+
+    SchedulePolicy.objects.update(online_booking=False)
+    services.seed(at("2026-11-24T11:00"))
+    assert Client().get("/book/riverside/").status_code == 404

@@ -99,6 +99,20 @@ def test_who_is_not_surely_the_same_is_somebody_new(halima, clinic, other):
     assert Patient.objects.count() == 2
 
 
+def test_staff_see_that_somebody_new_may_be_known_already(halima, clinic, verified, front_desk):
+    known = factories.make_patient(
+        clinic, given_name="Halima", family_name="Yusuf", birth_date=date(1985, 4, 30), email="old@example.org"
+    )
+    visit = halima.book()
+    desk = verified(front_desk)
+
+    page = desk.get(f"/visits/{visit.pk}/").content.decode()
+    assert "Perhaps this patient is known already" in page
+    assert known.email in page
+    Patient.objects.filter(pk=known.pk).update(birth_date=date(1985, 4, 29))
+    assert "Perhaps this patient is known already" not in desk.get(f"/visits/{visit.pk}/").content.decode()
+
+
 def test_a_patient_of_another_clinic_is_not_one_of_this(halima, other_clinic):
     about = {
         "given_name": "Halima",

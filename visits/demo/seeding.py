@@ -13,7 +13,7 @@ from django_otp.util import random_hex
 from accounts.models import Clinic, Membership, Patient, Practitioner, User
 from visits.checkin.models import ConsentText
 from visits.demo import cast
-from visits.schedule.models import Availability, ScheduleException, VisitType, Weekday
+from visits.schedule.models import Availability, ScheduleException, SchedulePolicy, VisitType, Weekday
 
 AROUND_THE_CLOCK = [(day, time(0), time(23, 59)) for day in Weekday.values]
 OFFICE_HOURS = [(day, time(8), time(17)) for day in Weekday.values if day < Weekday.SATURDAY]
@@ -35,6 +35,14 @@ def make_clinic(about: dict[str, str], staff: list[cast.Staff]) -> Clinic:
 
 def make_patients(clinic: Clinic) -> list[Patient]:
     return [_make_patient(clinic, number, person) for number, person in enumerate(cast.PATIENTS)]
+
+
+def open_to_patients(clinic: Clinic) -> None:
+    """Patients book by themselves, and come without an appointment; what an admin changed later stays."""
+    rules = {"online_booking": True, "walk_ins": True}
+    _, is_new = SchedulePolicy.objects.get_or_create(clinic=clinic, defaults=rules)
+    if is_new:
+        clinic.visit_types.update(booked_by=VisitType.BookedBy.PATIENT)
 
 
 def make_time_off(clinic: Clinic, now: datetime) -> None:

@@ -64,6 +64,7 @@ def seed(now: datetime | None = None) -> Clinic:
     now = now or timezone.now()
     seeding.make_clinic(cast.HILLTOP, cast.HILLTOP_STAFF)
     clinic = seeding.make_clinic(cast.RIVERSIDE, cast.RIVERSIDE_STAFF)
+    seeding.open_to_patients(clinic)
     seeding.make_time_off(clinic, now)
     patients = seeding.make_patients(clinic)
     if not ReminderPolicy.objects.filter(clinic=clinic).exists():
