@@ -98,7 +98,7 @@ class PersonForm(forms.Form):
             data["address"] = data.get("email", "")
             if not data["address"] and "email" not in self.errors:
                 self.add_error("email", _("Enter your e-mail address."))
-        if data.get("website") or self._is_too_quick(data.get("shown", "")):
+        if not self.errors and (data.get("website") or self._is_too_quick(data.get("shown", ""))):
             self.add_error(None, _("That was very quick. Check what you typed and press Continue once more."))
         return data
 
