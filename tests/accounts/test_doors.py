@@ -119,6 +119,7 @@ def test_marked_public_is_what_we_know() -> None:
         "online:now",
         "online:person",  # to the browser whose booking it is
         "online:code",
+        "waitlist:offer",  # to who has the signed address
     }
 
 

@@ -5,15 +5,17 @@ from django.urls import reverse
 
 from visits.checkin.models import ConsentText
 from visits.waiting import services
+from visits.waiting.models import Delay
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ["checkin_checkin", "checkin_consent", "checkin_consenttext", "waiting_ticket"]
+LISTS = ["checkin_checkin", "checkin_consent", "checkin_consenttext", "waiting_delay", "waiting_ticket"]
 
 
 @pytest.fixture
 def arrived(as_patient, visit):
     services.arrive(principal=as_patient, visit=visit)
+    Delay.objects.create(practitioner=visit.practitioner, day=visit.start.date(), minutes=15)
     return visit
 
 

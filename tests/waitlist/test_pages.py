@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.policy import Role
 from tests import factories
 from tests.conftest import staff
 from tests.party import browser, make_link
@@ -233,3 +234,14 @@ def test_a_forged_form_is_refused(offered):
     assert Client(enforce_csrf_checks=True).post(offered, {"answer": "accept"}).status_code == 403
     assert Appointment.objects.filter(start=at("10:00"), status="booked").count() == 0
     assert timezone.now().date() < TUESDAY
+
+
+# --- the admin ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["waitlist_waitlistentry", "waitlist_offer"])
+def test_the_admin_shows_a_clinic_its_own(offered, verified, clinic_admin, other_clinic, name):
+    path = reverse(f"admin:{name}_changelist")
+    assert verified(clinic_admin).get(path).context["cl"].result_count == 1
+    stranger = factories.make_member(other_clinic, Role.CLINIC_ADMIN, is_staff=True)
+    assert verified(stranger).get(path).context["cl"].result_count == 0
