@@ -127,9 +127,9 @@ def test_a_visit_that_was_cancelled_meanwhile_is_not_moved(desk: Client, visit: 
     assert "This visit cannot be moved any more" in drop(desk, visit).content.decode()
 
 
-def test_without_a_time_one_finds_the_visit(desk: Client, visit: Appointment) -> None:
+def test_without_a_time_one_looks_for_it_on_the_page_for_that(desk: Client, visit: Appointment) -> None:
     for start in ("", "now", "2026-13-45T00:00:00Z"):
-        assert desk.get(path(visit), {"start": start})["Location"] == f"/visits/{visit.pk}/"
+        assert desk.get(path(visit), {"start": start})["Location"] == f"/visits/{visit.pk}/move/"
         assert desk.post(path(visit), {"start": start}).status_code == 302
 
 

@@ -76,6 +76,14 @@ def test_visits_that_lie_in_it_stay_booked_and_are_named(
     assert inside.status == "booked"
 
 
+def test_a_blank_form_never_begins_with_the_whole_clinic(verified: Any, front_desk: User, hours: Practitioner) -> None:
+    page = verified(front_desk).get(NEW).content.decode()
+
+    assert f'<option value="{hours.pk}" selected>' in page
+    assert '<option value="off" selected>' in page
+    assert "---" not in page
+
+
 def test_the_front_desk_may_close_the_whole_clinic(
     verified: Any, look: Any, front_desk: User, clinician: User, form: dict[str, str]
 ) -> None:

@@ -1,6 +1,7 @@
 """What stands in one column of the grid: a clinician's day, in the order of its times."""
 
 import uuid
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -80,10 +81,6 @@ class Column:
         return words.weekday_words(self.day, "EEE")
 
     @property
-    def is_empty(self) -> bool:
-        return not self.visits
-
-    @property
     def off_names(self) -> list[str]:
         return list(dict.fromkeys(name for _, name in self.off))
 
@@ -103,26 +100,26 @@ def columns(
     holds: Iterable[Hold],
     off: dict[uuid.UUID, list[tuple[Interval, str]]],
 ) -> list[Column]:
-    """A column for each day and person, each with what touches it."""
-    found = {}
-    for day in days:
-        start, end = grid.bounds(day, zone)
+    """A column for each of some days in a row and each person, with what touches it; all of it touches some day."""
+    bounds = [grid.bounds(day, zone) for day in days]
+    found: list[Column] = []
+    of_person: dict[uuid.UUID, list[Column]] = {one.pk: [] for one in people}
+    for day, (start, end) in zip(days, bounds, strict=True):
         for one in people:
             column = Column(day, one, start, end, day == today)
             column.open = common(open_times[one.pk], [(start, end)])
             column.off = [(span, name) for span, name in off[one.pk] if span[0] < end and span[1] > start]
-            found[day, one.pk] = column
+            found.append(column)
+            of_person[one.pk].append(column)
+    midnights = [start for start, _end in bounds]
     for visit in visits:
-        first = visit.start.astimezone(zone).date()
-        last = (visit.end - timedelta(seconds=1)).astimezone(zone).date()
-        for day in {first, last}:
-            if (day, visit.practitioner) in found:
-                found[day, visit.practitioner].visits.append(visit)
+        first, last = bisect_right(midnights, visit.start) - 1, bisect_left(midnights, visit.end) - 1
+        for column in of_person[visit.practitioner][max(first, 0) : last + 1]:
+            column.visits.append(visit)
     for hold in holds:
-        day = hold.start.astimezone(zone).date()
-        if (day, hold.practitioner_id) in found:
-            found[day, hold.practitioner_id].holds.append(hold)
-    return list(found.values())
+        first = max(bisect_right(midnights, hold.start) - 1, 0)
+        of_person[hold.practitioner_id][first].holds.append(hold)
+    return found
 
 
 def lay_out(column: Column, sheet: Sheet, now: datetime, *, clinic_zone: ZoneInfo | None) -> None:

@@ -43,6 +43,9 @@ class ExceptionForm(forms.ModelForm):  # type: ignore[type-arg]
         who.help_text = ""
         who.error_messages |= {"required": str(_("Choose a clinician."))}
         self.fields["last_day"].required = False
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)  # noqa: S101 - for the type checker
+        kind.choices = Kind.choices
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -262,9 +262,9 @@ class CalendarPage:
         return is_own or self.principal.may(Action.SCHEDULE_CHANGE_ALL)
 
     @property
-    def listed(self) -> list[tuple[ScheduleException, bool]]:
-        """Time off and extra hours of these days, and whether the reader may change each."""
-        return [(row, self.may_except and self.may_change(row)) for row in self.exceptions]
+    def listed(self) -> list[tuple[ScheduleException, str, bool]]:
+        """Time off and extra hours of these days: each, its hours on the clinic's clock, whether one may change it."""
+        return [(row, words.hours_words(row), self.may_except and self.may_change(row)) for row in self.exceptions]
 
     # --- ways on ------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.audit.address import client_address
 from accounts.doors import PrincipalRequest, for_staff, public
 from accounts.limit import too_many
+from accounts.models import Practitioner
 from accounts.policy import Action
 from visits.booking.access import appointment_for
 from visits.booking.days import day_from
@@ -53,17 +54,18 @@ def calendar(request: PrincipalRequest, view: str) -> HttpResponse:
 @require_safe
 def print_day(request: PrincipalRequest) -> HttpResponse:
     """The day's visits as a list for paper."""
-    return render(request, "calendar/print.html", {"page": CalendarPage(request.principal, DAY, request.GET)})
+    page = CalendarPage(request.principal, DAY, request.GET)
+    return render(request, "calendar/print.html", {"page": page, "nav": "calendar"})
 
 
 @for_staff(Action.VISIT_CHANGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
-    """Say where the visit would go and who is told; POST moves it. Without a time: the visit."""
+    """Say where the visit would go and who is told; POST moves it. Without a time: the page that looks for one."""
     visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
     asked = move_of(request, request.principal, visit)
     if asked.start is None:
-        return redirect("room:visit", pk=pk)
+        return redirect("booking:move", pk=pk)
     is_part = bool(request.headers.get("HX-Request"))
     if request.method == "POST":
         moved = asked.submit()
@@ -116,7 +118,7 @@ def _exception_page(request: PrincipalRequest, exception: ScheduleException) -> 
         instance=exception,
         people=people,
         may_clinic=principal.may(Action.SCHEDULE_CHANGE_ALL),
-        initial={"practitioner": request.GET.get("who")} if exception._state.adding else None,
+        initial=_asked(request, people) if exception._state.adding else None,
     )
     if request.method == "POST" and form.is_valid():
         in_the_way = services.save(principal=principal, exception=form.instance)
@@ -129,6 +131,12 @@ def _exception_page(request: PrincipalRequest, exception: ScheduleException) -> 
     zone = of_page(timezone.now(), principal.clinic.time_zone)
     context = {"form": form, "exception": exception, "is_new": exception._state.adding, "zone": zone, "people": people}
     return render(request, "calendar/time_off.html", context | {"nav": "calendar"})
+
+
+def _asked(request: HttpRequest, people: list[Practitioner]) -> dict[str, object]:
+    """What a blank form begins with: never the whole clinic, which somebody might close by an oversight."""
+    chosen = next((one for one in people if str(one.pk) == request.GET.get("who")), None)
+    return {"kind": ScheduleException.Kind.OFF, "practitioner": chosen or next(iter(people), None)}
 
 
 @for_staff(Action.BOARD_SEE)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, get_month_names
 from django.utils.translation import get_language
 
+from visits.schedule.models import ScheduleException
 from visits.schedule.moment import Moment
 
 
@@ -60,6 +61,14 @@ def hour_words(hour: int, minute: int = 0) -> str:
     """8 am; 8:30 am where the zones are half an hour apart"""
     words = _moment(language(), hour % 24, minute)[1]
     return words if minute else words.replace(":00", "", 1)
+
+
+def hours_words(exception: ScheduleException) -> str:
+    """From when to when on each of its days; nothing for whole days."""
+    start, end = exception.start_time, exception.end_time
+    if start is None or end is None:
+        return ""
+    return " – ".join(_moment(language(), one.hour, one.minute)[1] for one in (start, end))
 
 
 @lru_cache(maxsize=4096)

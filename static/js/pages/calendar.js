@@ -158,7 +158,8 @@ async function drop() {
   const [value] = placesIn(move.column)[move.index];
   const practitioner = move.column.dataset.column.split("/")[1];
   const url = `${move.visit.dataset.move}?${new URLSearchParams({start: value, practitioner})}`;
-  await globalThis.htmx.ajax("GET", url, {target: "#move-body", swap: "outerHTML"});
+  const asked = globalThis.htmx.ajax("GET", url, {target: "#move-body", swap: "outerHTML"});
+  await asked.catch(() => {}); // said by onFailed
   if (!move) return;
   dialog.showModal();
   document.querySelector("#move-h")?.focus();
