@@ -10,7 +10,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from tests.reminders.conftest import announce
 from visits.demo import cast, services
-from visits.demo.inbox import mails
+from visits.demo.inbox import messages
+from visits.reminders.channels.sms import FileBackend
 from visits.reminders.services import send_due
 
 
@@ -18,7 +19,7 @@ from visits.reminders.services import send_due
 def mail(visit):
     announce(visit, "booked")
     send_due()
-    [mail] = mails()
+    [mail] = messages()
     return mail
 
 
@@ -80,7 +81,7 @@ def test_an_unknown_mail_is_not_found(client: Client, pk):
 @pytest.mark.django_db
 def test_a_plain_mail_without_html_is_shown_too(client: Client):
     EmailMessage("Reset", "Open http://localhost/x/", to=["lee@example.org"]).send()
-    [mail] = mails()
+    [mail] = messages()
 
     page = client.get(reverse("demo:message", args=[mail.pk])).content.decode()
 
@@ -123,3 +124,14 @@ def test_another_visit_is_booked_by_a_button(client: Client):
     assert page.status_code == 200
     assert "The new visit" in page.content.decode()
     assert "/v/" in page.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_text_message_is_in_the_mailbox_too(client: Client):
+    FileBackend().send(to="+15550100177", text="Riverside: Your visit is booked.", key="1")
+    [text] = messages()
+
+    assert "Riverside: Your visit is booked." in client.get("/dev/mail/list/").content.decode()
+    page = client.get(f"/dev/mail/{text.pk}/").content.decode()
+    assert "Text message" in page
+    assert "+15550100177" in page
