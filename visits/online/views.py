@@ -25,6 +25,8 @@ from visits.reminders.models import ReminderPolicy
 from visits.schedule.models import SchedulePolicy, VisitType
 from visits.schedule.moment import Moment, of_page
 
+LONGEST = 500  # of what is typed into one field: more than any takes, and sessions stay small
+
 
 @public
 @never_cache
@@ -90,7 +92,7 @@ def person(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     if request.method != "POST":
         form = PersonForm(initial=draft.typed, zone=draft.zone, by_sms=by_sms)
         return _person_page(request, clinic, draft, form, trouble.of_time(clinic, draft))
-    draft.typed = {name: request.POST[name] for name in PersonForm.TYPED if name in request.POST}
+    draft.typed = {name: request.POST[name][:LONGEST] for name in PersonForm.TYPED if name in request.POST}
     _keep_draft(request, draft)
     if "choose" in request.POST:
         found = _keep_time(request, clinic, picker_of(clinic, draft, request.POST["choose"]), draft)
