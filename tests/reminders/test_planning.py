@@ -17,6 +17,7 @@ from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.reminders import services
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.services import preferences
+from visits.reminders.templatetags.reminders import would_receive
 
 Kind = Communication.Kind
 State = Communication.State
@@ -351,3 +352,13 @@ def test_a_booking_that_is_rolled_back_leaves_no_message(far_visit):
         raise Stop
 
     assert Communication.objects.count() == 0
+
+
+def test_the_book_page_says_what_a_patient_would_receive(clinic, patient):
+    start = timezone.now().replace(hour=20) + timedelta(days=9)
+
+    assert would_receive(clinic, None, None) == "E-mail now, and 3 days, 1 day, 1 hour, and 10 minutes before"
+    assert would_receive(clinic, patient, start) == would_receive(clinic, None, None)
+    assert would_receive(clinic, patient, timezone.now() + timedelta(minutes=5)) == "E-mail now"
+    ReminderPolicy.objects.create(clinic=clinic)
+    assert would_receive(clinic, patient, start) == "E-mail now"

@@ -1,7 +1,7 @@
 """The booking page: what has been chosen so far, what there is to choose from, what went wrong."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 
 from django.http import HttpRequest
@@ -123,10 +123,6 @@ class BookPage(Picker):
         """Whether to say that no message can be sent: not while a new patient is still a blank form."""
         is_somebody = bool(self.data.get("given_name")) if self.is_new else self.patient is not None
         return is_somebody and not self.email
-
-    @property
-    def is_more_than_a_day_off(self) -> bool:
-        return self.start is None or self.start.instant - self.now > timedelta(days=1)
 
     # --- booking ------------------------------------------------------------------------------
 
