@@ -171,8 +171,9 @@ def frames(video: Locator) -> int:
 
 
 def keeps_moving(video: Locator, more: int = 10, within: float = PATIENCE) -> None:
-    """Wait until more frames are decoded."""
+    """Wait until more frames are decoded. A connection that is replaced meanwhile begins to count anew."""
     start, deadline = frames(video), time.monotonic() + within
-    while frames(video) < start + more:
+    while (count := frames(video)) < start + more:
+        start = min(start, count)
         assert time.monotonic() < deadline, "the picture stands still"
         video.page.wait_for_timeout(50)

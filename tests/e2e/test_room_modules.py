@@ -209,6 +209,24 @@ SCENARIOS: dict[str, tuple[str, Any]] = {
           await join(); peers[0].sound = 7; await wait(8000); return joins.length; }""",
         2,
     ),
+    "a connection that dies by and by while tries fail is replaced all the same": (
+        """async ({live, peers, joins, join, refuse, answer, state, wait}) => {
+          await join(); const me = {seat: "me", here: true};
+          live.say("state", state({people: [me]})); live.say("state", state({people: [{...me, here: false}]}));
+          for (const tries of [2, 3, 4, 5]) { while (joins.length < tries) await wait(20); await refuse("timeout"); }
+          await wait(3000); // nothing is heard of it any more
+          peers[0].become("disconnected"); await wait(100); peers[0].become("failed");
+          for (let i = 0; joins.length < 6 && i < 500; i += 1) await wait(20);
+          await answer(); peers.at(-1).become("connected"); return [joins.length, peers[0].closed]; }""",
+        [6, True],
+    ),
+    "one that is about to take its place is not held to be the one that went": (
+        """async ({peers, joins, join, answer, live, wait}) => {
+          await join(); live.say("moved"); await wait(5); peers[0].become("disconnected"); await answer();
+          peers[1].heard = async () => performance.now(); peers[1].become("connected"); await wait(4000);
+          return [joins.length, peers[1].closed]; }""",
+        [2, False],
+    ),
     "a connection that is heard is left alone": (
         """async ({peers, joins, join, wait}) => {
           await join(); const timer = setInterval(() => (peers[0].sound += 1), 500); await wait(8000);

@@ -282,7 +282,12 @@ export class Session extends EventTarget {
     const wait = BACKOFF[Math.min(this.#failures, BACKOFF.length - 1)];
     this.#failures += 1;
     if (this.#phase === "connected") this.#enter("resuming");
-    this.#timer = setTimeout(() => (this.#live.isUp ? this.#join() : this.#live.wake()), wait);
+    this.#resuming = true;
+    this.#timer = setTimeout(() => {
+      this.#resuming = false;
+      if (this.#live.isUp) this.#join();
+      else this.#live.wake();
+    }, wait);
   }
 
   // --- staying ----------------------------------------------------------------------------------
@@ -297,6 +302,7 @@ export class Session extends EventTarget {
       this.#old = null;
       this.#enter("connected");
     } else if (peer.state === "disconnected") {
+      if (this.#next || this.#resuming) return; // or the try that is due would be put off, and none follow
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#resume(), GRACE);
     } else if (peer.state === "failed" || peer.state === "closed") {
@@ -312,9 +318,8 @@ export class Session extends EventTarget {
   }
 
   #resume() {
-    if (this.#ended || this.#next || this.#resuming) return;
-    this.#resuming = true;
     this.#dead = this.#peer;
+    if (this.#ended || this.#next || this.#resuming) return;
     this.#again();
   }
 
