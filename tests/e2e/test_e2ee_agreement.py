@@ -136,6 +136,26 @@ def test_an_agreement_that_does_not_come_about_is_shown_and_mends_itself(page: P
     ) == ["broken", True]
 
 
+def test_who_is_not_in_the_call_yet_has_not_failed(page: Page) -> None:
+    """Nobody hears them before that, however long it takes."""
+    assert play(
+        page,
+        """async () => {
+          const world = new World(32, {loss: 1});
+          await world.enter("a", "b");
+          const a = world.people.get("a");
+          await a.agreement.meet("a", ["a", "b"], {isInCall: false});
+          await world.run(2 * STALLED_AFTER);
+          const before = a.state.mode;
+          await world.meet();
+          await world.run(STALLED_AFTER - 1000);
+          const soon = a.state.mode;
+          await world.run(2000);
+          return [before, soon, a.state.mode];
+        }""",
+    ) == ["agreeing", "agreeing", "broken"]
+
+
 # --- words -----------------------------------------------------------------------------------------
 
 

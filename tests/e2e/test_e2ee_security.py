@@ -123,6 +123,20 @@ def test_a_worker_that_fails_is_shown(play: Callable[[str], Any]) -> None:
     )
 
 
+def test_nothing_has_failed_before_the_page_is_in_the_call(play: Callable[[str], Any]) -> None:
+    """A busy relay may let it wait for longer than an agreement takes."""
+    assert play(
+        """async () => {
+          const [c, d] = ["c", "d"].map((seat) => make(seat, () => null, "en"));
+          c.take(state("c", ["a", "b"]));
+          d.take({...state("d"), people: ["a", "d"].map((seat) => ({seat, here: true}))});
+          for (let i = 0; i < 3 && d.state.mode !== "broken"; i += 1) await until(() => d.state.mode === "broken");
+          c.close(); d.close();
+          return [c.state.mode, d.state.mode];
+        }"""
+    ) == ["agreeing", "broken"]
+
+
 # Camera and microphone of this page, sent to a connection beside it; `put` has the transceivers.
 CONNECT = """
   const connect = async (put) => {

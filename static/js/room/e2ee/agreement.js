@@ -50,6 +50,7 @@ export class Agreement {
   #language;
 
   #seat = null;
+  #isInCall = false;
   #here = new Set(); // the seats of the others
   #heard = new Map(); // seat → {epoch, snapshot, at}
   #rounds = new Map(); // id → Round; none is ever forgotten, or its commitments could be made anew
@@ -89,10 +90,13 @@ export class Agreement {
     return agreement;
   }
 
-  /** Who is in the call: our seat, or null, and the others'. */
-  meet(seat, others) {
+  /**
+   * Who is in the call: our seat, or null, and the others'. `isInCall`: whether we are, too; before that nobody hears
+   * us, which is no failure.
+   */
+  meet(seat, others, {isInCall = true} = {}) {
     return this.#enqueue(() => {
-      this.#seat = seat;
+      [this.#seat, this.#isInCall] = [seat, isInCall];
       this.#here = new Set(others.filter((other) => other !== seat).slice(0, MOST_PEOPLE));
     });
   }
@@ -409,7 +413,7 @@ export class Agreement {
 
   #mode() {
     const mode = this.#currentMode();
-    this.#agreeingSince = mode === "agreeing" ? (this.#agreeingSince ?? this.#now()) : null;
+    this.#agreeingSince = mode === "agreeing" && this.#isInCall ? (this.#agreeingSince ?? this.#now()) : null;
     const isStalled = this.#agreeingSince !== null && this.#now() - this.#agreeingSince > STALLED_AFTER;
     return isStalled ? "broken" : mode;
   }

@@ -72,7 +72,8 @@ export class Security extends EventTarget {
     const isOn = !this.#isOff;
     this.#worker?.postMessage({type: "mode", mode: isOn ? "on" : "off"});
     const others = people.filter(({seat, here}) => here && seat !== you && !encryption.unable.includes(seat));
-    this.#ask((agreement) => agreement.meet(you ?? null, isOn ? others.map(({seat}) => seat) : []));
+    const isInCall = people.some(({seat, here}) => here && seat === you);
+    this.#ask((agreement) => agreement.meet(you ?? null, isOn ? others.map(({seat}) => seat) : [], {isInCall}));
     this.#tell();
   }
 
