@@ -14,6 +14,7 @@ from tests.waiting.conftest import make_arrived
 from visits.booking import services as booking
 from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
+from visits.reminders.models import Communication
 from visits.waiting import services
 from visits.waiting.models import Ticket
 from visits.waiting.services import Phase
@@ -113,6 +114,16 @@ def test_admitting_lets_in_once_and_announces_it(as_patient, visit, clinician, f
     assert first.admitted_at == again.admitted_at
     assert let_in == [visit.pk]
     assert AuditEvent.objects.filter(subtype="visit.admit").count() == 1
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(5, 0), (300, 1)])
+def test_who_is_let_in_while_their_page_is_closed_gets_a_message(as_patient, visit, clinician, seconds, told):
+    ticket = arrive(as_patient, visit)
+    Ticket.objects.filter(pk=ticket.pk).update(seen_at=timezone.now() - timedelta(seconds=seconds))
+    for _ in range(2):
+        services.admit(principal=staff(clinician), visit=visit)
+
+    assert visit.communications.filter(kind=Communication.Kind.CLINICIAN_WAITING, channel="email").count() == told
 
 
 @pytest.mark.django_db(transaction=True)

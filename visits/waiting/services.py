@@ -20,6 +20,8 @@ from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
 from visits.checkin.services import is_ready, line_opens_at
 from visits.live import events
+from visits.reminders import services as reminders
+from visits.reminders.models import Communication
 from visits.waiting import late, line
 from visits.waiting.models import Ticket
 from visits.waiting.signals import admitted, giving_up
@@ -137,6 +139,8 @@ def need_a_moment(*, principal: Principal, visit: Appointment) -> None:
 def admit(*, principal: Principal, visit: Appointment) -> Ticket:
     """Let the patient in; once, however many press at the same time: later ones get the same ticket.
 
+    A patient whose page is closed gets a message that the clinician is waiting.
+
     Raises NotWaiting, and Http404 for who may not admit in this clinic.
     """
     with transaction.atomic():
@@ -151,6 +155,8 @@ def admit(*, principal: Principal, visit: Appointment) -> Ticket:
         ticket.save(update_fields=["admitted_at", "admitted_by"])
         record("visit.admit", Audit.EXECUTE, principal=principal, entity=visit, patient=visit.patient)
         admitted.send(sender=Ticket, appointment=visit, principal=principal)
+        if not ticket.is_here(ticket.admitted_at):
+            reminders.announce(visit, Communication.Kind.CLINICIAN_WAITING)
         events.visit_changed(visit.pk)
         events.line_changed(visit.practitioner_id)
         events.board_changed(visit.clinic_id)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.audit import services as audit
 from accounts.models import AuditEvent
 from visits.booking import services as booking
+from visits.booking.access import VISITS, lock_row
 from visits.booking.models import Appointment
 from visits.live import events
 from visits.reminders.models import Communication, Confirmation
@@ -74,8 +75,8 @@ def is_confirmed(visit: Appointment) -> bool:
 
 
 def _lock(message: Communication) -> None:
-    rows = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
-    message.appointment = rows.select_for_update(of=("self",)).get(pk=message.visit.pk)
+    lock_row(message.visit.pk)
+    message.appointment = VISITS.get(pk=message.visit.pk)
 
 
 def _audit(message: Communication, answer: Answer) -> None:
