@@ -115,6 +115,11 @@ def test_marked_public_is_what_we_know() -> None:
         "accounts:link-needed",
         "calendar:feed-file",  # to who has the secret address
         "room:left",
+        "/healthz/messages/",
+        "reminders:answer",  # to who has the signed token of a message
+        "reminders:stop",
+        "reminders:sms",  # to who shows the provider's signature
+        "reminders:sms-status",
         "online:choose",  # where the clinic lets patients book for themselves
         "online:now",
         "online:person",  # to the browser whose booking it is
