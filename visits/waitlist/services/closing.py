@@ -4,16 +4,16 @@ from django.utils import timezone
 
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
+from visits.booking.services.locks import lock_visit
 from visits.reminders import services as reminders
 from visits.waitlist.models import Offer
 
-VISITS = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
 OFFERS = Offer.objects.select_related("entry", "practitioner")
 
 
 def lock(offer: Offer) -> tuple[Appointment, Offer]:
     """The visit that the offer is made to, locked, and the offer as it is then."""
-    visit = VISITS.select_for_update(of=("self",), no_key=True).get(waitlist_entries__offers=offer)
+    visit = lock_visit(None, offer.entry.appointment, ())
     return visit, OFFERS.get(pk=offer.pk)
 
 

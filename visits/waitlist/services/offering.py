@@ -16,6 +16,7 @@ from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
+from visits.booking.services.locks import lock_visit
 from visits.booking.times import free_slots, zone_of
 from visits.reminders import services as reminders
 from visits.schedule.models import SchedulePolicy, VisitType
@@ -24,7 +25,7 @@ from visits.waitlist.fitting import WORTH, deadline
 from visits.waitlist.models import Offer, Opening, WaitlistEntry
 from visits.waitlist.reach import readable_at
 from visits.waitlist.services import entries
-from visits.waitlist.services.closing import VISITS, close_offer, lock
+from visits.waitlist.services.closing import close_offer, lock
 
 State = Offer.State
 End = WaitlistEntry.End
@@ -53,7 +54,7 @@ def _end_entries(now: datetime) -> None:
         else:
             continue
         with transaction.atomic():
-            entries.end(VISITS.select_for_update(of=("self",), no_key=True).get(pk=entry.appointment_id), why)
+            entries.end(lock_visit(None, entry.appointment, ()), why)
 
 
 def _expire_offers(now: datetime) -> None:
@@ -167,7 +168,7 @@ def _offer(opening: Opening, entry: WaitlistEntry, slot: Slot, lasts: timedelta)
 
 
 def _write_offer(opening: Opening, entry: WaitlistEntry, slot: Slot, lasts: timedelta) -> bool:
-    visit = VISITS.select_for_update(of=("self",), no_key=True).get(pk=entry.appointment_id)
+    visit = lock_visit(None, entry.appointment, ())
     fresh = WaitlistEntry.objects.filter(pk=entry.pk, ended_at=None).select_related("appointment__patient__clinic")
     still = fresh.first()
     if still is None or visit.status != Appointment.Status.BOOKED or not still.wish.fits(slot.start, visit.start):
