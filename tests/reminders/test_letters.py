@@ -194,6 +194,8 @@ def test_a_repeated_attempt_is_the_same_mail_for_a_mail_program(far, mail_server
         ("Europe/Madrid", "en", ("5:30 pm", "Central European Time", "CET")),
         ("Asia/Kolkata", "en", ("10:00 pm", "India Time", "IST")),
         ("UTC", "en", ("4:30 pm", "UTC", "UTC")),
+        ("Etc/UTC", "es", ("4:30 p.\u00a0m.", "UTC", "UTC")),
+        ("Etc/GMT+5", "en", ("11:30 am", "GMT-05:00", "-05")),
         ("America/Chicago", "es", ("10:30 a.\u00a0m.", "hora central", "CT")),
     ],
 )

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, get_timezone_name
+from babel import Locale
+from babel.dates import format_datetime, get_timezone_gmt, get_timezone_name
 from django.utils.translation import get_language
 
 # Spanish of the United States names American zones ("CT"); plain Spanish writes the hours as we want them.
 ZONE_LOCALES = {"en": "en_US", "es": "es_US"}
 LONGEST_SHORT_NAME = 5
+NOWHERE = "ZZ"  # CLDR's code of an unknown region
 DAYS = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM"}
 SHORT_DAYS = {"en": "EEE, MMM d", "es": "EEE d MMM"}
 DATES = {"en": "MMM d, y", "es": "d MMM y"}
@@ -84,12 +86,13 @@ class Moment:
 
     @property
     def zone_name(self) -> str:
-        """Central Time"""
-        if self.zone == "UTC":
-            return "UTC"
-        return get_timezone_name(
-            ZoneInfo(self.zone), "long", locale=ZONE_LOCALES[self.language], zone_variant="generic"
-        )
+        """Central Time; of a zone that lies in no country its letters or its distance ("UTC", "GMT-05:00")"""
+        locale = Locale.parse(ZONE_LOCALES[self.language])
+        name = get_timezone_name(ZoneInfo(self.zone), "long", locale=locale, zone_variant="generic")
+        if locale.territories[NOWHERE] not in name:
+            return name
+        letters = self.local.tzname() or ""
+        return letters if letters.isalpha() else get_timezone_gmt(self.local, "long", locale=locale)
 
     @property
     def zone_code(self) -> str:
