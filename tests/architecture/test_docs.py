@@ -7,8 +7,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_setting_is_documented_and_every_documented_setting_exists():
-    sources = ["telehealth/settings.py", "telehealth/relays.py", "visits/relay/config.py"]
-    used = {name for source in sources for name in re.findall(r'"(TELEHEALTH_\w+)"', (ROOT / source).read_text())}
+    sources = ["telehealth/settings.py", "telehealth/env.py", "telehealth/relays.py", "visits/relay/config.py"]
+    used = {
+        name for source in sources for name in re.findall(r"""["'](TELEHEALTH_\w+)["']""", (ROOT / source).read_text())
+    }
     documented = set(re.findall(r"^\| `(TELEHEALTH_\w+)`", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
     assert used == documented
