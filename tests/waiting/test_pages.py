@@ -14,7 +14,7 @@ from tests.waiting.conftest import make_arrived
 from visits.booking import services as booking
 from visits.booking.models import Appointment
 from visits.checkin import services as checkin
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, Confirmation
 from visits.waiting import board, services
 from visits.waiting.models import Ticket
 
@@ -318,6 +318,16 @@ def test_the_reminder_light_is_the_ledgers_last_word(visit, clinician):
         due_at=timezone.now() + timedelta(seconds=1),
     )
     assert lights(visit, clinician)["reminder"] == ("bad", "The provider refused it")
+
+
+def test_the_reminder_light_says_when_the_patient_confirmed_this_very_time(visit, clinic, clinician):
+    before = board.versions(clinic, timezone.now())
+    Confirmation.objects.create(appointment=visit, revision=visit.revision, channel="sms")
+    assert lights(visit, clinician)["reminder"] == ("ok", "confirmed by the patient")
+    assert board.versions(clinic, timezone.now()) != before
+
+    Appointment.objects.update(revision=visit.revision + 1)
+    assert lights(visit, clinician)["reminder"][0] == "na"
 
 
 def test_the_version_changes_with_what_the_board_shows(as_patient, visit, clinic, clinician):

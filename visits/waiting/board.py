@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
@@ -17,7 +17,7 @@ from accounts.models import AccessLink, Clinic, User
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, Confirmation
 from visits.waiting.late import delays, today
 from visits.waiting.models import Delay, Ticket
 from visits.waiting.services import LINE_CLOSES_AFTER, in_order
@@ -52,6 +52,7 @@ SHOWN = (
     "check_in__camera",
     "check_in__microphone",
     "consent__given_at",
+    "confirmed",
 )
 
 
@@ -206,7 +207,8 @@ def _of_day(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
     still_here = Q(status=Status.ARRIVED, end__gt=now - LINE_CLOSES_AFTER)
     still_expected = Q(status=Status.BOOKED, end__gt=now - LINE_CLOSES_AFTER, start__lt=end)
     day = Appointment.objects.filter(today | still_here | still_expected, clinic=clinic)
-    return day.exclude(status=Status.CANCELLED)
+    answers = Confirmation.objects.filter(appointment=OuterRef("pk"), revision=OuterRef("revision"))
+    return day.exclude(status=Status.CANCELLED).annotate(confirmed=Exists(answers))
 
 
 def _visits(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
@@ -276,7 +278,7 @@ def _queue(rows: Iterable[Row]) -> list[Row]:
 def _lights(visit: Appointment) -> list[Light]:
     check_in: CheckIn | None = getattr(visit, "check_in", None)
     return [
-        _reminder_light(getattr(visit, "messages", [])),
+        _reminder_light(getattr(visit, "messages", []), is_confirmed=getattr(visit, "confirmed", False)),
         _light("details", "ok" if check_in and check_in.details_at else "no"),
         _light("consent", "ok" if getattr(visit, "consent", None) else "no"),
         _device_light(check_in),
@@ -287,8 +289,10 @@ def _light(column: str, state: str, words: Any = "") -> Light:
     return Light(column, state, str(words or LIGHT_WORDS[state]))
 
 
-def _reminder_light(messages: list[Communication]) -> Light:
-    """The last word of the ledger on telling the patient about the visit."""
+def _reminder_light(messages: list[Communication], *, is_confirmed: bool) -> Light:
+    """The patient's answer, or else the last word of the ledger on telling them about the visit."""
+    if is_confirmed:
+        return _light("reminder", "ok", gettext("confirmed by the patient"))
     State = Communication.State
     told = [message for message in messages if message.state in {State.SENT, State.FAILED, State.UNKNOWN}]
     if told:
