@@ -32,6 +32,7 @@ def visit(practitioner: Any, patient: Any, visit_type: Any) -> Appointment:
 
 
 def look(page: Page) -> None:
+    expect(page.locator(".htmx-request")).to_have_count(0)  # what is about to be replaced is dimmed
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found = [each for each in Axe().run(page).response["violations"] if each["impact"] in {"serious", "critical"}]
