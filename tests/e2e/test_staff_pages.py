@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import Practitioner, User
@@ -15,7 +16,7 @@ from tests.conftest import staff
 from tests.e2e import steps
 from tests.e2e.test_patient_pages import SMALL, look
 from visits.booking import services
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, Hold
 from visits.schedule.models import VisitType
 
 pytestmark = pytest.mark.e2e
@@ -74,6 +75,10 @@ def test_a_slot_that_is_taken_meanwhile_loses_nothing_that_was_typed(
     slots = lee.locator(".slots .pick input:enabled")
     expect(slots.nth(3)).to_be_attached()
     lee.locator(".slots .pick:has(input:enabled)").nth(3).click()
+    expect(lee.get_by_text("Held for you until")).to_be_visible()
+    expect(lee.locator(".htmx-request")).to_have_count(0)
+    # The telephone rang, and five minutes are over.
+    Hold.objects.update(expires_at=timezone.now())
     take(datetime.fromisoformat(slots.nth(3).get_attribute("value")), practitioner, visit_type, front_desk)
 
     lee.get_by_role("button", name="Book visit").click()
