@@ -266,18 +266,18 @@ def test_names_are_never_in_an_address(desk, form):
     assert "Rosa" in page
     assert 'method="post"' in page
     assert not re.search(r'(href|hx-get)="[^"]*rosa', page, re.IGNORECASE)
-    assert desk.get("/book/patients/", {"text": "rosa"}).status_code == 405
+    assert desk.get("/visits/book/patients/", {"text": "rosa"}).status_code == 405
 
 
 def test_a_time_taken_while_one_looks_is_said_at_the_next_change(desk, form, book, clinic):
     book(patient=factories.make_patient(clinic))
 
-    assert "10:00 was just taken. Choose another time." in desk.post("/book/slots/", form).content.decode()
+    assert "10:00 was just taken. Choose another time." in desk.post("/visits/book/slots/", form).content.decode()
 
 
 def test_the_live_parts_follow_what_was_chosen(desk, form):
-    slots = desk.post("/book/slots/", form).content.decode()
-    found = desk.post("/book/patients/", form | {"text": "nobody"}).content.decode()
+    slots = desk.post("/visits/book/slots/", form).content.decode()
+    found = desk.post("/visits/book/patients/", form | {"text": "nobody"}).content.decode()
 
     assert 'id="when"' in slots
     assert re.search(r'id="check"[^>]*hx-swap-oob', slots)
@@ -303,7 +303,7 @@ def test_the_page_asks_the_database_no_more_for_more_people(
 
 
 def test_a_chosen_time_is_held_and_the_page_says_until_when(desk, form, front_desk):
-    page = desk.post("/book/slots/", form).content.decode()
+    page = desk.post("/visits/book/slots/", form).content.decode()
 
     held = Hold.objects.get()
     assert (held.start, held.held_by) == (at("10:00"), front_desk)
@@ -314,24 +314,24 @@ def test_a_chosen_time_is_held_and_the_page_says_until_when(desk, form, front_de
 
 
 def test_when_another_time_is_chosen_the_first_is_free_again(desk, form):
-    desk.post("/book/slots/", form)
-    page = desk.post("/book/slots/", form | {"start": value_of(at("10:20"))}).content.decode()
+    desk.post("/visits/book/slots/", form)
+    page = desk.post("/visits/book/slots/", form | {"start": value_of(at("10:20"))}).content.decode()
 
     assert Hold.objects.get().start == at("10:20")
     assert "disabled" not in tag(page, value_of(at("10:00")))
 
 
 def test_when_no_time_is_chosen_any_more_nothing_is_held(desk, form, clinic):
-    desk.post("/book/slots/", form)
+    desk.post("/visits/book/slots/", form)
     longer = factories.make_visit_type(clinic, minutes=35)
 
-    desk.post("/book/slots/", form | {"visit_type": str(longer.pk)})
+    desk.post("/visits/book/slots/", form | {"visit_type": str(longer.pk)})
 
     assert not Hold.objects.exists()
 
 
 def test_a_page_loaded_again_holds_on_to_its_time(desk, form):
-    desk.post("/book/slots/", form)
+    desk.post("/visits/book/slots/", form)
 
     page = desk.get(BOOK, {"day": form["day"]}).content.decode()
 
@@ -348,9 +348,9 @@ def test_looking_at_a_page_holds_nothing(desk, form):
 
 
 def test_what_a_colleague_holds_is_not_to_be_had(desk, form, verified, clinician):
-    verified(clinician).post("/book/slots/", form)
+    verified(clinician).post("/visits/book/slots/", form)
 
-    page = desk.post("/book/slots/", form).content.decode()
+    page = desk.post("/visits/book/slots/", form).content.decode()
 
     assert "10:00 was just taken. Choose another time." in page
     assert "10:00 was just taken" in send(desk, form).content.decode()
@@ -370,7 +370,7 @@ def test_any_clinician_offers_the_times_of_all_and_books_who_is_free(desk, form,
     book(patient=factories.make_patient(practitioner.clinic))
     anyone = form | {"practitioner": "any"}
 
-    page = desk.post("/book/slots/", anyone).content.decode()
+    page = desk.post("/visits/book/slots/", anyone).content.decode()
     send(desk, anyone)
 
     assert "with Dr. Fischer" in page
@@ -379,7 +379,7 @@ def test_any_clinician_offers_the_times_of_all_and_books_who_is_free(desk, form,
 
 
 def test_of_any_clinician_the_next_is_taken_when_the_first_was_just_taken(desk, form, colleague, practitioner, book):
-    desk.post("/book/slots/", form | {"practitioner": "any"})
+    desk.post("/visits/book/slots/", form | {"practitioner": "any"})
     held = Hold.objects.get()
     Hold.objects.all().delete()
     book(practitioner=held.practitioner, patient=factories.make_patient(practitioner.clinic))
@@ -414,7 +414,7 @@ def test_a_series_is_shown_with_what_is_in_the_way_and_booked_as_ticked(desk, fo
     book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + week))
     wanted = form | {"repeat": "yes", "weeks": "1", "count": "4"}
 
-    page = desk.post("/book/slots/", wanted).content.decode()
+    page = desk.post("/visits/book/slots/", wanted).content.decode()
 
     first, instead, third, fourth = ticked(page)
     assert list(ticked(page).values()) == [True, False, True, True]
@@ -445,7 +445,7 @@ def test_no_series_is_booked_unseen_or_empty(desk, form):
 
 def test_of_a_series_with_one_tick_one_visit_is_booked(desk, form):
     wanted = form | {"repeat": "yes", "weeks": "1", "count": "2"}
-    page = desk.post("/book/slots/", wanted).content.decode()
+    page = desk.post("/visits/book/slots/", wanted).content.decode()
 
     send(desk, wanted, repeat_of=hidden(page, "repeat_of"), at=[form["start"]])
 
@@ -454,7 +454,7 @@ def test_of_a_series_with_one_tick_one_visit_is_booked(desk, form):
 
 def test_a_new_patient_gets_a_series(desk, form):
     wanted = form | NEW | {"repeat": "yes", "weeks": "1", "count": "2"}
-    page = desk.post("/book/slots/", wanted).content.decode()
+    page = desk.post("/visits/book/slots/", wanted).content.decode()
 
     send(desk, wanted, repeat_of=hidden(page, "repeat_of"), at=list(ticked(page)))
 
@@ -463,7 +463,7 @@ def test_a_new_patient_gets_a_series(desk, form):
 
 @pytest.mark.parametrize("nonsense", [{"weeks": "0", "count": "9999"}, {"weeks": "x", "count": "-1"}, {"at": "now"}])
 def test_nonsense_about_a_series_is_not_believed(desk, form, nonsense):
-    assert desk.post("/book/slots/", form | {"repeat": "yes"} | nonsense).status_code == 200
+    assert desk.post("/visits/book/slots/", form | {"repeat": "yes"} | nonsense).status_code == 200
 
 
 # --- a follow-up --------------------------------------------------------------------------------
@@ -498,7 +498,7 @@ def test_of_another_patient_or_clinic_or_unfinished_nothing_follows(desk, form, 
 
 # --- who may come in --------------------------------------------------------------------------
 
-PLACES = [("get", "/book/"), ("post", "/book/"), ("post", "/book/slots/"), ("post", "/book/patients/")]
+PLACES = [("get", "/book/"), ("post", "/book/"), ("post", "/visits/book/slots/"), ("post", "/visits/book/patients/")]
 
 
 @pytest.mark.parametrize("role", ["clinic_admin", "auditor"])

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from tests import factories
+from tests.accounts.test_doors import ALL
 from tests.booking.conftest import at
 from tests.online.conftest import PAGE, PERSON, Browser, code_sent, long_ago
 from visits.booking.days import value_of
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.django_db
 def test_a_clinic_without_online_booking_has_no_such_page(clinic, page, slug):
     for method in ("get", "post"):
         assert getattr(Client(), method)(f"/book/{slug}/{page}").status_code == 404
+
+
+def test_no_other_page_stands_where_a_clinics_short_name_does():
+    below = {name for name, path in ALL if path.startswith("/book/") and path != "/book/"}
+
+    assert below == {"online:choose", "online:now", "online:person", "online:code"}
 
 
 def test_a_booking_is_the_browsers_in_which_it_began(halima):
