@@ -70,6 +70,16 @@ def test_each_state_has_its_own_silhouette_and_word(
     assert "data-move" not in event
 
 
+def test_a_visit_over_midnight_is_in_both_days_by_an_id_each(
+    look: Any, clinician: User, hours: Practitioner, visit_type: Any
+) -> None:
+    visit = factories.make_visit(hours, visit_type=visit_type, start=at("23:50"))
+
+    page = look(clinician)
+
+    assert re.findall(rf'id="(v-{visit.pk}[^"]*)"', page) == [f"v-{visit.pk}", f"v-{visit.pk}-rest"]
+
+
 def test_a_cancelled_visit_is_gone_and_its_time_is_free(look: Any, clinician: User, visit: Appointment) -> None:
     assert "Book 10:30 am" not in column(look(clinician))
     Appointment.objects.update(status=Status.CANCELLED)
