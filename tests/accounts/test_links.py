@@ -330,6 +330,7 @@ def test_no_token_is_named_to_what_its_page_loads(client: Client, patient: Patie
 
     assert client.get(url)["Referrer-Policy"] == "strict-origin"
     assert client.get(f"/password/{patient.pk}/some-token/")["Referrer-Policy"] == "strict-origin"
+    assert client.get("/m/some-token/")["Referrer-Policy"] == "strict-origin"
     assert client.get("/signin/")["Referrer-Policy"] == "same-origin"
 
 
