@@ -1,6 +1,6 @@
 """Time off and extra hours from the calendar: who may, what is checked, what is on the trail."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from visits.schedule.models import ScheduleException
 
 pytestmark = pytest.mark.django_db
 NEW = "/calendar/time-off/"
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -74,6 +75,29 @@ def test_visits_that_lie_in_it_stay_booked_and_are_named(
     assert "Nia" not in page
     inside.refresh_from_db()
     assert inside.status == "booked"
+
+
+@pytest.mark.parametrize(
+    ("start_time", "end_time", "is_in_the_way"),
+    [("00:00", "00:30", True), ("23:00", "23:55", False), ("00:10", "09:00", False), (None, None, True)],
+)
+def test_a_visit_over_midnight_lies_in_time_off_of_the_day_that_it_ends_on(
+    hours: Practitioner, start_time: str | None, end_time: str | None, is_in_the_way: bool
+) -> None:
+    factories.make_visit(
+        hours, visit_type=factories.make_visit_type(hours.clinic, minutes=20), start=at("23:50", tuesday() - DAY)
+    )
+    off = ScheduleException(
+        clinic=hours.clinic,
+        practitioner=hours,
+        kind="off",
+        first_day=tuesday(),
+        last_day=tuesday(),
+        start_time=start_time and time.fromisoformat(start_time),
+        end_time=end_time and time.fromisoformat(end_time),
+    )
+
+    assert bool(time_off.visits_in(off)) == is_in_the_way
 
 
 def test_a_blank_form_never_begins_with_the_whole_clinic(verified: Any, front_desk: User, hours: Practitioner) -> None:

@@ -17,6 +17,7 @@ from visits.calendar import grid, words
 from visits.calendar.addresses import address_of
 from visits.calendar.grid import Place, Sheet
 from visits.calendar.reading import KINDS, Visit
+from visits.schedule.hours import spell_of
 from visits.schedule.intervals import Interval, common, merged, minus
 from visits.schedule.models import ScheduleException
 
@@ -75,10 +76,6 @@ class Column:
     @property
     def weekday(self) -> str:
         return words.weekday_words(self.day)
-
-    @property
-    def short_weekday(self) -> str:
-        return words.weekday_words(self.day, "EEE")
 
     @property
     def off_names(self) -> list[str]:
@@ -185,15 +182,10 @@ def off_of(
     for row in rows:
         if row.kind == ScheduleException.Kind.OFF:
             first, last = max(row.first_day, first_day), min(row.last_day, last_day)
-            for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
-                found.append((_span(row, day, zone), row.note or _("Time off")))
+            days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+            stretches = [stretch for stretch in map(spell_of(row).on, days) if stretch is not None]
+            found += [(span, row.note or _("Time off")) for span in grid.instants(stretches, zone)]
     return found + [(grid.bounds(day, zone), name) for day, name in holidays.items()]
-
-
-def _span(row: ScheduleException, day: date, zone: ZoneInfo) -> Interval:
-    if row.start_time is None or row.end_time is None:
-        return grid.bounds(day, zone)
-    return grid.instants([(datetime.combine(day, row.start_time), datetime.combine(day, row.end_time))], zone)[0]
 
 
 def _shut(column: Column, sheet: Sheet) -> Iterator[Item]:

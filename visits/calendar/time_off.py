@@ -1,6 +1,7 @@
 """Time off and extra hours, entered in the calendar. Each verb is one transaction with its audit event."""
 
 import uuid
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -13,8 +14,10 @@ from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.calendar import grid
-from visits.schedule.hours import zone_of
+from visits.schedule.hours import spell_of, zone_of
+from visits.schedule.intervals import common
 from visits.schedule.models import ScheduleException
+from visits.schedule.rules import Spell
 
 Kind = ScheduleException.Kind
 
@@ -75,15 +78,14 @@ def visits_in(exception: ScheduleException) -> list[Appointment]:
     )
     if exception.practitioner is not None:
         visits = visits.filter(practitioner=exception.practitioner)
-    return [visit for visit in visits.select_related("patient", "practitioner") if _is_in(exception, visit)]
+    off = spell_of(exception)
+    return [visit for visit in visits.select_related("patient", "practitioner") if _is_in(off, visit, zone)]
 
 
-def _is_in(exception: ScheduleException, visit: Appointment) -> bool:
-    if exception.start_time is None or exception.end_time is None:
-        return True
-    zone = zone_of(exception.clinic)
-    start, end = visit.start.astimezone(zone), visit.end.astimezone(zone)
-    return start.time() < exception.end_time and (end.time() > exception.start_time or end.date() > start.date())
+def _is_in(off: Spell, visit: Appointment, zone: ZoneInfo) -> bool:
+    days = {visit.start.astimezone(zone).date(), visit.end.astimezone(zone).date()}
+    stretches = [stretch for stretch in map(off.on, days) if stretch is not None]
+    return bool(common([(visit.start, visit.end)], grid.instants(stretches, zone)))
 
 
 def _may(principal: Principal, practitioner: Practitioner | None) -> bool:

@@ -19,6 +19,10 @@ def zone_of(clinic: Clinic) -> ZoneInfo:
     return ZoneInfo(clinic.time_zone)
 
 
+def spell_of(row: ScheduleException) -> Spell:
+    return Spell(row.first_day, row.last_day, row.start_time, row.end_time)
+
+
 def rules_of(
     practitioners: Iterable[Practitioner],
     *,
@@ -51,8 +55,8 @@ def rules_of(
     rules = {}
     for pk in people:
         own = [row for row in exceptions if row.practitioner_id == pk]
-        extra = [_spell(row) for row in own if row.kind == Kind.EXTRA and pk in offering]
-        off = [_spell(row) for row in [*ours, *own] if row.kind == Kind.OFF]
+        extra = [spell_of(row) for row in own if row.kind == Kind.EXTRA and pk in offering]
+        off = [spell_of(row) for row in [*ours, *own] if row.kind == Kind.OFF]
         rules[pk] = Rules(weekly[pk], opening, holidays, extra, off)
     return rules
 
@@ -66,7 +70,7 @@ def clinic_is_open(clinic: Clinic, at: datetime) -> bool:
     day = wall.date()
     opening, holidays = _clinics_own(clinic, day, day)
     if opening:
-        off = [_spell(row) for row in _exceptions(clinic, day, day) if row.practitioner_id is None]
+        off = [spell_of(row) for row in _exceptions(clinic, day, day) if row.practitioner_id is None]
         every = [Rules(opening, holidays=holidays, off=off)]
     else:
         people = clinic.practitioners.filter(is_active=True)
@@ -93,7 +97,3 @@ def _clinics_own(clinic: Clinic, first_day: date, last_day: date) -> tuple[list[
     rows = list(Clinic.objects.filter(pk=clinic.pk).order_by().values_list(*fields))
     opening = [Hours(weekday, start, end) for _, weekday, start, end in rows if weekday is not None]
     return opening, public_holidays(rows[0][0] or "", first_day, last_day)
-
-
-def _spell(row: ScheduleException) -> Spell:
-    return Spell(row.first_day, row.last_day, row.start_time, row.end_time)
