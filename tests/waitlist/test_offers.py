@@ -3,6 +3,7 @@
 from datetime import time, timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent
@@ -58,6 +59,20 @@ def test_the_message_says_which_time_and_until_when_and_leads_to_the_offer(waits
     assert "Tue, Jun 9, 10:00" in mail.subject
     assert "/offers/" in mail.body
     assert "11:00" in mail.body
+
+
+def test_staff_do_not_send_an_offer_again_which_may_not_stand_any_more(waits, gap, front_desk, verified):
+    entry = waits()
+    cancel(gap, front_desk)
+    services.tick()
+    reminders.send_due()
+    message = entry.appointment.communications.get(kind="offer")
+    path = reverse("reminders:send-again", kwargs={"pk": message.pk})
+    client = verified(front_desk)
+
+    assert path not in client.get(reverse("room:visit", kwargs={"pk": entry.appointment_id})).content.decode()
+    assert client.post(path).status_code == 404
+    assert told(entry) == [message]
 
 
 def test_nobody_is_asked_without_somebody_on_the_list(gap, front_desk):

@@ -64,7 +64,7 @@ class CommunicationAdmin(ClinicScopedAdmin):
             self.message_user(request, _("Only members of a clinic send messages."), messages.ERROR)
             return
         planned = 0
-        for message in chosen.exclude(appointment=None):
+        for message in chosen.exclude(kind=Communication.Kind.OFFER):
             try:
                 services.resend(principal=principal, communication=message)
                 planned += 1

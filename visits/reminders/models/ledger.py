@@ -157,6 +157,11 @@ class Communication(models.Model):
         return self.appointment
 
     @property
+    def is_repeatable(self) -> bool:
+        """Whether staff may send it again. Whether an offer still stands is for the waitlist to say, not for us."""
+        return self.kind != self.Kind.OFFER
+
+    @property
     def label(self) -> str:
         """ "Reminder, 1 day before"; of other messages the kind."""
         if self.kind != self.Kind.REMINDER:

@@ -32,9 +32,11 @@ class NothingToSay(Exception):
 def resend(*, principal: Principal, communication: Communication) -> Communication:
     """Plan the message once more, due now, with a new link; a repeat that is still waiting is returned as it is.
 
-    Raises Http404 for another clinic's message or a role that may not, and NothingToSay when there is
+    Raises Http404 for another clinic's message, an offer, or a role that may not, and NothingToSay when there is
     no address or the message cannot help any more.
     """
+    if not communication.is_repeatable:
+        raise Http404
     visit = _visit(principal, communication)
     same = visit.communications.filter(
         revision=visit.revision, kind=communication.kind, lead=communication.lead, channel=communication.channel
