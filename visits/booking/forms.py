@@ -1,14 +1,12 @@
 """What people type when they book or cancel."""
 
-from datetime import date
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from accounts.links import birthdate
+from accounts.links.fields import BirthDateField
 from visits.booking.patients import Details
 
 
@@ -21,10 +19,8 @@ class NewPatientForm(forms.Form):
     family_name = forms.CharField(
         label=_("Last name"), max_length=60, error_messages={"required": _("Enter the last name.")}
     )
-    birth_date = forms.CharField(
+    birth_date = BirthDateField(
         label=_("Birth date"),
-        help_text=_("Month, day, year. For example: 3 14 1979"),
-        max_length=40,
         error_messages={"required": _("Enter the birth date.")},
     )
     email = forms.EmailField(
@@ -43,14 +39,6 @@ class NewPatientForm(forms.Form):
         self.fields["phone"].widget.input_type = "tel"
         # Only a page on which "New patient" was chosen needs these; the server says what is missing.
         self.use_required_attribute = False
-
-    def clean_birth_date(self) -> date:
-        try:
-            return birthdate.parse(self.cleaned_data["birth_date"], (get_language() or "en")[:2])
-        except ValueError:
-            raise forms.ValidationError(
-                _("We could not read that date. Enter the month, the day and the year. For example: 3 14 1979")
-            ) from None
 
     def details(self) -> Details:
         return Details(**self.cleaned_data | {"language": self.cleaned_data["language"] or "en"})

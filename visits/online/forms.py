@@ -1,14 +1,12 @@
 """What a patient types: who they are and where to reach them, the code, why they move or cancel."""
 
-from datetime import date
 from typing import Any
 
 from django import forms
 from django.core import signing
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from accounts.links import birthdate
+from accounts.links.fields import BirthDateField
 from visits.online.models import Verification
 from visits.reminders.channels.phone import e164
 
@@ -34,10 +32,8 @@ class PersonForm(forms.Form):
         error_messages={"required": _("Enter your last name.")},
         widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
     )
-    birth_date = forms.CharField(
+    birth_date = BirthDateField(
         label=_("Birth date"),
-        help_text=_("Month, day, year. For example: 3 14 1979"),
-        max_length=40,
         error_messages={"required": _("Enter your birth date.")},
         widget=forms.TextInput(attrs={"autocomplete": "bday"}),
     )
@@ -79,14 +75,6 @@ class PersonForm(forms.Form):
             self.fields["channel"].choices = [(Channel.EMAIL, _("By e-mail"))]  # type: ignore[attr-defined]
             del self.fields["phone"]
         self.initial["shown"] = _clock.sign("")
-
-    def clean_birth_date(self) -> date:
-        try:
-            return birthdate.parse(self.cleaned_data["birth_date"], (get_language() or "en")[:2])
-        except ValueError:
-            raise forms.ValidationError(
-                _("We could not read that date. Enter the month, the day and the year. For example: 3 14 1979")
-            ) from None
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
