@@ -50,6 +50,9 @@ def book(
         patient = lock_patient(clinic, patient.pk)
         if visit_type.clinic_id != clinic.pk or (follow_up_of and follow_up_of.patient_id != patient.pk):
             raise Http404
+        already = same_booking(principal, practitioner, patient, visit_type, start)
+        if already is not None:
+            return already
         visit = Appointment(
             clinic=clinic,
             practitioner=practitioner,
@@ -63,9 +66,6 @@ def book(
             follow_up_of=follow_up_of,
             created_by=principal.user if principal else None,
         )
-        already = same_booking(visit)
-        if already is not None:
-            return already
         if origin == Origin.ONLINE and visit_type.booked_by != VisitType.BookedBy.PATIENT:
             raise NotAvailable(practitioner, visit_type, start)
         now = timezone.now()
@@ -94,13 +94,15 @@ def may_book(principal: Principal | None) -> None:
         raise PermissionDenied
 
 
-def same_booking(visit: Appointment) -> Appointment | None:
+def same_booking(
+    principal: Principal | None, practitioner: Practitioner, patient: Patient, visit_type: VisitType, start: datetime
+) -> Appointment | None:
     """This booking, made before by the same person: the button was pressed twice."""
     return Appointment.objects.filter(
-        practitioner=visit.practitioner,
-        patient=visit.patient,
-        visit_type=visit.visit_type,
-        start=visit.start,
-        created_by=visit.created_by,
+        practitioner=practitioner,
+        patient=patient,
+        visit_type=visit_type,
+        start=start,
+        created_by=principal.user if principal else None,
         status__in=(Status.BOOKED, Status.ARRIVED),
     ).first()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Practitioner
 from accounts.principal import Principal
 from visits.booking import patients
 from visits.booking.models import Appointment, Hold
@@ -37,7 +37,7 @@ def book_new_patient(
         # Before the look at who is known, so that the same form sent twice at once sees its first half.
         practitioner = lock_practitioner(principal.clinic, practitioner.pk)
         for known in patients.same_person(principal.clinic, details):
-            already = same_booking(_booking(principal, practitioner, known, visit_type, start))
+            already = same_booking(principal, practitioner, known, visit_type, start)
             if already is not None:
                 return already
         patient = patients.add(principal=principal, details=details, despite_same=despite_same)
@@ -59,11 +59,3 @@ def book_new_patient(
             start=start,
             hold=hold,
         )
-
-
-def _booking(
-    principal: Principal, practitioner: Practitioner, patient: Patient, visit_type: VisitType, start: datetime
-) -> Appointment:
-    return Appointment(
-        practitioner=practitioner, patient=patient, visit_type=visit_type, start=start, created_by=principal.user
-    )

@@ -80,15 +80,7 @@ def book_series(
     clinic = principal.clinic if principal else practitioner.clinic
     with transaction.atomic():
         practitioner = lock_practitioner(clinic, practitioner.pk)
-        already = same_booking(
-            Appointment(
-                practitioner=practitioner,
-                patient=patient,
-                visit_type=visit_type,
-                start=starts[0],
-                created_by=principal.user if principal else None,
-            )
-        )
+        already = same_booking(principal, practitioner, patient, visit_type, starts[0])
         if already is not None and already.series is not None:
             return list(already.series.appointments.all())
         series = AppointmentSeries.objects.create(clinic=clinic, weeks=weeks, count=len(starts))
