@@ -4,14 +4,12 @@ Days are those of the reader's zone. The address holds days, clinicians and view
 """
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q
-from django.db.models.functions import TruncDate
+from django.db.models import Q
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -39,7 +37,7 @@ ONE_DAY = timedelta(days=1)
 
 
 class CalendarPage:
-    """A view of some days of one clinician, or of the whole clinic. What is unknown counts as not asked for."""
+    """A day or week of one clinician, or of the whole clinic. What is unknown counts as not asked for."""
 
     def __init__(self, principal: Principal, view: str, data: QueryDict, *, now: datetime | None = None) -> None:
         self.principal = principal
@@ -95,21 +93,11 @@ class CalendarPage:
 
     @property
     def first(self) -> date:
-        if self.view == WEEK:
-            return self.day - timedelta(days=self.day.weekday())
-        if self.view == MONTH:
-            first = self.day.replace(day=1)
-            return first - timedelta(days=first.weekday())
-        return self.day
+        return self.day - timedelta(days=self.day.weekday()) if self.view == WEEK else self.day
 
     @property
     def last(self) -> date:
-        if self.view == WEEK:
-            return self.first + timedelta(days=6)
-        if self.view == MONTH:
-            last = (self.day.replace(day=28) + timedelta(days=4)).replace(day=1) - ONE_DAY
-            return last + timedelta(days=6 - last.weekday())
-        return self.day
+        return self.first + timedelta(days=6) if self.view == WEEK else self.day
 
     @property
     def days(self) -> list[date]:
@@ -123,11 +111,11 @@ class CalendarPage:
 
     @cached_property
     def visits(self) -> list[Visit]:
-        return reading.visits_between(self.clinic, self._ids, *self.bounds, self.now)
+        return reading.visits_between(self.clinic, self.ids, *self.bounds, self.now)
 
     @cached_property
     def holds(self) -> list[Hold]:
-        return reading.holds_between(self.clinic, self._ids, *self.bounds, self.now)
+        return reading.holds_between(self.clinic, self.ids, *self.bounds, self.now)
 
     @cached_property
     def exceptions(self) -> list[ScheduleException]:
@@ -142,7 +130,7 @@ class CalendarPage:
     def columns(self) -> list[Column]:
         """The days that somebody works or is seen on, and all others of Monday to Friday, each for each person."""
         found = columns.columns(
-            self.days, self.people, self.zone, self.today, self._open, self.visits, self.holds, self._off
+            self.days, self.people, self.zone, self.today, self.open_times, self.visits, self.holds, self.off
         )
         kept = {column.day for column in found if column.open or column.visits}
         if self.view == WEEK:
@@ -171,18 +159,10 @@ class CalendarPage:
             of_person[column.practitioner.pk].append(column)
         return [(one, of_person[one.pk]) for one in self.people]
 
-    @cached_property
-    def weeks(self) -> list[list["MonthDay"]]:
-        counts = self._counts()
-        every = [self._month_day(day, counts.get(day, 0)) for day in self.days]
-        return [every[n : n + 7] for n in range(0, len(every), 7)]
-
     # --- words --------------------------------------------------------------------------------
 
     @property
     def title(self) -> str:
-        if self.view == MONTH:
-            return words.month_words(self.day)
         if self.view == WEEK:
             shown = [column.day for column in self.columns] or self.days
             return words.range_words(shown[0], shown[-1])
@@ -282,11 +262,11 @@ class CalendarPage:
 
     @property
     def before(self) -> str:
-        return self.url(day=self.first - ONE_DAY if self.view != MONTH else self.day.replace(day=1) - ONE_DAY)
+        return self.url(day=self.first - ONE_DAY)
 
     @property
     def after(self) -> str:
-        return self.url(day=self.last + ONE_DAY if self.view != MONTH else self._next_month)
+        return self.url(day=self.last + ONE_DAY)
 
     @property
     def to_today(self) -> str:
@@ -339,13 +319,10 @@ class CalendarPage:
         days = days or [monday + timedelta(days=n) for n in range(7)]
         return [(day, words.weekday_words(day, "EEE"), self.url(day=day)) for day in days]
 
-    def day_url(self, day: date) -> str:
-        return self.url(view=DAY, day=day)
-
     # --- reading ------------------------------------------------------------------------------
 
     @property
-    def _ids(self) -> set[uuid.UUID]:
+    def ids(self) -> set[uuid.UUID]:
         return {one.pk for one in self.people}
 
     @property
@@ -355,7 +332,7 @@ class CalendarPage:
         return start.astimezone(zone).date(), (end - timedelta(seconds=1)).astimezone(zone).date()
 
     @cached_property
-    def _open(self) -> dict[uuid.UUID, list[Interval]]:
+    def open_times(self) -> dict[uuid.UUID, list[Interval]]:
         """When each of the people can be booked, as instants."""
         first, last = self.clinic_days
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
@@ -367,42 +344,14 @@ class CalendarPage:
         }
 
     @cached_property
-    def _off(self) -> dict[uuid.UUID, list[tuple[Interval, str]]]:
+    def off(self) -> dict[uuid.UUID, list[tuple[Interval, str]]]:
+        """When each of the people is off, and what to call it."""
         zone, (first, last) = zone_of(self.clinic), self.clinic_days
         found = {}
         for one in self.people:
             rows = [row for row in self.exceptions if row.practitioner_id in {None, one.pk}]
             found[one.pk] = columns.off_of(rows, self.holidays, zone, first, last)
         return found
-
-    def _counts(self) -> dict[date, int]:
-        start, end = self.bounds
-        visits = Appointment.objects.filter(clinic=self.clinic, start__gte=start, start__lt=end)
-        visits = visits.filter(practitioner__in=self._ids).exclude(status=Appointment.Status.CANCELLED)
-        days = visits.annotate(day=TruncDate("start", tzinfo=self.zone)).order_by().values("day")
-        return dict(days.annotate(count=Count("pk")).values_list("day", "count"))
-
-    def _month_day(self, day: date, count: int) -> "MonthDay":
-        start, end = grid.bounds(day, self.zone)
-        off = [
-            name for one in self.people for (begins, ends), name in self._off[one.pk] if begins < end and ends > start
-        ]
-        is_open = any(begins < end and ends > start for one in self.people for begins, ends in self._open[one.pk])
-        return MonthDay(
-            day=day,
-            url=self.day_url(day),
-            count=count,
-            is_today=day == self.today,
-            is_outside=day.month != self.day.month,
-            is_open=is_open,
-            off=list(dict.fromkeys(off)) if self.who else [],
-            away=len(off) if not self.who else 0,
-            holiday=self.holidays.get(day, ""),
-        )
-
-    @property
-    def _next_month(self) -> date:
-        return (self.day.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
 @dataclass(frozen=True)
@@ -413,30 +362,3 @@ class Line:
     time: str
     clinician: str
     mode: str
-
-
-@dataclass(frozen=True)
-class MonthDay:
-    """One day of the month: how many visits, and who is off."""
-
-    day: date
-    url: str
-    count: int
-    is_today: bool
-    is_outside: bool
-    is_open: bool
-    off: Sequence[str]
-    away: int
-    holiday: str
-
-    @property
-    def words(self) -> str:
-        return words.noon(self.day, "UTC").day
-
-    @property
-    def weekday(self) -> str:
-        return words.weekday_words(self.day)
-
-    @property
-    def short_weekday(self) -> str:
-        return words.weekday_words(self.day, "EEE")

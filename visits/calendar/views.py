@@ -23,13 +23,14 @@ from visits.calendar import feed as feeds
 from visits.calendar import time_off as services
 from visits.calendar.addresses import with_query
 from visits.calendar.forms import ExceptionForm
+from visits.calendar.month import MonthPage
 from visits.calendar.moving import Move, move_of
 from visits.calendar.moving import places as places_of
 from visits.calendar.page import DAY, MONTH, WEEK, CalendarPage
 from visits.schedule.models import ScheduleException
 from visits.schedule.moment import of_page
 
-VIEWS = {DAY, WEEK, MONTH}
+PAGES = {DAY: CalendarPage, WEEK: CalendarPage, MONTH: MonthPage}
 
 
 @for_staff(Action.BOARD_SEE)
@@ -44,7 +45,7 @@ def index(request: PrincipalRequest) -> HttpResponse:
 @require_safe
 def calendar(request: PrincipalRequest, view: str) -> HttpResponse:
     """A day, week or month of a clinician or the clinic (GET ``day``, ``who``, ``hours``); htmx gets the part alone."""
-    page = CalendarPage(request.principal, view, request.GET)
+    page = PAGES[view](request.principal, view, request.GET)
     is_part = bool(request.headers.get("HX-Request"))
     template = "calendar/_calendar.html" if is_part else "calendar/calendar.html"
     return render(request, template, {"page": page, "nav": "calendar", "is_part": is_part})
@@ -82,10 +83,9 @@ def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 @for_staff(Action.VISIT_CHANGE)
 @require_safe
 def places(request: PrincipalRequest, pk: uuid.UUID) -> JsonResponse:
-    """Where on a page (GET: its ``view`` and what it was asked for) the visit may be dropped."""
+    """Where on a day's or week's page (GET: its ``view`` and what it was asked for) the visit may be dropped."""
     visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
-    view = request.GET.get("view", "")
-    page = CalendarPage(request.principal, view if view in VIEWS else WEEK, request.GET)
+    page = CalendarPage(request.principal, DAY if request.GET.get("view") == DAY else WEEK, request.GET)
     return JsonResponse({"places": places_of(page, visit)})
 
 
