@@ -17,7 +17,7 @@ from accounts.doors import PrincipalRequest
 from accounts.models import Patient, Practitioner
 from visits.booking import services
 from visits.booking.days import STRIP, Clock, Day, Part, day_from, near, parts, start_from, strip
-from visits.booking.errors import Refused
+from visits.booking.errors import PatientBusy, Refused
 from visits.booking.models import Appointment, Hold
 from visits.booking.times import Times, first_free, free_slots_of_any, times
 from visits.schedule.models import VisitType
@@ -310,16 +310,7 @@ class Picker:
                     near(refusal.nearest, refusal.start, self.clock),
                 )
             case services.PatientBusy():
-                other = self.clock.at(refusal.visit.start)
-                return Conflict(
-                    _("The patient is busy then"),
-                    _("%(name)s already has a visit at that time, %(time)s with %(clinician)s.")
-                    % {
-                        "name": refusal.visit.patient.given_name,
-                        "time": f"{other.short_weekday} {other.time}",
-                        "clinician": refusal.visit.practitioner.name,
-                    },
-                )
+                return Conflict(*busy_words(refusal, self.clock))
             case services.AlreadyKnown():
                 return Conflict(
                     _("Is it one of these patients?"),
@@ -341,6 +332,17 @@ class Picker:
         """Of the chosen time the hour; of another one of a series the day, too."""
         moment = self.clock.at(start)
         return moment.clock if start == self.wanted_start else f"{moment.short_day}, {moment.time}"
+
+
+def busy_words(refusal: PatientBusy, clock: Clock) -> tuple[str, str]:
+    """That the patient has another visit then, and which."""
+    other = clock.at(refusal.visit.start)
+    text = _("%(name)s already has a visit at that time, %(time)s with %(clinician)s.") % {
+        "name": refusal.visit.patient.given_name,
+        "time": f"{other.short_weekday} {other.time}",
+        "clinician": refusal.visit.practitioner.name,
+    }
+    return _("The patient is busy then"), text
 
 
 def chosen(rows: Sequence[Row], value: str | None) -> Row | None:

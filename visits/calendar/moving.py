@@ -1,6 +1,5 @@
 """Moving a visit to where it was dropped: asked first, with who will be told; refused with what is free nearby."""
 
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from visits.booking import services
 from visits.booking.days import Clock, near, start_from, value_of
 from visits.booking.errors import Refused
 from visits.booking.models import Appointment
+from visits.booking.picker import as_uuid, busy_words
 from visits.booking.times import free_slots, free_slots_of_any
 from visits.calendar import words
 from visits.calendar.page import CalendarPage
@@ -35,11 +35,8 @@ class Move:
         self.nearest: list[tuple[str, str]] = []
 
     def _practitioner(self, value: str) -> Practitioner | None:
-        try:
-            pk = uuid.UUID(value)
-        except ValueError:
-            return None
-        return Practitioner.objects.filter(clinic=self.principal.clinic, pk=pk).first()
+        pk = as_uuid(value)
+        return Practitioner.objects.filter(clinic=self.principal.clinic, pk=pk).first() if pk else None
 
     @property
     def value(self) -> str:
@@ -67,10 +64,6 @@ class Move:
     @property
     def changes_clinician(self) -> bool:
         return self.practitioner.pk != self.visit.practitioner_id
-
-    @property
-    def is_same(self) -> bool:
-        return self.start == self.visit.start and not self.changes_clinician
 
     def submit(self) -> Appointment | None:
         """Move the visit. None when something is in the way, or it can be moved no more: ``problem``, ``nearest``."""
@@ -106,16 +99,7 @@ class Move:
                     % {"clinician": self.practitioner.name},
                 )
             case services.PatientBusy():
-                other = self.clock.at(refusal.visit.start)
-                return (
-                    _("The patient is busy then"),
-                    _("%(name)s already has a visit at that time, %(time)s with %(clinician)s.")
-                    % {
-                        "name": refusal.visit.patient.given_name,
-                        "time": f"{other.short_weekday} {other.time}",
-                        "clinician": refusal.visit.practitioner.name,
-                    },
-                )
+                return busy_words(refusal, self.clock)
             case services.WrongState():
                 return (
                     _("This visit cannot be moved any more"),
