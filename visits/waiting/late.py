@@ -22,6 +22,7 @@ from accounts.models import Clinic, Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking import services as booking
+from visits.booking.access import VISITS
 from visits.booking.models import Appointment
 from visits.booking.services.locks import lock_patient, lock_practitioner
 from visits.live import events
@@ -40,7 +41,6 @@ LATE = Communication.Kind.RUNNING_LATE
 
 ROUND = 5  # minutes: nobody can say it more exactly
 MINUTE = timedelta(minutes=1)
-VISITS = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
 
 
 @dataclass(frozen=True)
