@@ -395,6 +395,23 @@ def test_what_is_moved_has_its_delay_in_its_new_time(practitioner, day, say, cli
     assert set(DelayedVisit.objects.values_list("minutes", flat=True)) == {20}
 
 
+def test_who_was_moved_by_a_colleague_meanwhile_stays_there(practitioner, day, say, clinician, front_desk, monkeypatch):
+    first, second = day(10, 30)
+    say(15)
+    lock_all = late._lock_all
+
+    def a_colleague_is_quicker(practitioner, visits):
+        tomorrow = second.start + timedelta(days=1)
+        booking.move(principal=staff(front_desk), visit=second, start=tomorrow, at_any_time=True)
+        lock_all(practitioner, visits)
+
+    monkeypatch.setattr(late, "_lock_all", a_colleague_is_quicker)
+    moved = move_later(practitioner, clinician)
+
+    assert [shift.visit.pk for shift in moved] == [first.pk]
+    assert Appointment.objects.get(pk=second.pk).start == second.start + timedelta(days=1)
+
+
 def test_when_one_cannot_be_moved_none_is_and_it_is_said(practitioner, day, say, clinician, patient, clinic):
     first, second = day(10, 50)
     (busy,) = day(30, patient=patient)

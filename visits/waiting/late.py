@@ -184,8 +184,10 @@ def move_later(*, principal: Principal, practitioner: Practitioner, besides: set
     with transaction.atomic():
         practitioner = practitioner_for(principal, practitioner.pk)
         delay = _locked(practitioner, now)
-        wanted = [shift for shift in shifts(practitioner, now) if shift.visit.pk not in besides]
-        _lock_all(practitioner, [shift.visit for shift in wanted])
+        seen = [shift.visit for shift in shifts(practitioner, now) if shift.visit.pk not in besides]
+        _lock_all(practitioner, seen)
+        # As they are under the locks: a colleague may have moved one just before.
+        wanted = [shift for shift in shifts(practitioner, now) if shift.visit in seen]
         # The last one first: it makes room for the one before.
         done = [_move(principal, shift) for shift in reversed(wanted)][::-1]
         if any(shift.problem for shift in done):
