@@ -1,12 +1,13 @@
 """What patients answer by the links in mails: reading changes nothing, and nobody is signed in."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, Patient
 from tests.reminders.conftest import announce, move
 from visits.booking.models import Appointment
 from visits.reminders import links, services
@@ -45,6 +46,14 @@ def test_reading_the_page_changes_nothing_and_signs_nobody_in(message):
     assert not Confirmation.objects.exists()
     assert "session" not in client.cookies
     assert client.get(f"/my/{message.appointment_id}/").status_code != 200
+
+
+@pytest.mark.parametrize(("zone", "there"), [("America/New_York", True), ("America/Winnipeg", False), ("", False)])
+def test_the_page_says_the_patients_time_where_their_clock_differs(message, zone, there):
+    Patient.objects.update(time_zone=zone)
+    local = message.visit.start.astimezone(ZoneInfo("America/New_York"))
+
+    assert (f"{local:%-I:%M}" in Client().get(path(message)).content.decode()) == there
 
 
 def test_one_press_confirms_and_two_confirm_once(message):

@@ -82,10 +82,12 @@ def _page(
         answering.check_open(message)
     except answering.Closed:
         is_open = False
+    when = of_page(visit.start, visit.clinic.time_zone)
+    home = of_page(visit.start, message.patient.time_zone or when.zone)
     context = {
         "clinic": visit.clinic,
-        "when": of_page(visit.start, visit.clinic.time_zone),
-        "at_home": of_page(visit.start, message.patient.time_zone or visit.clinic.time_zone),
+        "when": when,
+        "at_home": None if home.is_same_clock(when) else home,
         "clinician": visit.practitioner.name,
         "is_open": is_open,
         "is_cancelled": visit.status == Appointment.Status.CANCELLED,
