@@ -1,6 +1,5 @@
 """What patients answer: that they come, that they cancel. By the link in a mail, or by a text message back."""
 
-from datetime import timedelta
 from enum import StrEnum
 
 from django.db import transaction
@@ -13,7 +12,6 @@ from visits.booking.access import VISITS, lock_row
 from visits.booking.models import Appointment
 from visits.live import events
 from visits.reminders.models import Communication, Confirmation
-from visits.schedule.models import SchedulePolicy
 
 Status = Appointment.Status
 
@@ -40,8 +38,7 @@ def check_open(message: Communication) -> None:
 
 def may_cancel(visit: Appointment) -> bool:
     """Whether the patient may still cancel by themselves, by the clinic's notice."""
-    notice = timedelta(hours=SchedulePolicy.of(visit.clinic).change_notice)
-    return timezone.now() + notice <= visit.start
+    return timezone.now() <= booking.changeable_until(visit)
 
 
 def confirm(message: Communication) -> None:
