@@ -10,15 +10,14 @@ from django.utils.translation import gettext as _
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.links import services as links
-from accounts.models import AccessLink, Clinic, Patient, Practitioner, User
+from accounts.models import Clinic, Patient, Practitioner, User
 from accounts.policy import Role
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.models import Appointment
 from visits.demo import cast, seeding
 from visits.demo.days import Days, close_old, is_quiet
-from visits.reminders.links import LINK_GRACE
+from visits.reminders.links import issue
 from visits.reminders.models import ReminderPolicy
 from visits.schedule.models import VisitType
 
@@ -168,13 +167,7 @@ def _free_patients(clinic: Clinic) -> list[Patient]:
 
 
 def _with_link(visit: Appointment) -> ReadyVisit:
-    _link, url = links.issue(
-        kind=AccessLink.Kind.PATIENT,
-        clinic=visit.clinic,
-        resource_id=visit.pk,
-        expires_at=visit.end + LINK_GRACE,
-        patient=visit.patient,
-    )
+    _link, url = issue(visit)
     return ReadyVisit(visit, url)
 
 

@@ -11,7 +11,7 @@ from accounts.audit import services as audit
 from accounts.audit.address import client_address
 from accounts.limit import too_many
 from accounts.links import services as links
-from accounts.models import AccessLink, AuditEvent, Clinic, Patient
+from accounts.models import AuditEvent, Clinic, Patient
 from visits.booking import patients
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
@@ -20,7 +20,7 @@ from visits.online import codes
 from visits.online.models import Verification
 from visits.online.picker import Picker
 from visits.reminders.channels.phone import e164
-from visits.reminders.links import LINK_GRACE
+from visits.reminders.links import issue
 from visits.schedule.models import VisitType
 
 HOLDS_PER_CALLER = 30  # in ten minutes: a clinic's whole week is not kept by one
@@ -168,11 +168,5 @@ def _is_address_of(row: Verification, patient: Patient) -> bool:
 
 def _open_here(visit: Appointment, request: HttpRequest) -> None:
     """They gave what a visit's link asks for, and read its address: open the visit in this browser."""
-    link, _url = links.issue(
-        kind=AccessLink.Kind.PATIENT,
-        clinic=visit.clinic,
-        resource_id=visit.pk,
-        expires_at=visit.end + LINK_GRACE,
-        patient=visit.patient,
-    )
+    link, _url = issue(visit)
     links.redeem(request=request, link=link, birth_date=visit.patient.birth_date)

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from accounts.links import services as links
 from accounts.models import AccessLink, Patient
+from visits.booking.models import Appointment
 from visits.reminders.models import Communication
 from visits.schedule.models import VisitType
 
@@ -41,14 +42,18 @@ def to_visit(message: Communication) -> str:
     visit = message.appointment
     if visit is None or message.kind not in TO_THE_VISIT or visit.mode == VisitType.Mode.PHONE:
         return ""
-    _, url = links.issue(
+    return issue(visit)[1]
+
+
+def issue(visit: Appointment) -> tuple[AccessLink, str]:
+    """A new link that opens the visit for its patient, and its address, which cannot be told again."""
+    return links.issue(
         kind=AccessLink.Kind.PATIENT,
         clinic=visit.clinic,
         resource_id=visit.pk,
         expires_at=visit.end + LINK_GRACE,
         patient=visit.patient,
     )
-    return url
 
 
 def to_answer(message: Communication) -> str:
