@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.doors import public
@@ -29,7 +28,6 @@ LONGEST = 500  # of what is typed into one field: more than any takes, and sessi
 
 
 @public
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest, slug: str) -> HttpResponse:
     """Visit type, clinician, day and time by GET; POST keeps the chosen time and goes on."""
@@ -56,7 +54,6 @@ def choose(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @public
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def now(request: HttpRequest, slug: str) -> HttpResponse:
     """See someone without an appointment: what for. POST goes on to who it is."""
@@ -81,7 +78,6 @@ def now(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @public
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def person(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     """Who it is and where to reach them. POST has the code sent; what was typed is kept whatever happens."""
@@ -115,7 +111,6 @@ def person(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 
 
 @public
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def code(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     """The code that was sent. POST books, or sends another one (``again``), or keeps another time (``choose``)."""
