@@ -18,7 +18,7 @@ from visits.reminders.channels import twilio
 from visits.reminders.models import Communication
 from visits.reminders.services import inbound, preferences, reports
 
-# What of Twilio's errors is about the number (error codes 30003 to 30006): it is off, unknown, or a landline.
+# What of Twilio's errors is about the number for good: it is unknown (30005), or a landline (30006).
 NO_SUCH_NUMBER = {"30005", "30006"}
 
 
