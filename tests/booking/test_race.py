@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
-from threading import Barrier, Thread
+from functools import partial
 
 import pytest
-from django.db import IntegrityError, OperationalError, connections
+from django.db import IntegrityError, OperationalError
 
 from accounts.models import AuditEvent, Patient
 from accounts.policy import Role
 from accounts.principal import Principal
-from tests import factories
+from tests import factories, threads
 from tests.booking.conftest import at
 from tests.conftest import staff
 from visits.booking import services
@@ -27,25 +27,15 @@ NEW = Details(given_name="Halima", family_name="Yusuf", birth_date=date(1985, 4,
 
 def at_once(*work: Callable[[], object]) -> Counter[str]:
     """Run everything in threads that start together; count how each ended, by the name of what was raised."""
-    together, ends = Barrier(len(work)), []
 
-    def run(one: Callable[[], object]) -> None:
+    def end(one: Callable[[], object]) -> str:
         try:
-            together.wait()
             one()
         except Exception as error:
-            ends.append(type(error).__name__)
-        else:
-            ends.append("done")
-        finally:
-            connections.close_all()
+            return type(error).__name__
+        return "done"
 
-    threads = [Thread(target=run, args=(one,)) for one in work]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Counter(ends)
+    return Counter(threads.at_once([partial(end, one) for one in work]))
 
 
 @pytest.fixture
