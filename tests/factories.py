@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import Clinic, Membership, Patient, Practitioner, User
 from accounts.policy import Role
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, Hold
 from visits.checkin.models import ConsentText
 from visits.schedule.models import Availability, VisitType
 
@@ -93,3 +93,12 @@ def make_visit(practitioner: Practitioner, **fields: Any) -> Appointment:
         "end": start + timedelta(minutes=visit_type.minutes),
     }
     return Appointment.objects.create(**defaults | fields)
+
+
+def make_hold(practitioner: Practitioner, visit_type: VisitType, start: datetime, **fields: Any) -> Hold:
+    """A held time; by default nobody's, for five minutes."""
+    defaults = {"clinic": practitioner.clinic, "expires_at": datetime.now(UTC) + Hold.LASTS}
+    end = start + timedelta(minutes=visit_type.minutes)
+    return Hold.objects.create(
+        practitioner=practitioner, visit_type=visit_type, start=start, end=end, **defaults | fields
+    )

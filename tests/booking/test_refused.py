@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tests import factories
-from visits.booking.models import Appointment, AppointmentChange, Hold
+from visits.booking.models import Appointment, AppointmentChange
 
 pytestmark = pytest.mark.django_db
 
@@ -17,17 +17,6 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def buffered(clinic):
     return factories.make_visit_type(clinic, minutes=20, buffer_before=5, buffer_after=10)
-
-
-def make_hold(visit_type, practitioner, start, minutes=5) -> Hold:
-    return Hold.objects.create(
-        clinic=practitioner.clinic,
-        practitioner=practitioner,
-        visit_type=visit_type,
-        start=start,
-        end=start + visit_type.minutes * MINUTE,
-        expires_at=timezone.now() + minutes * MINUTE,
-    )
 
 
 def refused(make, *args, **kwargs) -> bool:
@@ -51,24 +40,24 @@ def test_visits_keep_their_distance(practitioner, visit_type, buffered, minutes,
 def test_a_visit_over_a_hold_and_a_hold_over_a_visit(practitioner, visit_type, buffered, minutes, is_refused):
     visit = factories.make_visit(practitioner, visit_type=buffered)
     start = visit.start + minutes * MINUTE
-    assert refused(make_hold, visit_type, practitioner, start) == is_refused
+    assert refused(factories.make_hold, practitioner, visit_type, start) == is_refused
 
-    held = make_hold(buffered, factories.make_practitioner(practitioner.clinic), visit.start)
+    held = factories.make_hold(factories.make_practitioner(practitioner.clinic), buffered, visit.start)
     start = held.start + minutes * MINUTE
     assert refused(factories.make_visit, held.practitioner, visit_type=visit_type, start=start) == is_refused
 
 
 def test_a_hold_over_a_hold_even_of_one_that_expired(practitioner, visit_type, visit):
-    held = make_hold(visit_type, practitioner, visit.end, minutes=-1)
+    held = factories.make_hold(practitioner, visit_type, visit.end, expires_at=timezone.now() - MINUTE)
 
-    assert refused(make_hold, visit_type, practitioner, held.start + 19 * MINUTE)
-    make_hold(visit_type, practitioner, held.end)
-    make_hold(visit_type, factories.make_practitioner(practitioner.clinic), held.start)
+    assert refused(factories.make_hold, practitioner, visit_type, held.start + 19 * MINUTE)
+    factories.make_hold(practitioner, visit_type, held.end)
+    factories.make_hold(factories.make_practitioner(practitioner.clinic), visit_type, held.start)
 
 
 def test_a_hold_takes_nothing_from_a_visit_that_is_off(practitioner, visit_type, visit):
     Appointment.objects.update(status=Appointment.Status.NOSHOW)
-    held = make_hold(visit_type, practitioner, visit.start)
+    held = factories.make_hold(practitioner, visit_type, visit.start)
 
     assert refused(Appointment.objects.update, status=Appointment.Status.ARRIVED)
     held.delete()
@@ -76,7 +65,7 @@ def test_a_hold_takes_nothing_from_a_visit_that_is_off(practitioner, visit_type,
 
 
 def test_moving_a_visit_onto_a_hold_and_a_hold_onto_a_visit(practitioner, visit_type, visit):
-    held = make_hold(visit_type, practitioner, visit.end)
+    held = factories.make_hold(practitioner, visit_type, visit.end)
     visit.start, visit.end = held.start, held.end
     assert refused(visit.save)
 

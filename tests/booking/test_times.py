@@ -1,15 +1,14 @@
 """Free times from what is in the database: rules, exceptions, visits, holds; of one clinician and of any."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from tests import factories
 from tests.booking.conftest import CHICAGO, at, tuesday
-from visits.booking.models import Appointment, Hold
+from visits.booking.models import Appointment
 from visits.booking.times import first_free, free_slots, free_slots_of_any, is_slot, nearest_free, times
 from visits.schedule.models import OpeningHours, ScheduleException, SchedulePolicy, VisitType
 
@@ -48,17 +47,6 @@ def off(clinic, practitioner=None, start=None, end=None, kind="off") -> Schedule
         last_day=tuesday(),
         start_time=start and time.fromisoformat(start),
         end_time=end and time.fromisoformat(end),
-    )
-
-
-def hold(practitioner, visit_type, start: datetime, lasts: timedelta = 5 * MINUTE) -> Hold:
-    return Hold.objects.create(
-        clinic=practitioner.clinic,
-        practitioner=practitioner,
-        visit_type=visit_type,
-        start=start,
-        end=start + visit_type.minutes * MINUTE,
-        expires_at=timezone.now() + lasts,
     )
 
 
@@ -175,7 +163,7 @@ def test_only_active_visits_take_time(on_tuesday, hours, status):
 
 
 def test_a_hold_takes_its_time_until_it_expires(on_tuesday, hours, visit_type):
-    held = hold(hours, visit_type, at("10:00"))
+    held = factories.make_hold(hours, visit_type, at("10:00"))
     assert on_tuesday() == ["09:00", "11:00"]
     assert on_tuesday(now=held.expires_at) == ["09:00", "10:00", "11:00"]
 
@@ -193,7 +181,7 @@ def test_the_longest_visit_with_the_most_around_it_is_seen_from_the_next_day(hou
 
 def test_ones_own_time_counts_as_free(on_tuesday, hours, visit_type):
     visit = factories.make_visit(hours, visit_type=visit_type, start=at("09:00"))
-    held = hold(hours, visit_type, at("10:00"))
+    held = factories.make_hold(hours, visit_type, at("10:00"))
     assert on_tuesday() == ["11:00"]
     assert on_tuesday(instead_of=visit) == ["09:00", "11:00"]
     assert on_tuesday(instead_of=held) == ["10:00", "11:00"]
@@ -305,7 +293,7 @@ def test_visits_of_other_weeks_and_those_that_are_off_do_not_count(anybody, hour
 
 def test_each_has_their_own_rules_visits_and_holds(anybody, clinic, hours, colleague, visit_type):
     factories.make_visit(hours, start=at("10:00"))
-    hold(colleague, visit_type, at("11:00"))
+    factories.make_hold(colleague, visit_type, at("11:00"))
     off(clinic, hours, "08:00", "10:00")
 
     assert anybody() == [("10:00", ["Colleague"]), ("11:00", ["Okafor"])]

@@ -1,34 +1,23 @@
 """A Tuesday of a clinic in Chicago, three weeks from now, and a calendar to look at it with."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from accounts.models import Practitioner
-from tests import factories
-
-CHICAGO = ZoneInfo("America/Chicago")
+from tests.booking.conftest import at as at_on
+from tests.booking.conftest import hours  # noqa: F401
+from tests.booking.conftest import tuesday as next_tuesday
 
 
 def tuesday() -> date:
     """Far enough to be to come, whenever the test runs; not the same week as today."""
-    day = datetime.now(CHICAGO).date() + timedelta(days=14)
-    return day + timedelta(days=(1 - day.weekday()) % 7)
+    return next_tuesday() + timedelta(days=14)
 
 
 def at(clock: str, day: date | None = None) -> datetime:
     """A wall-clock time in Chicago, that Tuesday unless told."""
-    return datetime.combine(day or tuesday(), time.fromisoformat(clock), tzinfo=CHICAGO).astimezone(UTC)
-
-
-@pytest.fixture
-def hours(practitioner: Practitioner) -> Practitioner:
-    """Nine to noon, Monday to Friday."""
-    for weekday in range(5):
-        factories.make_hours(practitioner, weekday, "09:00", "12:00")
-    return practitioner
+    return at_on(clock, day or tuesday())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests import factories
 from tests.calendar.conftest import at, tuesday
 from tests.party import browser, make_link
 from visits.booking.days import value_of
-from visits.booking.models import Appointment, Hold
+from visits.booking.models import Appointment
 
 pytestmark = pytest.mark.django_db
 
@@ -102,9 +102,7 @@ def test_what_is_in_the_way_is_said_with_free_times_and_the_visit_stays(
     if how == "taken":
         factories.make_visit(visit.practitioner, start=at("11:00"), visit_type=visit.visit_type)
     if how == "held":
-        hold = Hold(clinic=clinic, practitioner=visit.practitioner, visit_type=visit.visit_type)
-        hold.start, hold.end, hold.expires_at = at("11:00"), at("11:20"), at("11:00")
-        hold.save()
+        factories.make_hold(visit.practitioner, visit.visit_type, at("11:00"))
     if how == "busy":
         other = factories.make_practitioner(clinic, name="Dr. Lena Fischer")
         factories.make_visit(other, start=at("11:00"), patient=visit.patient)

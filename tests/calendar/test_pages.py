@@ -1,7 +1,7 @@
 """Day, week, month and paper: what stands where, for whom."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from django.test import Client
 from accounts.models import Practitioner, User
 from accounts.policy import Role
 from tests import factories
+from tests.booking.conftest import CHICAGO
 from tests.calendar.conftest import at, tuesday
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
@@ -104,9 +105,7 @@ def test_who_waits_and_who_is_in_the_visit_is_told_apart(look: Any, clinician: U
 def test_a_held_time_says_who_holds_it_and_until_when(
     look: Any, clinician: User, front_desk: User, hours: Practitioner, visit_type: Any
 ) -> None:
-    hold = Hold(clinic=hours.clinic, practitioner=hours, visit_type=visit_type, held_by=front_desk)
-    hold.start, hold.end, hold.expires_at = at("09:00"), at("09:20"), at("09:00")
-    hold.save()
+    factories.make_hold(hours, visit_type, at("09:00"), held_by=front_desk, expires_at=at("09:00"))
 
     page = look(clinician)
 
@@ -221,10 +220,6 @@ def test_the_calendar_opens_with_ones_own_week_or_the_clinics_day(
 
 
 def at_home() -> str:
-    from datetime import datetime
-
-    from tests.calendar.conftest import CHICAGO
-
     return str(datetime.now(CHICAGO).date())
 
 
