@@ -320,10 +320,12 @@ def test_patients_pages_say_it(practitioner, patient, day, say):
     (visit,) = day(10, patient=patient)
     client = browser(make_link(visit))
     details, room = reverse("checkin:details", args=[visit.pk]), reverse("waiting:room", args=[visit.pk])
+    own = reverse("online:visit", args=[visit.pk])
     words = "Dr. Amara Okafor is running about 15 minutes late."
-    assert words not in page(client, details)
+    assert words not in page(client, details) + page(client, own)
     say(15)
     assert words in page(client, details)
+    assert words in page(client, own)
     make_ready(visit)
     assert words in page(client, room)
     say(0)
