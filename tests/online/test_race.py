@@ -18,6 +18,18 @@ from visits.online.models import Verification
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def type_in_twenty_windows(browser: Browser, code: str) -> Counter[int]:
+    """How often each status is the answer to the code, typed in windows of the same browser at once."""
+    cookies = dict(browser.client.cookies)
+
+    def send() -> int:
+        client = Client()
+        client.cookies.update(cookies)
+        return int(client.post(browser.here, {"code": code}).status_code)
+
+    return Counter(at_once([send] * 20))
+
+
 def test_of_twenty_people_one_keeps_the_time(check_up):
     browsers = [Browser(check_up) for _ in range(20)]
 
@@ -30,15 +42,7 @@ def test_of_twenty_people_one_keeps_the_time(check_up):
 def test_a_code_used_by_twenty_at_once_lets_one_in(halima):
     halima.choose()
     halima.tell()
-    code = code_sent()
-    cookies = dict(halima.client.cookies)
-
-    def send() -> int:
-        client = Client()
-        client.cookies.update(cookies)
-        return int(client.post(halima.here, {"code": code}).status_code)
-
-    answers = Counter(at_once([send] * 20))
+    answers = type_in_twenty_windows(halima, code_sent())
 
     assert answers[302] == 1
     assert Appointment.objects.count() == Patient.objects.count() == AccessLink.objects.count() == 1
@@ -49,14 +53,7 @@ def test_twenty_wrong_codes_at_once_are_five_tries(halima):
     halima.choose()
     halima.tell()
     code = code_sent()
-    cookies = dict(halima.client.cookies)
-
-    def send() -> int:
-        client = Client()
-        client.cookies.update(cookies)
-        return int(client.post(halima.here, {"code": wrong(code)}).status_code)
-
-    at_once([send] * 20)
+    type_in_twenty_windows(halima, wrong(code))
 
     assert Verification.objects.get().failures == 5
     assert halima.type(code).status_code == 200
