@@ -31,6 +31,19 @@ def told(entry):
     return list(Communication.objects.filter(appointment=entry.appointment, kind="offer").order_by("planned_at"))
 
 
+def book_with_a_colleague(entry, gap):
+    """Another visit of the entry's patient at the time of the gap."""
+    colleague = factories.make_practitioner(gap.clinic)
+    factories.make_hours(colleague, 1, "09:00", "12:00")
+    booking.book(
+        principal=None,
+        practitioner=colleague,
+        patient=entry.appointment.patient,
+        visit_type=gap.visit_type,
+        start=gap.start,
+    )
+
+
 # --- who is asked, and when -----------------------------------------------------------------------
 
 
@@ -129,17 +142,8 @@ def test_hardly_earlier_is_not_worth_a_message(waits, gap, front_desk):
     assert services.tick() == 0
 
 
-def test_who_is_busy_then_is_not_asked(waits, gap, front_desk, clinic, visit_type):
-    colleague = factories.make_practitioner(clinic)
-    factories.make_hours(colleague, 1, "09:00", "12:00")
-    entry = waits()
-    booking.book(
-        principal=staff(front_desk),
-        practitioner=colleague,
-        patient=entry.appointment.patient,
-        visit_type=visit_type,
-        start=gap.start,
-    )
+def test_who_is_busy_then_is_not_asked(waits, gap, front_desk):
+    book_with_a_colleague(waits(), gap)
     cancel(gap, front_desk)
 
     assert services.tick() == 0
@@ -388,19 +392,11 @@ def test_hours_that_went_meanwhile_are_said_and_leave_no_hold(waits, gap, front_
     assert entry.appointment.start == later()
 
 
-def test_a_patient_who_has_another_visit_then_by_now_is_told_so(waits, gap, front_desk, clinic, visit_type):
+def test_a_patient_who_has_another_visit_then_by_now_is_told_so(waits, gap, front_desk):
     entry = waits()
     cancel(gap, front_desk)
     services.tick()
-    colleague = factories.make_practitioner(clinic)
-    factories.make_hours(colleague, 1, "09:00", "12:00")
-    booking.book(
-        principal=staff(front_desk),
-        practitioner=colleague,
-        patient=entry.appointment.patient,
-        visit_type=visit_type,
-        start=gap.start,
-    )
+    book_with_a_colleague(entry, gap)
 
     with pytest.raises(services.OfferClosed):
         services.accept(open_offer())
