@@ -40,7 +40,7 @@ def test_it_says_from_where_to_where_and_who_is_told_before_anything_is_done(des
 
     assert "10:20" in page
     assert "11:00" in page
-    assert "Rosa is told by e-mail at once. The old time is void." in page
+    assert "Rosa is told at once. The old time is void." in page
     visit.refresh_from_db()
     assert visit.start == at("10:20")
 
