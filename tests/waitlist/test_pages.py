@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import AuditEvent
 from accounts.policy import Role
 from tests import factories
 from tests.conftest import staff
@@ -162,6 +163,15 @@ def test_declining(visit, offered, answer, words):
     assert "Tuesday, June 16, 10:00" in page
     visit.refresh_from_db()
     assert visit.start == later()
+
+
+def test_leaving_by_an_offer_is_on_the_trail_also_after_declining_it(visit, offered):
+    for answer in ("decline", "leave", "leave"):
+        Client().post(offered, {"answer": answer})
+
+    assert WaitlistEntry.objects.get().end == "left"
+    left = AuditEvent.objects.get(subtype="waitlist.leave")
+    assert (left.patient, left.entity_id, left.user) == (visit.patient, str(visit.pk), None)
 
 
 def test_too_late_the_page_says_so_and_that_the_visit_stays(visit, offered, clock):

@@ -71,8 +71,8 @@ def decline(offer: Offer, *, leave: bool = False) -> None:
         if offer.state == State.OPEN:
             close_offer(offer, State.DECLINED)
             _audit(offer, visit, "decline")
-        if leave:
-            entries.end(visit, WaitlistEntry.End.LEFT)
+        if leave and entries.end(visit, WaitlistEntry.End.LEFT):
+            record("waitlist.leave", Audit.UPDATE, clinic=visit.clinic, entity=visit, patient=visit.patient)
 
 
 def _audit(offer: Offer, visit: Appointment, answer: str) -> None:
