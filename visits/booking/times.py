@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from visits.schedule.intervals import Interval
 from visits.schedule.models import VisitType
 from visits.schedule.rules import Rules
 from visits.schedule.slots import Limits, Shape, Slot, Times
+from visits.schedule.wall_clock import midnight
 
 __all__ = [
     "Times",
@@ -209,7 +210,7 @@ def _busy(
     instead_of: Appointment | Hold | None,
 ) -> Mapping[uuid.UUID, list[Interval]]:
     """What takes each one's time between two days: active visits and live holds. Two queries, answered by index."""
-    start, end = _midnight(first_day, zone), _midnight(last_day + DAY, zone)
+    start, end = midnight(first_day, zone), midnight(last_day + DAY, zone)
     near = {"practitioner__in": people, "start__gt": start - REACH, "start__lt": end + REACH}
     besides = [instead_of.pk] if instead_of else []
     visits = Appointment.objects.filter(status__in=Appointment.ACTIVE, **near).exclude(pk__in=besides)
@@ -227,7 +228,7 @@ def _load(
     """How many active visits each one has in each week, by its Monday, of those that the days lie in. One query."""
     weeks = (_monday(last_day) - _monday(first_day)) // WEEK + 1
     mondays = [_monday(first_day) + n * WEEK for n in range(weeks + 1)]
-    starts = [_midnight(monday, zone) for monday in mondays]
+    starts = [midnight(monday, zone) for monday in mondays]
     counts = {
         str(monday): Count("pk", filter=Q(start__gte=start, start__lt=end))
         for monday, (start, end) in zip(mondays[:-1], pairwise(starts), strict=True)
@@ -249,11 +250,6 @@ def _shape(visit_type: VisitType) -> Shape:
 
 def _limits(visit_type: VisitType) -> Limits:
     return Limits(timedelta(minutes=visit_type.minimum_notice), visit_type.horizon_days)
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When the day begins."""
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 def _monday(day: date) -> date:

@@ -6,10 +6,11 @@ would be too coarse: visits of ten and twenty minutes would lie on each other.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from visits.schedule.intervals import Interval
+from visits.schedule.wall_clock import instant_of, midnight
 
 STEP = 5
 HOUR = 60
@@ -62,12 +63,12 @@ def minute_of(instant: datetime, day: date, zone: ZoneInfo) -> int:
 
 def bounds(day: date, zone: ZoneInfo) -> Interval:
     """From the day's midnight to the next, as instants: 23 or 25 hours when the clocks change."""
-    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+    return midnight(day, zone), midnight(day + timedelta(days=1), zone)
 
 
 def instants(stretches: Iterable[Interval], zone: ZoneInfo) -> list[Interval]:
     """Stretches of wall-clock time as instants; a time that comes twice means its first coming."""
-    return [(_instant(start, zone), _instant(end, zone)) for start, end in stretches]
+    return [(instant_of(start, zone), instant_of(end, zone)) for start, end in stretches]
 
 
 def cells(stretch: Interval, zone: ZoneInfo) -> Iterator[Interval]:
@@ -100,11 +101,3 @@ def lanes(places: Sequence[Place]) -> list[tuple[int, int]]:
         ends[lane] = max(ends[lane], place.top + place.length)
         group.append(lane)
     return found + [(lane, len(ends)) for lane in group]
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return _instant(datetime.combine(day, time()), zone)
-
-
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)

@@ -11,6 +11,7 @@ from accounts.models import Clinic, Practitioner
 from visits.schedule.models import Availability, ScheduleException, VisitType
 from visits.schedule.public_holidays import public_holidays
 from visits.schedule.rules import Hours, Rules, Spell
+from visits.schedule.wall_clock import wall_of
 
 Kind = ScheduleException.Kind
 
@@ -66,7 +67,7 @@ def clinic_is_open(clinic: Clinic, at: datetime) -> bool:
 
     It is closed on its public holidays and during time off of the whole clinic.
     """
-    wall = at.astimezone(zone_of(clinic)).replace(tzinfo=None)
+    wall = wall_of(at, zone_of(clinic))
     day = wall.date()
     opening, holidays = _clinics_own(clinic, day, day)
     if opening:

@@ -13,12 +13,13 @@ A visit lies within the hours; what is kept free around it may lie outside.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from visits.schedule.intervals import Interval, merged
 from visits.schedule.rules import Rules
+from visits.schedule.wall_clock import instant_of, wall_of
 
 INSTANT = timedelta(microseconds=1)
 NOTHING = timedelta()
@@ -121,7 +122,7 @@ def _slots_of(stretches: Iterable[Interval], shape: Shape, zone: ZoneInfo) -> It
     for opens, closes in stretches:
         starts = [opens + n * shape.step for n in range((closes - opens - shape.length) // shape.step + 1)]
         if _is_steady(opens, closes, zone):
-            first = _instant(opens, zone)
+            first = instant_of(opens, zone)
             yield from (Slot(first + (wall - opens), first + (wall - opens) + shape.length) for wall in starts)
         else:
             yield from _slots_across_a_change(starts, closes, shape, zone)
@@ -129,8 +130,8 @@ def _slots_of(stretches: Iterable[Interval], shape: Shape, zone: ZoneInfo) -> It
 
 def _is_steady(opens: datetime, closes: datetime, zone: ZoneInfo) -> bool:
     """Whether no clock changes within the stretch: nearly always, and then no slot has to be looked at by itself."""
-    start, end = _instant(opens, zone), _instant(closes, zone)
-    return end - start == closes - opens and _wall(start, zone) == opens and _wall(end, zone) == closes
+    start, end = instant_of(opens, zone), instant_of(closes, zone)
+    return end - start == closes - opens and wall_of(start, zone) == opens and wall_of(end, zone) == closes
 
 
 def _slots_across_a_change(
@@ -138,18 +139,10 @@ def _slots_across_a_change(
 ) -> Iterator[Slot]:
     free_from = None
     for wall in starts:
-        start = _instant(wall, zone)
-        if _wall(start, zone) != wall or (free_from is not None and start < free_from):
+        start = instant_of(wall, zone)
+        if wall_of(start, zone) != wall or (free_from is not None and start < free_from):
             continue
         # Clocks going forward within the slot can carry its last moment beyond the hours.
-        if _wall(start + shape.length - INSTANT, zone) < closes:
+        if wall_of(start + shape.length - INSTANT, zone) < closes:
             free_from = start + shape.step
             yield Slot(start, start + shape.length)
-
-
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-
-
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant.astimezone(zone).replace(tzinfo=None, fold=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db import transaction
@@ -16,6 +16,7 @@ from visits.booking.times import NEAREST_AFTER, NEAREST_BEFORE, nearest_free, ti
 from visits.schedule.intervals import Interval
 from visits.schedule.models import VisitType
 from visits.schedule.slots import Slot
+from visits.schedule.wall_clock import instant_of, wall_of
 
 # Free times looked through for one that suits the patient too.
 NEAREST = 8
@@ -54,10 +55,10 @@ def series_starts(
     ``hold`` is one's own. A few queries for each visit.
     """
     zone = zone_of(practitioner.clinic)
-    wall = first.astimezone(zone).replace(tzinfo=None, fold=0)
+    wall = wall_of(first, zone)
     walls = [wall + timedelta(weeks=weeks * n) for n in range(count)]
     length = timedelta(minutes=visit_type.minutes)
-    elsewhere = _patients_time(patient, first, walls[-1].replace(tzinfo=zone) + length)
+    elsewhere = _patients_time(patient, first, instant_of(walls[-1], zone) + length)
     return [_occurrence(practitioner, visit_type, one, elsewhere, hold) for one in walls]
 
 
@@ -107,7 +108,7 @@ def _occurrence(
     hold: Hold | None,
 ) -> Occurrence:
     zone = zone_of(practitioner.clinic)
-    start = wall.replace(tzinfo=zone).astimezone(UTC)
+    start = instant_of(wall, zone)
     of_day = times(
         practitioner=practitioner,
         visit_type=visit_type,
@@ -116,7 +117,7 @@ def _occurrence(
         instead_of=hold,
     )
     slot = Slot(start, start + timedelta(minutes=visit_type.minutes))
-    if slot not in of_day.all or start.astimezone(zone).replace(tzinfo=None, fold=0) != wall:
+    if slot not in of_day.all or wall_of(start, zone) != wall:
         problem = InTheWay.NOT_AVAILABLE
     elif slot not in of_day.free:
         problem = InTheWay.TAKEN

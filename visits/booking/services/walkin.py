@@ -15,6 +15,7 @@ from visits.booking.services.booking import may_book, take
 from visits.booking.services.locks import lock_patient, lock_practitioner
 from visits.schedule.hours import clinic_is_open, rules_of, zone_of
 from visits.schedule.models import SchedulePolicy, VisitType
+from visits.schedule.wall_clock import midnight, wall_of
 
 
 def takes_walk_ins(clinic: Clinic, now: datetime | None = None) -> bool:
@@ -75,11 +76,12 @@ def _walk_in(principal: Principal | None, visit: Appointment) -> Appointment:
 
 def _at_work(clinic: Clinic, visit_type: VisitType, start: datetime) -> list[Practitioner]:
     """Who has hours for the visit from ``start`` to its end, those with the fewest visits of that day first."""
-    wall = start.astimezone(zone_of(clinic)).replace(tzinfo=None)
+    zone = zone_of(clinic)
+    wall = wall_of(start, zone)
     day, end = wall.date(), wall + timedelta(minutes=visit_type.minutes)
     today = Q(
         appointments__status__in=Appointment.ACTIVE,
-        appointments__start__gt=start - timedelta(hours=wall.hour, minutes=wall.minute),
+        appointments__start__gte=midnight(day, zone),
         appointments__start__lte=start,
     )
     people = clinic.practitioners.filter(is_active=True).annotate(had=Count("appointments", filter=today))

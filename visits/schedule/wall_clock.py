@@ -1,0 +1,22 @@
+"""Between what the wall clock of a zone shows and instants, in UTC. Pure: no ORM, no clock.
+
+A time that comes twice, when clocks go back, means its first coming (``fold=0``, PEP 495).
+"""
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+
+def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
+    """When the clock shows ``wall``. One that is skipped when clocks go forward is read by the offset from before."""
+    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What the clock shows then, without a zone."""
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When the day begins."""
+    return instant_of(datetime.combine(day, time()), zone)
