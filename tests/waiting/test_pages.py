@@ -211,6 +211,12 @@ def test_admitting_who_is_not_there_is_explained(visit, verified, clinician):
     assert "is not in the waiting room." in page
 
 
+def test_what_the_next_page_says_of_a_patient_is_in_no_cookie(visit, verified, clinician):
+    answer = verified(clinician).post(url("admit", visit))
+
+    assert "messages" not in answer.cookies
+
+
 def test_a_missed_visit_moves_to_missed(visit, verified, front_desk):
     visit.start, visit.end = timezone.now() - timedelta(minutes=15), timezone.now() + timedelta(minutes=5)
     visit.save()

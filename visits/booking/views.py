@@ -108,7 +108,7 @@ def _moment(visit: Appointment) -> Moment:
 
 
 def _moved_words(visit: Appointment) -> str:
-    """What to say after moving. No patient's name: messages may travel in a cookie."""
+    """What to say after moving, on whatever page comes next: so it names no patient."""
     when = _moment(visit)
     return _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
         "day": when.short_day,
@@ -119,7 +119,7 @@ def _moved_words(visit: Appointment) -> str:
 
 
 def _booked_words(visit: Appointment) -> str:
-    """What to say after booking. No patient's name: messages may travel in a cookie."""
+    """What to say after booking, on whatever page comes next: so it names no patient."""
     when = _moment(visit)
     words = _("Booked for %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
         "day": when.short_day,

@@ -190,7 +190,7 @@ def _come_back_in(seconds: int) -> HttpResponse:
 
 
 def _moved_words(asked: Move) -> str:
-    """What to say after moving. No patient's name: messages may travel in a cookie."""
+    """What to say after moving, on whatever page comes next: so it names no patient."""
     assert asked.new is not None  # noqa: S101 - it was moved there
     new = asked.new
     words = _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {

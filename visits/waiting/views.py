@@ -241,7 +241,7 @@ def _delays_context(principal: Principal) -> dict[str, Any]:
 
 
 def _late_words(practitioner: Practitioner, minutes: int, told: int) -> str:
-    """What was done. No patient's name: messages may travel in a cookie."""
+    """What was done, on whatever page comes next: so it names no patient."""
     words = _("%(clinician)s is about %(minutes)s minutes late.") if minutes else _("%(clinician)s is on time again.")
     who = ngettext("%(count)s patient is told.", "%(count)s patients are told.", told) % {"count": told}
     return f"{words % {'clinician': practitioner.name, 'minutes': minutes}} {who}"
