@@ -155,12 +155,13 @@ function letGo(words = "") {
 
 /** Ask, in a dialog that says who will be told. */
 async function drop() {
+  const picked = move;
   const [value] = placesIn(move.column)[move.index];
   const practitioner = move.column.dataset.column.split("/")[1];
   const url = `${move.visit.dataset.move}?${new URLSearchParams({start: value, practitioner})}`;
   const asked = globalThis.htmx.ajax("GET", url, {target: "#move-body", swap: "outerHTML"});
   await asked.catch(() => {}); // said by onFailed
-  if (!move) return;
+  if (move !== picked) return;
   dialog.showModal();
   document.querySelector("#move-h")?.focus();
 }
