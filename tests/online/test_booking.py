@@ -1,5 +1,6 @@
 """Booking at the clinic's public page: a time, a person, a code, a visit."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -14,8 +15,9 @@ from tests.online.conftest import PAGE, Browser, code_sent, wrong
 from visits.booking import services as booking
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
+from visits.online import codes
 from visits.online.models import Verification
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, ReminderPolicy
 from visits.schedule.models import VisitType
 
 pytestmark = pytest.mark.django_db
@@ -230,7 +232,7 @@ def test_an_address_gets_few_codes_an_hour_and_nothing_typed_is_lost(check_up):
     assert Verification.objects.count() == 5
 
 
-def test_a_caller_gets_few_holds(check_up, settings):
+def test_a_caller_gets_few_holds(check_up):
     said = ""
     for _ in range(31):
         said = Browser(check_up).choose(at("10:00")).content.decode()
@@ -430,8 +432,6 @@ def test_what_was_typed_is_in_the_session_alone_and_goes_with_the_booking(halima
 
 
 def test_a_phone_is_offered_where_the_clinic_sends_text_messages(halima, clinic, settings, tmp_path):
-    from visits.reminders.models import ReminderPolicy
-
     settings.SMS_FILE_PATH = tmp_path
     halima.choose()
     assert 'name="phone"' not in halima.client.get(halima.here).content.decode()
@@ -440,11 +440,7 @@ def test_a_phone_is_offered_where_the_clinic_sends_text_messages(halima, clinic,
 
     assert "Check the phone number" in halima.tell(channel="sms", phone="12", email="").content.decode()
     halima.tell(channel="sms", phone="(512) 555-0119", email="")
-    from visits.online import codes
-
     codes.deliver(Verification.objects.select_related("clinic").get())
-    import json
-
     sent = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert sent["to"] == "+15125550119"
     halima.type(sent["text"].split("code is ")[1][:6])

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date
 
 import pytest
+from django.core import mail
 from django.test import Client, RequestFactory
 
 from accounts.models import AccessLink, Patient
@@ -86,8 +87,6 @@ def test_a_code_is_made_once_by_two_workers(clinic):
     )
 
     at_once([lambda: codes.deliver(Verification.objects.select_related("clinic").get(pk=row.pk))] * 4)
-
-    from django.core import mail
 
     assert len(mail.outbox) == 1
 

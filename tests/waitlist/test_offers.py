@@ -401,6 +401,8 @@ def test_a_patient_who_has_another_visit_then_by_now_is_told_so(waits, gap, fron
     with pytest.raises(services.OfferClosed):
         services.accept(open_offer())
 
+    assert states(entry) == ["withdrawn"]
+
 
 # --- the end of an entry --------------------------------------------------------------------------
 
