@@ -1,6 +1,6 @@
 """Where a request comes from."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -21,3 +21,15 @@ def client_address(request: HttpRequest, *args: object) -> str | None:
         return str(ip_address(address))
     except ValueError:
         return None
+
+
+def caller_network(request: HttpRequest) -> str | None:
+    """What limits count as one caller: an IPv4 address, or the /64 that an IPv6 address lies in.
+
+    Every line has at least that many addresses for itself (RFC 6177 §2), so counting each would limit nobody.
+    """
+    address = client_address(request)
+    found = ip_address(address) if address else None
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
+    return address

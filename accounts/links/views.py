@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.audit.address import client_address
+from accounts.audit.address import caller_network
 from accounts.doors import public
 from accounts.language import speak
 from accounts.limit import too_many
@@ -88,7 +88,7 @@ def unknown(request: HttpRequest) -> HttpResponse:
 
     Links that exist are never refused here, so that nobody can shut out patients behind the same address.
     """
-    if too_many(f"unknown-link:{client_address(request)}", times=20, seconds=600):
+    if too_many(f"unknown-link:{caller_network(request)}", times=20, seconds=600):
         return render(request, "accounts/link_closed.html", {"state": "many", "clinic": only_clinic()}, status=429)
     return closed_page(request, only_clinic(), services.State.UNKNOWN)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts.audit.address import client_address
+from accounts.audit.address import caller_network
 from accounts.doors import for_verified, public
 from accounts.limit import too_many
 from accounts.models import User
@@ -28,7 +28,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return render(request, "accounts/password_forgotten.html", {"form": form, "clinic": only_clinic()})
     user = User.objects.filter(email__iexact=form.cleaned_data["email"], is_active=True).first()
-    address_busy = too_many(f"password-mail:{client_address(request)}", times=20, seconds=3600)
+    address_busy = too_many(f"password-mail:{caller_network(request)}", times=20, seconds=3600)
     if user and not address_busy and not too_many(f"password-mail:{user.pk}", times=3, seconds=3600):
         services.ask_for_mail(request=request, user=user)
     return render(request, "accounts/password_mailed.html", {"clinic": only_clinic()})

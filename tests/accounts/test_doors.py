@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.converters import IntConverter, SlugConverter, UUIDConverter
 
 from accounts import doors
-from accounts.audit.address import client_address
+from accounts.audit.address import caller_network, client_address
 from accounts.models import Clinic, User
 from tests.live.sockets import Socket
 
@@ -175,6 +175,21 @@ def test_whose_address_counts(rf: Any, settings: Any, proxies: int, forwarded: s
     headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
 
     assert client_address(rf.get("/", **headers)) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:0:1::7", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::7", "2001:db8:0:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("nonsense", None),
+    ],
+)
+def test_who_counts_as_one_caller(rf: Any, address: str, network: str | None) -> None:
+    assert caller_network(rf.get("/", REMOTE_ADDR=address)) == network
 
 
 def test_a_device_of_somebody_else_is_no_second_factor(password_only: Any, clinician: User, front_desk: User) -> None:

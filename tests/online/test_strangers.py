@@ -11,6 +11,7 @@ from tests.booking.conftest import at
 from tests.online.conftest import PAGE, PERSON, Browser, code_sent, long_ago
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
+from visits.online import services
 from visits.schedule.models import SchedulePolicy, VisitType
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +108,15 @@ def test_pages_are_kept_by_nobody_and_search_engines_stay_away(halima):
 
     assert "no-store" in answer["Cache-Control"]
     assert '<meta name="robots" content="noindex">' in answer.content.decode()
+
+
+def test_a_line_with_many_addresses_keeps_no_more_times_than_one_with_one(check_up, monkeypatch):
+    monkeypatch.setattr(services, "HOLDS_PER_CALLER", 2)
+    form = {"type": str(check_up.pk), "with": "any", "zone": "America/Chicago"}
+    for number, clock in enumerate(["10:00", "10:20", "10:40", "11:00"], 1):
+        Client(REMOTE_ADDR=f"2001:db8::{number}").post(PAGE, {**form, "start": value_of(at(clock))})
+
+    assert Hold.objects.count() == 2
 
 
 def test_staff_who_are_signed_in_see_the_page_as_everybody(check_up, verified, clinician):

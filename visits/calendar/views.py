@@ -12,7 +12,7 @@ from django.utils.http import http_date
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.audit.address import client_address
+from accounts.audit.address import caller_network
 from accounts.doors import PrincipalRequest, for_staff, public
 from accounts.limit import too_many
 from accounts.models import Practitioner
@@ -166,7 +166,7 @@ def feed_file(request: HttpRequest, token: str) -> HttpResponse:
     try:
         found, practitioner = feeds.find(token)
     except Http404:
-        if too_many(f"unknown-feed:{client_address(request)}", times=20, seconds=600):
+        if too_many(f"unknown-feed:{caller_network(request)}", times=20, seconds=600):
             return _come_back_in(600)
         raise
     if too_many(f"feed:{found.pk}", times=60, seconds=3600):

@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
-from accounts.audit.address import client_address
+from accounts.audit.address import caller_network
 from accounts.limit import too_many
 from accounts.models import Clinic
 from visits.booking.models import Hold
@@ -59,7 +59,7 @@ def send(
     Whether the clinic knows the address makes no difference.
     """
     if too_many(f"code-to:{_hash(address.casefold())}", times=PER_ADDRESS, seconds=HOUR) or too_many(
-        f"code-from:{client_address(request)}", times=PER_CALLER, seconds=HOUR
+        f"code-from:{caller_network(request)}", times=PER_CALLER, seconds=HOUR
     ):
         raise TooManyCodes
     row = Verification.objects.create(

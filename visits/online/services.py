@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from accounts.audit import services as audit
-from accounts.audit.address import client_address
+from accounts.audit.address import caller_network
 from accounts.limit import too_many
 from accounts.links import services as links
 from accounts.models import AuditEvent, Clinic, Patient
@@ -40,7 +40,7 @@ def keep_time(*, picker: Picker, start: datetime, request: HttpRequest) -> Hold:
 
     Raises NotFree, and TooManyHolds.
     """
-    if too_many(f"hold:{client_address(request)}", times=HOLDS_PER_CALLER, seconds=TEN_MINUTES):
+    if too_many(f"hold:{caller_network(request)}", times=HOLDS_PER_CALLER, seconds=TEN_MINUTES):
         raise TooManyHolds
     if picker.visit_type is None:
         raise NotFree
