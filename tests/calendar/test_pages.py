@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import Practitioner, User
+from accounts.models import AuditEvent, Practitioner, User
 from accounts.policy import Role
 from tests import factories
 from tests.booking.conftest import CHICAGO
@@ -221,6 +221,14 @@ def test_the_calendar_opens_with_ones_own_week_or_the_clinics_day(
 
 def at_home() -> str:
     return str(datetime.now(CHICAGO).date())
+
+
+def test_a_list_for_paper_is_on_the_trail_without_names(look: Any, clinician: User, visit: Appointment) -> None:
+    look(clinician, "print")
+
+    event = AuditEvent.objects.get(subtype="calendar.print")
+    assert (event.user, event.action, event.clinic) == (clinician, AuditEvent.Action.READ, visit.clinic)
+    assert event.detail == {"day": tuesday().isoformat(), "practitioner": str(visit.practitioner_id), "visits": 1}
 
 
 @pytest.mark.parametrize("view", ["day", "week", "month", "print"])

@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.audit.address import caller_network
+from accounts.audit.services import Action as Audit
+from accounts.audit.services import record
 from accounts.doors import PrincipalRequest, for_staff, public
 from accounts.limit import too_many
 from accounts.models import Practitioner
@@ -54,8 +56,15 @@ def calendar(request: PrincipalRequest, view: str) -> HttpResponse:
 @for_staff(Action.BOARD_SEE)
 @require_safe
 def print_day(request: PrincipalRequest) -> HttpResponse:
-    """The day's visits as a list for paper."""
+    """The day's visits as a list for paper. It leaves the house with patients' names, so it is on the trail."""
     page = CalendarPage(request.principal, DAY, request.GET)
+    record(
+        "calendar.print",
+        Audit.READ,
+        principal=request.principal,
+        request=request,
+        detail={"day": str(page.day), "practitioner": str(page.who.pk) if page.who else "", "visits": len(page.visits)},
+    )
     return render(request, "calendar/print.html", {"page": page, "nav": "calendar"})
 
 
