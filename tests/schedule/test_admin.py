@@ -119,15 +119,13 @@ def test_hours_are_for_the_own_clinics_visit_types_only(admin, clinic, practitio
     [
         ({"last_day": "2026-11-22"}, "last_day", "The last day must not be before the first."),
         ({"kind": "extra", "practitioner": ""}, "practitioner", "Choose whose extra hours they are."),
-        (
-            {"end_time": ""},
-            "__all__",
-            "Give both times, the end after the start; only time off may be whole days.",
-        ),
+        ({"end_time": ""}, "end_time", "Give both times, or none for whole days."),
+        ({"start_time": ""}, "start_time", "Give both times, or none for whole days."),
+        ({"end_time": "09:00"}, "end_time", "The end must be after the start."),
         (
             {"kind": "extra", "start_time": "", "end_time": ""},
-            "__all__",
-            "Give both times, the end after the start; only time off may be whole days.",
+            "start_time",
+            "Say from when to when there are extra hours.",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """What people type about time off and extra hours."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -7,8 +8,6 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from visits.schedule.models import ScheduleException
-
-Kind = ScheduleException.Kind
 
 
 class ExceptionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -45,23 +44,7 @@ class ExceptionForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["last_day"].required = False
         kind = self.fields["kind"]
         assert isinstance(kind, forms.ChoiceField)  # noqa: S101 - for the type checker
-        kind.choices = Kind.choices
+        kind.choices = ScheduleException.Kind.choices
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        first = data.get("first_day")
-        if first and not data.get("last_day") and "last_day" not in self.errors:
-            data["last_day"] = first
-        last, start, end = data.get("last_day"), data.get("start_time"), data.get("end_time")
-        if first and last and last < first:
-            self.add_error("last_day", _("The last day must not be before the first."))
-        if (start is None) != (end is None) and not {"start_time", "end_time"} & set(self.errors):
-            self.add_error("end_time" if start else "start_time", _("Give both times, or none for whole days."))
-        if start and end and end <= start:
-            self.add_error("end_time", _("The end must be after the start."))
-        if data.get("kind") == Kind.EXTRA:
-            if start is None and end is None:
-                self.add_error("start_time", _("Say from when to when there are extra hours."))
-            if data.get("practitioner") is None and "practitioner" not in self.errors:
-                self.add_error("practitioner", _("Choose whose extra hours they are."))
-        return data
+    def clean_last_day(self) -> date | None:
+        return self.cleaned_data["last_day"] or self.cleaned_data.get("first_day")

@@ -92,21 +92,8 @@ class OpeningHoursAdmin(ClinicScopedAdmin):
         return hours.clinic.time_zone
 
 
-class ScheduleExceptionForm(forms.ModelForm):  # type: ignore[type-arg]
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        first, last = data.get("first_day"), data.get("last_day")
-        if first and last and last < first:
-            self.add_error("last_day", _("The last day must not be before the first."))
-        is_extra = data.get("kind") == ScheduleException.Kind.EXTRA
-        if is_extra and data.get("practitioner") is None and "practitioner" not in self.errors:
-            self.add_error("practitioner", _("Choose whose extra hours they are."))
-        return data
-
-
 @admin.register(ScheduleException)
 class ScheduleExceptionAdmin(ClinicScopedAdmin):
-    form = ScheduleExceptionForm
     list_display = ("whose", "kind", "first_day", "last_day", "start_time", "end_time", "note", "clinic")
     list_display_links = ("whose", "kind")
     list_filter = ("kind", "practitioner", "clinic", "first_day")

@@ -271,7 +271,6 @@ class ScheduleException(models.Model):
                 condition=Q(start_time=None, end_time=None, kind="off")
                 | Q(start_time__isnull=False, end_time__isnull=False, end_time__gt=F("start_time")),
                 name="exception_times_in_order",
-                violation_error_message=_("Give both times, the end after the start; only time off may be whole days."),
             ),
             models.CheckConstraint(
                 condition=Q(kind="off") | Q(practitioner__isnull=False), name="exception_extra_hours_are_somebodys"
@@ -282,5 +281,20 @@ class ScheduleException(models.Model):
         return f"{self.practitioner or self.clinic}, {self.get_kind_display()} {self.first_day}"
 
     def clean(self) -> None:
+        wrong = {}
+        if self.first_day and self.last_day and self.last_day < self.first_day:
+            wrong["last_day"] = _("The last day must not be before the first.")
+        if self.kind == self.Kind.EXTRA and self.start_time is None and self.end_time is None:
+            wrong["start_time"] = _("Say from when to when there are extra hours.")
+        elif self.start_time is None or self.end_time is None:
+            if self.start_time != self.end_time:
+                missing = "start_time" if self.start_time is None else "end_time"
+                wrong[missing] = _("Give both times, or none for whole days.")
+        elif self.end_time <= self.start_time:
+            wrong["end_time"] = _("The end must be after the start.")
         if self.practitioner is not None and self.practitioner.clinic_id != self.clinic_id:
-            raise ValidationError({"practitioner": _("This clinician belongs to another clinic.")})
+            wrong["practitioner"] = _("This clinician belongs to another clinic.")
+        elif self.practitioner is None and self.kind == self.Kind.EXTRA:
+            wrong["practitioner"] = _("Choose whose extra hours they are.")
+        if wrong:
+            raise ValidationError(wrong)
