@@ -28,6 +28,8 @@ setup:
 # Settings want strong secrets at every start, also of a checker.
 check: export TELEHEALTH_SECRET_KEY := $(shell od -An -N48 -tx1 /dev/urandom | tr -d ' \n')
 check: export TELEHEALTH_RELAY_SECRET := $(shell od -An -N48 -tx1 /dev/urandom | tr -d ' \n')
+check: export TELEHEALTH_AUDIT_KEY := $(shell od -An -N48 -tx1 /dev/urandom | tr -d ' \n')
+check: export TELEHEALTH_DATA_KEYS := check:$(shell head -c 32 /dev/urandom | base64)
 check: export TELEHEALTH_DATABASE_URL := sqlite://:memory:
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,5 +1,7 @@
 """Typed access to environment variables; every secret may also come from a file (``NAME_FILE``)."""
 
+import base64
+import binascii
 import json
 import os
 import re
@@ -147,6 +149,31 @@ def env_secret(name: str, *, min_length: int = 40) -> str:
     if len(value) < min_length or too_plain:
         raise ImproperlyConfigured(f"{name} is too weak (at least {min_length} random characters). {hint}")
     return value
+
+
+def env_data_keys(name: str) -> tuple[tuple[str, bytes], ...]:
+    """Read ``id:key,id:key`` from ``NAME`` or the file that ``NAME_FILE`` names: 32 bytes each in base 64, the first seals.
+
+    Raises ImproperlyConfigured when there is none, or one that is no such key or plainly weak; never says what it is.
+    """
+    hint = "Make a key with: python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'"
+    found: dict[str, bytes] = {}
+    for item in _from_file_or_variable(name).replace("\n", ",").split(","):
+        key_id, _, text = item.strip().partition(":")
+        if not item.strip():
+            continue
+        try:
+            key = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            key = b""
+        if not re.fullmatch(r"[a-z0-9-]{1,16}", key_id) or key_id in found:
+            raise ImproperlyConfigured(f"{name} must be like id:key,id:key, each id of a-z, 0-9 and -, and once. {hint}")
+        if len(key) != 32 or len(set(key)) < 12:
+            raise ImproperlyConfigured(f"{name}: key {key_id!r} must be 32 random bytes in base 64. {hint}")
+        found[key_id] = key
+    if not found:
+        raise ImproperlyConfigured(f"{name} is not set. {hint}")
+    return tuple(found.items())
 
 
 def _from_file_or_variable(name: str) -> str:

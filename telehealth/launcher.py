@@ -5,6 +5,7 @@ and ends with all of them. Everything that it keeps lies in the data folder.
 """
 
 import argparse
+import base64
 import contextlib
 import fcntl
 import json
@@ -179,18 +180,24 @@ class Launcher:
         }
 
     def _secrets(self) -> dict[str, str]:
-        """Random keys, made at the first start and kept in the data folder."""
+        """Random keys, each made at the first start that wants it and kept in the data folder."""
         path = self.data / "secrets.json"
-        names = ["TELEHEALTH_SECRET_KEY", "TELEHEALTH_RELAY_SECRET"]
+        names = ["TELEHEALTH_SECRET_KEY", "TELEHEALTH_RELAY_SECRET", "TELEHEALTH_AUDIT_KEY"]
+        data_key = base64.b64encode(secrets.token_bytes(32)).decode()
         try:
-            if not path.exists():
-                made = {name: secrets.token_urlsafe(48) for name in names}
-                with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-                    json.dump(made, file)
-            kept = json.loads(path.read_text())
-            return {name: str(kept[name]) for name in names}
-        except (OSError, ValueError, KeyError, TypeError):
-            raise StartError(f"{path} is damaged. Remove it to get new keys (links and sessions end).") from None
+            kept = dict(json.loads(path.read_text())) if path.exists() else {}
+            new = {name: secrets.token_urlsafe(48) for name in names} | {"TELEHEALTH_DATA_KEYS": f"demo:{data_key}"}
+            made = {name: value for name, value in new.items() if name not in kept}
+            if made:
+                fresh = path.with_suffix(".new")
+                with open(os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+                    json.dump(kept | made, file)
+                fresh.replace(path)
+            return {name: str(value) for name, value in (kept | made).items()}
+        except (OSError, ValueError, TypeError):
+            raise StartError(
+                f"{path} is damaged. Restore it, or take another folder: without its keys the data here cannot be read."
+            ) from None
 
     def _prepare(self) -> str:
         """Make the database, the static files and the demo clinic; return what to tell. StartError if it fails."""

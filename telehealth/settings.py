@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from telehealth.env import (
     env_bool,
+    env_data_keys,
     env_given_secret,
     env_int,
     env_list,
@@ -30,6 +31,9 @@ DATA_DIR = Path(env_str("TELEHEALTH_DATA", str(BASE_DIR / ".data"))).resolve()
 DEMO = env_bool("TELEHEALTH_DEMO")
 DEBUG = env_bool("TELEHEALTH_DEBUG")
 SECRET_KEY = env_secret("TELEHEALTH_SECRET_KEY")
+# Seals the audit trail, and lies outside of the database: who changes a row there cannot make its seal.
+AUDIT_KEY = env_secret("TELEHEALTH_AUDIT_KEY")
+AUDIT_ANCHORS = DATA_DIR / "audit-anchors"
 
 # Where people reach us: scheme, host and port. Links in mails start with it.
 _base = env_url("TELEHEALTH_BASE_URL", "http://localhost:8000", schemes=("http", "https"))
@@ -124,6 +128,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Tests use a file too: threads share it as processes do in production.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# What columns are sealed with (accounts.keys): the first key seals, all open.
+DATA_KEYS = env_data_keys("TELEHEALTH_DATA_KEYS")
 
 # redis://host:port/0 or unix:///path/to/socket
 REDIS_URL = env_str("TELEHEALTH_REDIS_URL", "redis://127.0.0.1:6379/0")

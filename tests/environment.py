@@ -4,6 +4,7 @@ Real servers: Valkey always; PostgreSQL when TELEHEALTH_TEST_DATABASE=postgresql
 """
 
 import atexit
+import base64
 import os
 import secrets
 import shutil
@@ -22,6 +23,8 @@ os.environ.update(
     TELEHEALTH_DATA=str(FOLDER),
     TELEHEALTH_SECRET_KEY=secrets.token_urlsafe(48),
     TELEHEALTH_RELAY_SECRET=secrets.token_urlsafe(48),
+    TELEHEALTH_AUDIT_KEY=secrets.token_urlsafe(48),
+    TELEHEALTH_DATA_KEYS=f"test:{base64.b64encode(secrets.token_bytes(32)).decode()}",
     TELEHEALTH_BASE_URL="http://localhost",
     TELEHEALTH_ALLOWED_HOSTS="localhost,testserver",
 )
