@@ -64,14 +64,6 @@ def test_an_hour_that_comes_twice_is_shown_once() -> None:
     assert sheet.place(day, second, second + timedelta(minutes=20)) == Place(90, 20)
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2026-03-08", 23), ("2026-11-01", 25), ("2026-11-24", 24)])
-def test_a_day_lasts_from_its_midnight_to_the_next(day: str, hours: int) -> None:
-    start, end = grid.bounds(date.fromisoformat(day), CHICAGO)
-
-    assert end - start == timedelta(hours=hours)
-    assert start.astimezone(CHICAGO).hour == end.astimezone(CHICAGO).hour == 0
-
-
 def cells(start: str, end: str) -> list[str]:
     stretch = (at(start), at(end))
     return [

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -436,10 +436,3 @@ def test_guests_are_announced_while_their_link_lives(visit, patient_client, veri
     assert "Interpreter joins" in text(verified(clinician).get(TODAY))
     AccessLink.objects.update(revoked_at=timezone.now())
     assert "joins" not in text(verified(clinician).get(TODAY))
-
-
-@pytest.mark.parametrize(("day", "hours"), [("2026-03-08", 23), ("2026-11-01", 25), ("2026-11-24", 24)])
-def test_a_day_is_the_clinics_own_also_when_the_clocks_change(clinic, day, hours):
-    start, end = board.day_of(clinic, datetime.fromisoformat(f"{day}T18:00:00+00:00"))
-
-    assert end.astimezone(UTC) - start.astimezone(UTC) == timedelta(hours=hours)

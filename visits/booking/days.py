@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from visits.booking.times import Times
 from visits.schedule.moment import Moment
-from visits.schedule.slots import Slot
+from visits.schedule.slots import Slot, Times
 
 STRIP = 7
 NOON, EVENING = 12, 17

@@ -19,10 +19,10 @@ from visits.booking import services
 from visits.booking.days import STRIP, Clock, Day, Part, day_from, near, parts, start_from, strip
 from visits.booking.errors import PatientBusy, Refused
 from visits.booking.models import Appointment, Hold
-from visits.booking.times import Times, first_free, free_slots_of_any, times
+from visits.booking.times import first_free, free_slots_of_any, times
 from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
-from visits.schedule.slots import Slot, nearest
+from visits.schedule.slots import Slot, Times, nearest
 
 ANY = "any"
 FURTHEST = timedelta(days=366)

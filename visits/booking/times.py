@@ -14,23 +14,12 @@ from django.utils import timezone
 from accounts.models import Clinic, Practitioner
 from visits.booking.models import Appointment, Hold
 from visits.schedule import slots
-from visits.schedule.hours import rules_of, zone_of
+from visits.schedule.hours import day_of, rules_of, zone_of
 from visits.schedule.intervals import Interval
 from visits.schedule.models import VisitType
 from visits.schedule.rules import Rules
 from visits.schedule.slots import Limits, Shape, Slot, Times
-from visits.schedule.wall_clock import midnight
-
-__all__ = [
-    "Times",
-    "first_free",
-    "free_slots",
-    "free_slots_of_any",
-    "is_slot",
-    "nearest_free",
-    "times",
-    "zone_of",
-]
+from visits.schedule.wall_clock import bounds, midnight
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 NEAREST_BEFORE = timedelta(days=3)
@@ -139,7 +128,7 @@ def nearest_free(
     instead_of: Appointment | Hold | None = None,
 ) -> list[Slot]:
     """The free slots closest to ``wanted``, earlier and later ones, in order; see ``times``."""
-    day = wanted.astimezone(zone_of(practitioner.clinic)).date()
+    day = day_of(practitioner.clinic, wanted)
     free = free_slots(
         practitioner=practitioner,
         visit_type=visit_type,
@@ -210,7 +199,7 @@ def _busy(
     instead_of: Appointment | Hold | None,
 ) -> Mapping[uuid.UUID, list[Interval]]:
     """What takes each one's time between two days: active visits and live holds. Two queries, answered by index."""
-    start, end = midnight(first_day, zone), midnight(last_day + DAY, zone)
+    start, end = bounds(first_day, last_day, zone)
     near = {"practitioner__in": people, "start__gt": start - REACH, "start__lt": end + REACH}
     besides = [instead_of.pk] if instead_of else []
     visits = Appointment.objects.filter(status__in=Appointment.ACTIVE, **near).exclude(pk__in=besides)

@@ -20,6 +20,7 @@ from visits.calendar.reading import KINDS, Visit
 from visits.schedule.hours import spell_of
 from visits.schedule.intervals import Interval, common, merged, minus
 from visits.schedule.models import ScheduleException
+from visits.schedule.wall_clock import bounds
 
 # Below this a visit has room for one line only.
 ONE_LINE = 30
@@ -98,17 +99,17 @@ def columns(
     off: dict[uuid.UUID, list[tuple[Interval, str]]],
 ) -> list[Column]:
     """A column for each of some days in a row and each person, with what touches it; all of it touches some day."""
-    bounds = [grid.bounds(day, zone) for day in days]
+    spans = [bounds(day, day, zone) for day in days]
     found: list[Column] = []
     of_person: dict[uuid.UUID, list[Column]] = {one.pk: [] for one in people}
-    for day, (start, end) in zip(days, bounds, strict=True):
+    for day, (start, end) in zip(days, spans, strict=True):
         for one in people:
             column = Column(day, one, start, end, day == today)
             column.open = common(open_times[one.pk], [(start, end)])
             column.off = [(span, name) for span, name in off[one.pk] if span[0] < end and span[1] > start]
             found.append(column)
             of_person[one.pk].append(column)
-    midnights = [start for start, _end in bounds]
+    midnights = [start for start, _end in spans]
     for visit in visits:
         first, last = bisect_right(midnights, visit.start) - 1, bisect_left(midnights, visit.end) - 1
         for column in of_person[visit.practitioner][max(first, 0) : last + 1]:
@@ -185,7 +186,7 @@ def off_of(
             days = (first + timedelta(days=n) for n in range((last - first).days + 1))
             stretches = [stretch for stretch in map(spell_of(row).on, days) if stretch is not None]
             found += [(span, row.note or _("Time off")) for span in grid.instants(stretches, zone)]
-    return found + [(grid.bounds(day, zone), name) for day, name in holidays.items()]
+    return found + [(bounds(day, day, zone), name) for day, name in holidays.items()]
 
 
 def _shut(column: Column, sheet: Sheet) -> Iterator[Item]:

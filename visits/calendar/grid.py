@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from visits.schedule.intervals import Interval
-from visits.schedule.wall_clock import instant_of, midnight
+from visits.schedule.wall_clock import instant_of
 
 STEP = 5
 HOUR = 60
@@ -59,11 +59,6 @@ def minute_of(instant: datetime, day: date, zone: ZoneInfo) -> int:
     if local.date() != day:
         return 0 if local.date() < day else 24 * HOUR
     return local.hour * HOUR + local.minute
-
-
-def bounds(day: date, zone: ZoneInfo) -> Interval:
-    """From the day's midnight to the next, as instants: 23 or 25 hours when the clocks change."""
-    return midnight(day, zone), midnight(day + timedelta(days=1), zone)
 
 
 def instants(stretches: Iterable[Interval], zone: ZoneInfo) -> list[Interval]:

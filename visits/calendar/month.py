@@ -9,8 +9,9 @@ from django.db.models import Count
 from django.db.models.functions import TruncDate
 
 from visits.booking.models import Appointment
-from visits.calendar import grid, words
+from visits.calendar import words
 from visits.calendar.page import DAY, ONE_DAY, CalendarPage
+from visits.schedule.wall_clock import bounds
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class MonthPage(CalendarPage):
         return dict(days.annotate(count=Count("pk")).values_list("day", "count"))
 
     def _month_day(self, day: date, count: int) -> MonthDay:
-        start, end = grid.bounds(day, self.zone)
+        start, end = bounds(day, day, self.zone)
         off = [
             name for one in self.people for (begins, ends), name in self.off[one.pk] if begins < end and ends > start
         ]

@@ -28,6 +28,7 @@ from visits.schedule.intervals import Interval, merged
 from visits.schedule.models import ScheduleException, SchedulePolicy, VisitType
 from visits.schedule.moment import Moment
 from visits.schedule.public_holidays import public_holidays
+from visits.schedule.wall_clock import bounds
 
 DAY, WEEK, MONTH = "day", "week", "month"
 CLINIC = "clinic"
@@ -105,7 +106,7 @@ class CalendarPage:
 
     @cached_property
     def bounds(self) -> Interval:
-        return grid.bounds(self.first, self.zone)[0], grid.bounds(self.last, self.zone)[1]
+        return bounds(self.first, self.last, self.zone)
 
     # --- what is there ------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from visits.schedule.hours import spell_of, zone_of
 from visits.schedule.intervals import common
 from visits.schedule.models import ScheduleException
 from visits.schedule.rules import Spell
+from visits.schedule.wall_clock import bounds
 
 Kind = ScheduleException.Kind
 
@@ -72,7 +73,7 @@ def visits_in(exception: ScheduleException) -> list[Appointment]:
     if exception.kind != Kind.OFF:
         return []
     zone = zone_of(exception.clinic)
-    start, end = grid.bounds(exception.first_day, zone)[0], grid.bounds(exception.last_day, zone)[1]
+    start, end = bounds(exception.first_day, exception.last_day, zone)
     visits = Appointment.objects.filter(
         clinic=exception.clinic, status=Appointment.Status.BOOKED, start__lt=end, end__gt=start
     )

@@ -4,7 +4,6 @@ import random
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from accounts.links.services import hash_token
 from accounts.models import AccessLink, Clinic, Patient, Practitioner
@@ -16,6 +15,7 @@ from visits.reminders.services import suppress
 from visits.reminders.services.planning import reminders
 from visits.reminders.services.rules import address_of
 from visits.room.models import Encounter, Presence, Seat
+from visits.schedule.hours import zone_of
 from visits.schedule.models import VisitType
 from visits.waiting.models import Ticket
 
@@ -68,7 +68,7 @@ class Days:
     def __init__(self, clinic: Clinic, patients: list[Patient], now: datetime) -> None:
         self.clinic = clinic
         self.now = now
-        self.zone = ZoneInfo(clinic.time_zone)
+        self.zone = zone_of(clinic)
         self.today = now.astimezone(self.zone).date()
         # Who is new has no visits yet.
         self.practitioners = list(clinic.practitioners.select_related("user").prefetch_related("availability"))

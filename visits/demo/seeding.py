@@ -3,7 +3,6 @@
 from datetime import datetime, time, timedelta
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib.auth.hashers import make_password
 from django.utils.text import slugify
@@ -13,6 +12,7 @@ from django_otp.util import random_hex
 from accounts.models import Clinic, Membership, Patient, Practitioner, User
 from visits.checkin.models import ConsentText
 from visits.demo import cast
+from visits.schedule.hours import day_of
 from visits.schedule.models import Availability, ScheduleException, SchedulePolicy, VisitType, Weekday
 
 AROUND_THE_CLOCK = [(day, time(0), time(23, 59)) for day in Weekday.values]
@@ -47,7 +47,7 @@ def open_to_patients(clinic: Clinic) -> None:
 
 def make_time_off(clinic: Clinic, now: datetime) -> None:
     """Some clinicians are away at times; seeding again moves it along with the days."""
-    today = now.astimezone(ZoneInfo(clinic.time_zone)).date()
+    today = day_of(clinic, now)
     for email, kind, first, last, start, end, note in cast.EXCEPTIONS:
         ScheduleException.objects.update_or_create(
             clinic=clinic,

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,6 +18,7 @@ from visits.demo import cast, seeding
 from visits.demo.days import Days, close_old, is_quiet
 from visits.reminders.links import issue
 from visits.reminders.models import ReminderPolicy
+from visits.schedule.hours import day_of, zone_of
 from visits.schedule.models import VisitType
 
 # Soon, so that the line is open (30 minutes before), but with time to get ready.
@@ -47,8 +47,7 @@ class ReadyVisit:
 
     @property
     def start(self) -> str:
-        zone = ZoneInfo(self.visit.clinic.time_zone)
-        return f"{self.visit.start.astimezone(zone):%H:%M %Z}"
+        return f"{self.visit.start.astimezone(zone_of(self.visit.clinic)):%H:%M %Z}"
 
     @property
     def birth_date(self) -> str:
@@ -134,7 +133,7 @@ def _book_now() -> Appointment:
 def _next_slots(clinic: Clinic, visit_type: VisitType) -> list[tuple[Practitioner, datetime]]:
     """With the clinician to try the demo with, if it can be soon; else with whoever is free first."""
     now = timezone.now()
-    today = (now + READY_FROM).astimezone(ZoneInfo(clinic.time_zone)).date()
+    today = day_of(clinic, now + READY_FROM)
     found = [
         (practitioner, slot.start)
         for practitioner in clinic.practitioners.select_related("clinic", "user")

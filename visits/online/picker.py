@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from django.db.models import Model, QuerySet
 from django.utils import timezone
@@ -15,12 +14,13 @@ from django.utils.translation import get_language
 from accounts.models import Clinic, Practitioner
 from visits.booking.days import STRIP, Choice, Clock, Day, day_from, parts, start_from, strip
 from visits.booking.models import Appointment, Hold
-from visits.booking.times import Times, free_slots, free_slots_of_any
+from visits.booking.times import free_slots, free_slots_of_any
 from visits.online import zones
 from visits.schedule import slots
+from visits.schedule.hours import day_of
 from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
-from visits.schedule.slots import Slot
+from visits.schedule.slots import Slot, Times
 
 ANY = "any"
 STEP = timedelta(days=14)  # how many days are read at once when looking ahead
@@ -167,7 +167,7 @@ class Picker:
 
     def who_is_free(self, start: datetime) -> list[Practitioner]:
         """Who can be had at ``start``, the fairest choice first."""
-        day = start.astimezone(ZoneInfo(self.clinic.time_zone)).date()
+        day = day_of(self.clinic, start)
         return next((people for slot, people in self._free(day, day) if slot.start == start), [])
 
     def nearest(self, wanted: datetime, count: int = 3) -> list[Slot]:

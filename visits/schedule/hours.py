@@ -8,16 +8,28 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q, QuerySet
 
 from accounts.models import Clinic, Practitioner
+from visits.schedule.intervals import Interval
 from visits.schedule.models import Availability, ScheduleException, VisitType
 from visits.schedule.public_holidays import public_holidays
 from visits.schedule.rules import Hours, Rules, Spell
-from visits.schedule.wall_clock import wall_of
+from visits.schedule.wall_clock import bounds, wall_of
 
 Kind = ScheduleException.Kind
 
 
 def zone_of(clinic: Clinic) -> ZoneInfo:
     return ZoneInfo(clinic.time_zone)
+
+
+def day_of(clinic: Clinic, instant: datetime) -> date:
+    """The day that the clinic's calendar shows then."""
+    return instant.astimezone(zone_of(clinic)).date()
+
+
+def bounds_of_day(clinic: Clinic, instant: datetime) -> Interval:
+    """The clinic's day that ``instant`` lies in, from its midnight to the next."""
+    day = day_of(clinic, instant)
+    return bounds(day, day, zone_of(clinic))
 
 
 def spell_of(row: ScheduleException) -> Spell:

@@ -3,8 +3,10 @@
 A time that comes twice, when clocks go back, means its first coming (``fold=0``, PEP 495).
 """
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from visits.schedule.intervals import Interval
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -20,3 +22,11 @@ def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When the day begins."""
     return instant_of(datetime.combine(day, time()), zone)
+
+
+def bounds(first_day: date, last_day: date, zone: ZoneInfo) -> Interval:
+    """From the midnight that ``first_day`` begins with to the one after ``last_day``.
+
+    A day on which the clocks change is 23 or 25 hours long.
+    """
+    return midnight(first_day, zone), midnight(last_day + timedelta(days=1), zone)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils.functional import Promise
@@ -18,7 +17,8 @@ from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.reminders.models import Communication, Confirmation
-from visits.waiting.late import delays, today
+from visits.schedule.hours import bounds_of_day, day_of
+from visits.waiting.late import delays
 from visits.waiting.models import Delay, Ticket
 from visits.waiting.services import LINE_CLOSES_AFTER, in_order
 
@@ -178,7 +178,7 @@ def versions(clinic: Clinic, now: datetime) -> Versions:
         row = repr((pk, user, is_here, arrived_at, is_new, told, more.get(pk))).encode()
         whole.update(row)
         own[user].update(row)
-    late = Delay.objects.filter(practitioner__clinic=clinic, day=today(clinic, now), minutes__gt=0)
+    late = Delay.objects.filter(practitioner__clinic=clinic, day=day_of(clinic, now), minutes__gt=0)
     for user, *delay in late.order_by("pk").values_list("practitioner__user_id", "pk", "serial"):
         whole.update(repr(delay).encode())
         own[user].update(repr(delay).encode())
@@ -193,15 +193,8 @@ def _is_within(moment: datetime | None, time: timedelta, now: datetime) -> bool:
     return moment is not None and now - moment <= time
 
 
-def day_of(clinic: Clinic, now: datetime) -> tuple[datetime, datetime]:
-    """The clinic's present day, from its midnight to the next; 23 or 25 hours long when the clocks change."""
-    zone = ZoneInfo(clinic.time_zone)
-    start = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return start, start + timedelta(days=1)
-
-
 def _of_day(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
-    start, end = day_of(clinic, now)
+    start, end = bounds_of_day(clinic, now)
     today = Q(start__gte=start, start__lt=end)
     # Midnight ends no visit: who is here stays, and who is late may still come.
     still_here = Q(status=Status.ARRIVED, end__gt=now - LINE_CLOSES_AFTER)

@@ -13,8 +13,8 @@ from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.models import Appointment
+from visits.schedule.hours import bounds_of_day, day_of
 from visits.waiting import late
-from visits.waiting.board import day_of
 from visits.waiting.models import Delay
 
 
@@ -79,11 +79,11 @@ def _people(principal: Principal, now: datetime) -> list[Practitioner]:
         return []
     if not principal.may(Action.DELAY_SET_ALL):
         return list(people.filter(user=principal.user))
-    start, end = day_of(principal.clinic, now)
+    start, end = bounds_of_day(principal.clinic, now)
     to_come = Appointment.objects.filter(
         clinic=principal.clinic, start__gte=start, start__lt=end, status__in=("booked", "arrived")
     )
-    said = Delay.objects.filter(practitioner__clinic=principal.clinic, day=late.today(principal.clinic, now))
+    said = Delay.objects.filter(practitioner__clinic=principal.clinic, day=day_of(principal.clinic, now))
     at_work = Q(pk__in=to_come.values("practitioner")) | Q(pk__in=said.values("practitioner"))
     return list(people.filter(at_work).order_by("name", "pk"))
 

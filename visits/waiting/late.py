@@ -7,7 +7,7 @@ that follow only some are late, by less and less; who is not late is not told. A
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from django.db import transaction
@@ -29,7 +29,7 @@ from visits.live import events
 from visits.reminders import services as reminders
 from visits.reminders.models import Communication
 from visits.reminders.services import rules
-from visits.schedule.hours import zone_of
+from visits.schedule.hours import bounds_of_day, day_of
 from visits.waiting.models import Delay, DelayedVisit
 
 Status = Appointment.Status
@@ -88,18 +88,14 @@ def carried(minutes: int, busy: Sequence[tuple[datetime, datetime]]) -> list[int
     return found
 
 
-def today(clinic: Clinic, now: datetime) -> date:
-    return now.astimezone(zone_of(clinic)).date()
-
-
 def delays(clinic: Clinic, now: datetime) -> list[Delay]:
     """Who of the clinic is late today."""
-    late = Delay.objects.filter(practitioner__clinic=clinic, day=today(clinic, now), minutes__gt=0)
+    late = Delay.objects.filter(practitioner__clinic=clinic, day=day_of(clinic, now), minutes__gt=0)
     return list(late.select_related("practitioner", "changed_by").order_by("practitioner__name"))
 
 
 def delay_of(practitioner: Practitioner, now: datetime) -> Delay | None:
-    return Delay.objects.filter(practitioner=practitioner, day=today(practitioner.clinic, now), minutes__gt=0).first()
+    return Delay.objects.filter(practitioner=practitioner, day=day_of(practitioner.clinic, now), minutes__gt=0).first()
 
 
 def minutes_late(visit: Appointment, now: datetime) -> int:
@@ -226,20 +222,19 @@ def _lock_all(practitioner: Practitioner, visits: list[Appointment]) -> None:
 
 
 def _locked(practitioner: Practitioner, now: datetime) -> Delay:
-    day = today(practitioner.clinic, now)
+    day = day_of(practitioner.clinic, now)
     Delay.objects.get_or_create(practitioner=practitioner, day=day)
     return Delay.objects.select_for_update(no_key=True).get(practitioner=practitioner, day=day)
 
 
 def _of_day(practitioner: Practitioner, now: datetime) -> QuerySet[Appointment]:
     """The clinician's visits of today that have not begun: who waits, and who is to come."""
-    zone = zone_of(practitioner.clinic)
-    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    start, end = bounds_of_day(practitioner.clinic, now)
     return VISITS.filter(
         Q(status=Status.BOOKED) | Q(status=Status.ARRIVED, ticket__admitted_at=None),
         practitioner=practitioner,
-        start__gte=midnight,
-        start__lt=midnight + timedelta(days=1),
+        start__gte=start,
+        start__lt=end,
     ).order_by("start")
 
 
@@ -253,7 +248,7 @@ def _behind(practitioner: Practitioner, minutes: int, now: datetime) -> dict[uui
     if not visits or not minutes:
         return {}
     moved = DelayedVisit.objects.filter(
-        delay__practitioner=practitioner, delay__day=today(practitioner.clinic, now), appointment=visits[0]
+        delay__practitioner=practitioner, delay__day=day_of(practitioner.clinic, now), appointment=visits[0]
     )
     known = moved.values_list("minutes", flat=True).first() or 0
     late = carried(max(0, minutes - known), [(visit.busy_start, visit.busy_end) for visit in visits])

@@ -1,14 +1,15 @@
 """Notes that a clinician's time has become free, where somebody may want it."""
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import Clinic, Practitioner
 from visits.booking.models import Appointment
-from visits.booking.times import zone_of
+from visits.schedule.hours import zone_of
 from visits.schedule.models import ScheduleException
+from visits.schedule.wall_clock import bounds
 from visits.waitlist.models import Opening, WaitlistEntry
 
 
@@ -24,10 +25,9 @@ def of_hours(clinic: Clinic, practitioner: Practitioner | None) -> None:
 
 def of_exception(exception: ScheduleException) -> None:
     """Extra hours have come, or time off has gone."""
-    zone = zone_of(exception.clinic)
-    begin = datetime.combine(exception.first_day, time(), tzinfo=zone)
-    end = datetime.combine(exception.last_day + timedelta(days=1), time(), tzinfo=zone)
-    _note(exception.clinic, _people(exception.clinic, exception.practitioner), begin, end)
+    clinic = exception.clinic
+    begin, end = bounds(exception.first_day, exception.last_day, zone_of(clinic))
+    _note(clinic, _people(clinic, exception.practitioner), begin, end)
 
 
 def _people(clinic: Clinic, practitioner: Practitioner | None) -> list[Practitioner]:

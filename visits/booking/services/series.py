@@ -12,7 +12,8 @@ from accounts.principal import Principal
 from visits.booking.models import Appointment, AppointmentSeries, Hold
 from visits.booking.services.booking import book, may_book, same_booking
 from visits.booking.services.locks import lock_practitioner
-from visits.booking.times import NEAREST_AFTER, NEAREST_BEFORE, nearest_free, times, zone_of
+from visits.booking.times import NEAREST_AFTER, NEAREST_BEFORE, nearest_free, times
+from visits.schedule.hours import zone_of
 from visits.schedule.intervals import Interval
 from visits.schedule.models import VisitType
 from visits.schedule.slots import Slot

@@ -17,8 +17,9 @@ from accounts.audit.services import record
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
 from visits.booking.services.locks import lock_visit
-from visits.booking.times import free_slots, zone_of
+from visits.booking.times import free_slots
 from visits.reminders import services as reminders
+from visits.schedule.hours import zone_of
 from visits.schedule.models import SchedulePolicy, VisitType
 from visits.schedule.slots import Slot
 from visits.waitlist.fitting import WORTH, deadline
