@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.models import Patient
 from tests import factories
 from tests.booking.conftest import at, tuesday
+from visits.booking import services
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
 
@@ -273,6 +274,21 @@ def test_a_time_taken_while_one_looks_is_said_at_the_next_change(desk, form, boo
     book(patient=factories.make_patient(clinic))
 
     assert "10:00 was just taken. Choose another time." in desk.post("/visits/book/slots/", form).content.decode()
+
+
+def test_a_time_taken_between_looking_and_holding_is_said_at_once(desk, form, book, clinic, monkeypatch):
+    hold = services.hold
+
+    def too_late(**asked):
+        book(patient=factories.make_patient(clinic))
+        return hold(**asked)
+
+    monkeypatch.setattr(services, "hold", too_late)
+    page = desk.post("/visits/book/slots/", form).content.decode()
+
+    assert "10:00 was just taken. Choose another time." in page
+    assert "8 free" in page
+    assert not chosen(page, "start")
 
 
 def test_the_live_parts_follow_what_was_chosen(desk, form):

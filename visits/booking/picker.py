@@ -270,8 +270,13 @@ class Picker:
                 start=self.start.instant,
             )
         except Refused:
-            for name in ("times", "_free_of_any", "days", "day", "parts", "start", "practitioner"):
-                self.__dict__.pop(name, None)
+            self._read_again()
+
+    def _read_again(self) -> None:
+        """Somebody was faster: what was read before, and all that follows from it, is not true any more."""
+        for name in list(vars(self)):
+            if isinstance(getattr(type(self), name, None), cached_property):
+                del vars(self)[name]
 
     def _is_held(self, slot: Slot, practitioner: Practitioner) -> bool:
         held = self.held
@@ -346,6 +351,7 @@ def busy_words(refusal: PatientBusy, clock: Clock) -> tuple[str, str]:
 
 
 def chosen(rows: Sequence[Row], value: str | None) -> Row | None:
+    """The row whose id was sent; None for one that is not among them."""
     return next((row for row in rows if str(row.pk) == value), None)
 
 

@@ -18,6 +18,7 @@ from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.days import day_from
 from visits.booking.models import Appointment, Hold
+from visits.booking.picker import chosen
 from visits.calendar import columns, grid, reading, words
 from visits.calendar.addresses import with_query
 from visits.calendar.columns import Column
@@ -73,8 +74,7 @@ class CalendarPage:
     def who(self) -> Practitioner | None:
         """The clinician asked for, else the reader; None: the whole clinic."""
         wanted = self.data.get("who", "")
-        chosen = next((one for one in self.everybody if str(one.pk) == wanted), None)
-        return None if wanted == CLINIC else chosen or self.own
+        return None if wanted == CLINIC else chosen(self.everybody, wanted) or self.own
 
     @cached_property
     def people(self) -> list[Practitioner]:

@@ -21,6 +21,7 @@ from accounts.models import Practitioner
 from accounts.policy import Action
 from visits.booking.access import appointment_for
 from visits.booking.days import day_from
+from visits.booking.picker import chosen
 from visits.calendar import feed as feeds
 from visits.calendar import time_off as services
 from visits.calendar.addresses import with_query
@@ -144,8 +145,8 @@ def _exception_page(request: PrincipalRequest, exception: ScheduleException) -> 
 
 def _asked(request: HttpRequest, people: list[Practitioner]) -> dict[str, object]:
     """What a blank form begins with: never the whole clinic, which somebody might close by an oversight."""
-    chosen = next((one for one in people if str(one.pk) == request.GET.get("who")), None)
-    return {"kind": ScheduleException.Kind.OFF, "practitioner": chosen or next(iter(people), None)}
+    who = chosen(people, request.GET.get("who")) or next(iter(people), None)
+    return {"kind": ScheduleException.Kind.OFF, "practitioner": who}
 
 
 @for_staff(Action.BOARD_SEE)

@@ -1,12 +1,11 @@
 """Choosing visit type, clinician, day and time, all on the patient's clock; for booking and for moving."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import get_language
@@ -14,6 +13,7 @@ from django.utils.translation import get_language
 from accounts.models import Clinic, Practitioner
 from visits.booking.days import STRIP, Choice, Clock, Day, day_from, parts, start_from, strip
 from visits.booking.models import Appointment, Hold
+from visits.booking.picker import ANY, chosen
 from visits.booking.times import free_slots, free_slots_of_any
 from visits.online import zones
 from visits.schedule import slots
@@ -22,12 +22,9 @@ from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
 from visits.schedule.slots import Slot, Times
 
-ANY = "any"
 STEP = timedelta(days=14)  # how many days are read at once when looking ahead
 AROUND = timedelta(days=7)
 ONE = timedelta(days=1)
-
-Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Picker:
 
     @cached_property
     def visit_type(self) -> VisitType | None:
-        return _chosen(self.visit_types, self.data.get("type")) or next(iter(self.visit_types), None)
+        return chosen(self.visit_types, self.data.get("type")) or next(iter(self.visit_types), None)
 
     @cached_property
     def practitioners(self) -> list[Practitioner]:
@@ -83,16 +80,16 @@ class Picker:
         if self.visit_type is None:
             return []
         people = list(self.clinic.practitioners.filter(is_active=True))
-        chosen = set(self.visit_type.practitioners.values_list("pk", flat=True))
+        offering = set(self.visit_type.practitioners.values_list("pk", flat=True))
         for one in people:
             one.clinic = self.clinic
-        return [one for one in people if not chosen or one.pk in chosen]
+        return [one for one in people if not offering or one.pk in offering]
 
     @cached_property
     def practitioner(self) -> Practitioner | None:
         """Whom they chose, or the one of the visit that is to be moved; None for whoever is free first."""
         wanted = self.data.get("with") or (str(self.visit.practitioner_id) if self.visit else "")
-        return _chosen(self.practitioners, wanted)
+        return chosen(self.practitioners, wanted)
 
     # --- when ---------------------------------------------------------------------------------
 
@@ -199,13 +196,13 @@ class Picker:
     @property
     def query(self) -> str:
         """What was chosen besides the day, for the addresses of days and weeks."""
-        chosen = {
+        asked = {
             "type": str(self.visit_type.pk) if self.visit_type and self.visit is None else "",
             "with": str(self.practitioner.pk) if self.practitioner else ANY,
             "zone": self.zone if self.is_zone_known else "",
             "draft": self.data.get("draft", ""),
         }
-        return urlencode({name: value for name, value in chosen.items() if value})
+        return urlencode({name: value for name, value in asked.items() if value})
 
     # --- the database -------------------------------------------------------------------------
 
@@ -242,7 +239,3 @@ class Picker:
 def patients_types(clinic: Clinic) -> QuerySet[VisitType]:
     """What patients may book by themselves."""
     return clinic.visit_types.filter(is_active=True, booked_by=VisitType.BookedBy.PATIENT)
-
-
-def _chosen(rows: Sequence[Row], value: str | None) -> Row | None:
-    return next((row for row in rows if str(row.pk) == value), None)

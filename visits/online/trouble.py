@@ -11,8 +11,9 @@ from accounts.models import Clinic
 from visits.booking import services as booking
 from visits.booking.days import Clock, near, value_of
 from visits.booking.models import Appointment, Hold
+from visits.booking.picker import ANY
 from visits.online.drafts import Draft
-from visits.online.picker import ANY, Picker
+from visits.online.picker import Picker
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from accounts.doors import public
 from accounts.models import Clinic
 from visits.booking import services as booking
 from visits.booking.models import Appointment
+from visits.booking.picker import chosen
 from visits.online import codes, drafts, services, trouble, zones
 from visits.online.drafts import Draft
 from visits.online.forms import CodeForm, PersonForm
@@ -61,10 +62,10 @@ def now(request: HttpRequest, slug: str) -> HttpResponse:
     if not SchedulePolicy.of(clinic).walk_ins:
         raise Http404
     types = list(patients_types(clinic))
-    chosen = next((one for one in types if str(one.pk) == request.POST.get("type")), None)
-    if request.method == "POST" and chosen is not None and booking.takes_walk_ins(clinic):
+    visit_type = chosen(types, request.POST.get("type"))
+    if request.method == "POST" and visit_type is not None and booking.takes_walk_ins(clinic):
         zone = zones.canonical(request.POST.get("zone", "")) or zones.canonical(clinic.time_zone)
-        draft = Draft(clinic=str(clinic.pk), visit_type=str(chosen.pk), zone=zone, is_walk_in=True)
+        draft = Draft(clinic=str(clinic.pk), visit_type=str(visit_type.pk), zone=zone, is_walk_in=True)
         _keep_draft(request, draft)
         return redirect("online:person", slug=slug, pk=draft.pk)
     context = {

@@ -13,6 +13,7 @@ from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.models import Appointment
+from visits.booking.picker import chosen
 from visits.schedule.hours import bounds_of_day, day_of
 from visits.waiting import late
 from visits.waiting.models import Delay
@@ -66,9 +67,9 @@ def card_of(principal: Principal, data: QueryDict, now: datetime) -> LateCard | 
     if not people:
         return None
     own = next((one for one in people if principal.user and one.user_id == principal.user.pk), people[0])
-    practitioner = next((one for one in people if str(one.pk) == data.get("of")), own)
-    chosen = data.get("late", "")
-    minutes = int(chosen) if chosen in {"0", *map(str, Delay.STEPS)} else None
+    practitioner = chosen(people, data.get("of")) or own
+    late_by = data.get("late", "")
+    minutes = int(late_by) if late_by in {"0", *map(str, Delay.STEPS)} else None
     told = late.who_is_told(practitioner, minutes, now) if minutes is not None else []
     return LateCard(people, practitioner, minutes, told)
 
