@@ -1,5 +1,6 @@
 """The cast. Every feature has a stranger test: ``stranger`` is a clinician of another clinic."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.test import Client, override_settings
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.mfa.services import SESSION_CONFIRMED
 from accounts.models import Clinic, Patient, Practitioner, User
 from accounts.policy import Role
 from accounts.principal import Principal
@@ -95,11 +97,12 @@ def staff(user: User) -> Principal:
 
 
 def verify(client: Client, user: User) -> Client:
-    """Sign ``user`` in on ``client`` with a second factor, without the pages."""
+    """Sign ``user`` in on ``client`` with a second factor, just now, without the pages."""
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     device, _ = TOTPDevice.objects.get_or_create(user=user, name="phone", confirmed=True)
     session = client.session
     session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session[SESSION_CONFIRMED] = time.time()
     session.save()
     client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     return client

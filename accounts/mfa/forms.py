@@ -19,10 +19,7 @@ class CodeForm(forms.Form):
     )
 
     def clean_code(self) -> str:
-        code = re.sub(r"\s", "", self.cleaned_data["code"])
-        if not re.fullmatch(r"[0-9]{6}", code):
-            raise forms.ValidationError(_("The code has 6 digits. Enter the newest one."))
-        return code
+        return clean_code(self.cleaned_data["code"])
 
 
 class RecoveryCodeForm(forms.Form):
@@ -36,7 +33,20 @@ class RecoveryCodeForm(forms.Form):
     )
 
     def clean_code(self) -> str:
-        code = re.sub(r"[\W_]", "", self.cleaned_data["code"].upper())
-        if len(code) != 8 or not set(code) <= set(ALPHABET):
-            raise forms.ValidationError(_("A recovery code looks like 7KQ2-M4XD."))
-        return code
+        return clean_recovery_code(self.cleaned_data["code"])
+
+
+def clean_code(typed: str) -> str:
+    """The six digits of a code. Raises ValidationError for anything else."""
+    code = re.sub(r"\s", "", typed)
+    if not re.fullmatch(r"[0-9]{6}", code):
+        raise forms.ValidationError(_("The code has 6 digits. Enter the newest one."))
+    return code
+
+
+def clean_recovery_code(typed: str) -> str:
+    """The eight characters of a recovery code. Raises ValidationError for anything else."""
+    code = re.sub(r"[\W_]", "", typed.upper())
+    if len(code) != 8 or not set(code) <= set(ALPHABET):
+        raise forms.ValidationError(_("A recovery code looks like 7KQ2-M4XD."))
+    return code

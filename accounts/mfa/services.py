@@ -6,6 +6,7 @@ waits at most ``LONGEST_WAIT``, lest somebody with a stolen password shuts the o
 """
 
 import secrets
+import time
 from base64 import b32encode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
 MOST_FAILURES = 10
 LONGEST_WAIT = timedelta(seconds=2 ** (MOST_FAILURES - 1))
 SESSION_ENTERED = "entered"  # the second step was done in this session once
+SESSION_CONFIRMED = "confirmed_at"  # when a second factor was last given in this session, in Unix seconds
 
 
 class WrongCode(Exception):
@@ -174,7 +176,13 @@ def enter(request: HttpRequest, device: Device) -> None:
     """The second step is done: a new session key, and the device on the session."""
     request.session.cycle_key()
     request.session[SESSION_ENTERED] = True
+    confirm(request)
     django_otp.login(request, device)
+
+
+def confirm(request: HttpRequest) -> None:
+    """Note that a second factor was given just now (``accounts.login.stepup``)."""
+    request.session[SESSION_CONFIRMED] = time.time()
 
 
 def has_lost_factor(request: HttpRequest) -> bool:
@@ -185,9 +193,10 @@ def has_lost_factor(request: HttpRequest) -> bool:
 def make_recovery_codes(*, request: HttpRequest) -> list[str]:
     """Ten new codes, the only ones that work from now on. They cannot be shown again: hashes are kept.
 
-    What was opened with an old one is closed: a session opened so needs ``enter`` with another device before.
+    What was opened with an old one is closed, but for this session.
     """
     user = cast(User, request.user)
+    by_recovery = signed_in_by_recovery(request)
     codes = [_random_code() for _ in range(RECOVERY_CODES)]
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
@@ -195,6 +204,8 @@ def make_recovery_codes(*, request: HttpRequest) -> list[str]:
         device = StaticDevice.objects.create(user=user, name="Recovery codes", confirmed=True)
         StaticToken.objects.bulk_create(StaticToken(device=device, token=hash_recovery_code(code)) for code in codes)
         _record("recovery-codes.make", request, user, True, {"codes": len(codes)})
+    if by_recovery:
+        django_otp.login(request, device)
     return codes
 
 

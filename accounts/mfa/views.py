@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -14,8 +13,10 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.doors import for_verified, public
 from accounts.login.services import home_clinic
 from accounts.login.steps import belongs_somewhere, next_step
+from accounts.login.stepup import fresh_factor
 from accounts.mfa import qr, services
 from accounts.mfa.forms import CodeForm, RecoveryCodeForm
+from accounts.mfa.words import refusal
 from accounts.models import User
 from accounts.principal import verified_user
 
@@ -105,18 +106,16 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
     """New codes until they are saved; else how many are left, and a way to make new ones."""
     if SESSION_CODES in request.session:
         return _show_codes(request)
-    form = CodeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            device = services.verify_totp(request=request, code=form.cleaned_data["code"])
-        except (services.WrongCode, services.MustWait) as refused:
-            form.add_error("code", refusal(refused))
-        else:
-            services.enter(request, device)
-            request.session[SESSION_CODES] = services.make_recovery_codes(request=request)
-            return redirect("accounts:recovery-codes")
-    context = {"form": form, "left": services.recovery_codes_left(cast(User, request.user))}
+    if request.method == "POST":
+        return _make_codes(request)
+    context = {"left": services.recovery_codes_left(cast(User, request.user))}
     return render(request, "accounts/recovery_codes.html", context)
+
+
+@fresh_factor
+def _make_codes(request: HttpRequest) -> HttpResponse:
+    request.session[SESSION_CODES] = services.make_recovery_codes(request=request)
+    return redirect("accounts:recovery-codes")
 
 
 def _show_codes(request: HttpRequest) -> HttpResponse:
@@ -125,32 +124,6 @@ def _show_codes(request: HttpRequest) -> HttpResponse:
         return redirect(next_step(request))
     context = {"codes": request.session[SESSION_CODES], "unsaved": request.method == "POST"}
     return render(request, "accounts/recovery_codes_new.html", context)
-
-
-def refusal(refused: services.WrongCode | services.MustWait, by_recovery: bool = False) -> str:
-    """Why a code was refused, and what to do, in the words of the page."""
-    if isinstance(refused, services.MustWait):
-        return wait_words(refused.seconds)
-    if by_recovery:
-        return _("That recovery code did not work. Each works once. Try another one.")
-    return _("That code did not work. Codes change every 30 seconds. Enter the newest one.")
-
-
-def wait_words(seconds: int) -> str:
-    if seconds < 60:
-        words = ngettext(
-            "Too many wrong codes. Wait %(count)d second, then enter the newest one.",
-            "Too many wrong codes. Wait %(count)d seconds, then enter the newest one.",
-            seconds,
-        )
-        return words % {"count": seconds}
-    minutes = -(-seconds // 60)
-    words = ngettext(
-        "Too many wrong codes. Wait %(count)d minute, then enter the newest one.",
-        "Too many wrong codes. Wait %(count)d minutes, then enter the newest one.",
-        minutes,
-    )
-    return words % {"count": minutes}
 
 
 def _is_between_steps(request: HttpRequest) -> bool:
