@@ -1,4 +1,4 @@
-"""What the relay nodes cost and carry, as OpenMetrics text for an operator's Prometheus or the like."""
+"""What the relay nodes cost and carry, and how messages go out, as OpenMetrics text for Prometheus or the like."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -6,11 +6,14 @@ from dataclasses import asdict
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.doors import public
 from visits.relay.client import Pulse, RelayClient, RelayUnavailable
+from visits.reminders.services import heartbeat
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -18,9 +21,9 @@ CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 @require_safe
 @public
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Figures of every relay node, to who shows the token; without one in the settings there is no such page.
+    """Figures of every relay node and of messages, to who shows the token; without one set there is no such page.
 
-    503 when Redis does not answer.
+    503 when Redis or the database does not answer, with its name.
     """
     if not settings.METRICS_TOKEN:
         raise Http404
@@ -31,7 +34,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
         pulses = async_to_sync(_pulses)()
     except RelayUnavailable:
         return HttpResponse("redis", status=503, content_type="text/plain")
-    return HttpResponse(as_text(pulses), content_type=CONTENT_TYPE)
+    try:
+        messages = heartbeat.pulse(timezone.now())
+    except DatabaseError:
+        return HttpResponse("database", status=503, content_type="text/plain")
+    return HttpResponse(as_text(pulses, messages), content_type=CONTENT_TYPE)
 
 
 async def _pulses() -> dict[str, Pulse]:
@@ -42,10 +49,10 @@ async def _pulses() -> dict[str, Pulse]:
         await client.aclose()
 
 
-def as_text(pulses: Mapping[str, Pulse]) -> str:
-    """The nodes' pulses as OpenMetrics 1.0. Node names and causes are our own words: letters, digits, dot, dash, _."""
+def as_text(pulses: Mapping[str, Pulse], messages: heartbeat.Pulse) -> str:
+    """All of it as OpenMetrics 1.0. Node names and causes are our own words: letters, digits, dot, dash, _."""
     live = {node: pulse for node, pulse in pulses.items() if not pulse.is_dead}
-    return "".join(f"{line}\n" for line in _lines(live))
+    return "".join(f"{line}\n" for line in (*_relay(live), *_messages(messages), "# EOF"))
 
 
 # What a pulse or its facts call it; the metric, with its unit; what it is.
@@ -61,7 +68,7 @@ GAUGES = (
 )
 
 
-def _lines(pulses: Mapping[str, Pulse]) -> Iterator[str]:
+def _relay(pulses: Mapping[str, Pulse]) -> Iterator[str]:
     figures = {node: {**asdict(pulse), **pulse.facts} for node, pulse in sorted(pulses.items())}
     for key, name, unit, what in GAUGES:
         yield from _head(name, "gauge", unit, what)
@@ -79,16 +86,26 @@ def _lines(pulses: Mapping[str, Pulse]) -> Iterator[str]:
         for node, known in figures.items():
             for word, count in sorted(known.get(key, {}).items()):
                 yield f'{_full(name)}_total{{node="{node}",{label}="{word}"}} {count}'
-    yield "# EOF"
 
 
-def _head(name: str, kind: str, unit: str, what: str) -> Iterator[str]:
-    full = _full(name, unit)
+def _messages(now: heartbeat.Pulse) -> Iterator[str]:
+    for name, unit, value, what in (
+        ("due", "", now.due, "Messages that should have gone out by now."),
+        ("oldest_due", "seconds", round(now.oldest_due.total_seconds()), "How long the first of them has been due."),
+        ("unknown", "", now.unknown, "Messages that wait for a person: perhaps sent."),
+        ("failed", "", now.failed, "Messages of the last 24 hours that failed for good."),
+    ):
+        yield from _head(name, "gauge", unit, what, of="messages")
+        yield f"{_full(name, unit, of='messages')} {value}"
+
+
+def _head(name: str, kind: str, unit: str, what: str, *, of: str = "relay") -> Iterator[str]:
+    full = _full(name, unit, of=of)
     yield f"# TYPE {full} {kind}"
     if unit:
         yield f"# UNIT {full} {unit}"
     yield f"# HELP {full} {what}"
 
 
-def _full(name: str, unit: str = "") -> str:
-    return f"telehealth_relay_{name}" + (f"_{unit}" if unit else "")
+def _full(name: str, unit: str = "", *, of: str = "relay") -> str:
+    return f"telehealth_{of}_{name}" + (f"_{unit}" if unit else "")
