@@ -524,3 +524,24 @@ def test_booking_leaves_the_hold_of_somebody_else_alone(halima, check_up, hours)
     halima.book()
 
     assert Hold.objects.get() == other
+
+
+def test_the_code_comes_as_text_and_as_html_in_the_language_of_the_page(halima, clinic):
+    codes.deliver(
+        Verification.objects.create(
+            clinic=clinic,
+            channel="email",
+            address="halima@example.org",
+            language="es",
+            expires_at=timezone.now() + timedelta(minutes=5),
+        )
+    )
+
+    (sent,) = mail.outbox
+    ((html, kind),) = sent.alternatives
+    assert kind == "text/html"
+    assert '<html lang="es">' in html
+    for text in (sent.body, html):
+        assert code_sent() in text
+        assert "Escríbalo en la página" in text
+        assert "(555) 010-0142" in text

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from email.utils import formataddr, parseaddr
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -90,15 +90,23 @@ def deliver(verification: Verification) -> None:
             _mail(verification, code).send()
 
 
-def _mail(verification: Verification, code: str) -> EmailMessage:
-    context = {"clinic": verification.clinic, "code": code}
-    return EmailMessage(
+def _mail(verification: Verification, code: str) -> EmailMultiAlternatives:
+    context = {
+        "clinic": verification.clinic,
+        "language": verification.language,
+        "code": code,
+        "headline": _("Your code"),
+        "lead": _("Type it on the page on which you are booking. It works for five minutes, and once."),
+    }
+    mail = EmailMultiAlternatives(
         subject=render_to_string("emails/code-subject.txt", context).strip(),
         body=render_to_string("emails/code.txt", context),
         from_email=formataddr((verification.clinic.name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
         to=[verification.address],
         headers={"Auto-Submitted": "auto-generated", "Content-Language": verification.language},
     )
+    mail.attach_alternative(render_to_string("emails/code.html", context), "text/html")
+    return mail
 
 
 def lock(pk: str) -> Verification:
