@@ -40,7 +40,7 @@ def test_it_says_from_where_to_where_and_who_is_told_before_anything_is_done(des
 
     assert "10:20" in page
     assert "11:00" in page
-    assert "Rosa is told at once. The old time is void." in page
+    assert "The patient is told at once by e-mail." in page
     visit.refresh_from_db()
     assert visit.start == at("10:20")
 
@@ -51,7 +51,7 @@ def test_who_has_no_address_is_to_be_called(desk: Client, visit: Appointment, pa
 
     page = desk.get(path(visit), {"start": value_of(at("11:00"))}).content.decode()
 
-    assert "call the patient ((555) 010-0177)" in page
+    assert 'call them at <span class="nowrap">(555) 010-0177</span>' in page
 
 
 def test_it_moves_and_says_so_without_a_name(desk: Client, visit: Appointment) -> None:

@@ -357,8 +357,19 @@ def test_a_booking_that_is_rolled_back_leaves_no_message(far_visit):
 def test_the_book_page_says_what_a_patient_would_receive(clinic, patient):
     start = timezone.now().replace(hour=20) + timedelta(days=9)
 
-    assert would_receive(clinic, None, None) == "E-mail now, and 3 days, 1 day, 1 hour, and 10 minutes before"
-    assert would_receive(clinic, patient, start) == would_receive(clinic, None, None)
-    assert would_receive(clinic, patient, timezone.now() + timedelta(minutes=5)) == "E-mail now"
+    new = Patient(clinic=clinic, email="new@example.org")
+    assert would_receive(new, None) == "E-mail now, and 3 days, 1 day, 1 hour, and 10 minutes before"
+    assert would_receive(patient, start) == would_receive(new, None)
+    assert would_receive(patient, timezone.now() + timedelta(minutes=5)) == "E-mail now"
+    assert would_receive(Patient(clinic=clinic, phone="(555) 010-0119"), None) == ""
     ReminderPolicy.objects.create(clinic=clinic)
-    assert would_receive(clinic, patient, start) == "E-mail now"
+    assert would_receive(patient, start) == "E-mail now"
+
+
+def test_the_book_page_names_text_messages_where_the_clinic_sends_them(clinic):
+    ReminderPolicy.make(clinic, sms=True)
+    by_phone = Patient(clinic=clinic, phone="(512) 555-0119")
+
+    assert would_receive(by_phone, None) == "Text message now, and 1 day and 10 minutes before"
+    by_phone.email = "new@example.org"
+    assert would_receive(by_phone, None).endswith(" before. Text message now, and 1 day and 10 minutes before")

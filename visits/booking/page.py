@@ -107,8 +107,14 @@ class BookPage(Picker):
         return None if theirs.is_same_clock(self.start) else theirs
 
     @property
-    def email(self) -> str:
-        return self.data.get("email", "").strip() if self.is_new else self.patient.email if self.patient else ""
+    def receiver(self) -> Patient | None:
+        """Who is told of the visit: the patient, or the new one as far as typed; None while that is nobody."""
+        if not self.is_new:
+            return self.patient
+        if not self.data.get("given_name"):
+            return None
+        reached = {name: self.data.get(name, "").strip() for name in ("email", "phone")}
+        return Patient(clinic=self.clinic, **reached)
 
     @property
     def new_born(self) -> date | None:
@@ -117,12 +123,6 @@ class BookPage(Picker):
             return birthdate.parse(self.data.get("birth_date", ""), self.clock.language)
         except ValueError:
             return None
-
-    @property
-    def lacks_email(self) -> bool:
-        """Whether to say that no message can be sent: not while a new patient is still a blank form."""
-        is_somebody = bool(self.data.get("given_name")) if self.is_new else self.patient is not None
-        return is_somebody and not self.email
 
     # --- booking ------------------------------------------------------------------------------
 

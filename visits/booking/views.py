@@ -130,6 +130,4 @@ def _booked_words(visit: Appointment) -> str:
     if visit.series is not None:
         more = visit.series.count - 1
         words += " " + ngettext("And %(count)d more visit.", "And %(count)d more visits.", more) % {"count": more}
-    if not visit.patient.email:
-        words += " " + _("There is no e-mail address, so no message is sent.")
     return words

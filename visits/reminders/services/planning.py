@@ -67,11 +67,16 @@ def reminders(appointment: Appointment, now: datetime) -> list[dict[str, Any]]:
 @transaction.atomic
 def plan_cancellation(appointment: Appointment) -> None:
     """Call off what was planned; tell the patient, if they may have been told of the visit at all."""
-    was_told = appointment.communications.filter(TOLD).exists()
+    is_known = was_told(appointment)
     suppress(appointment, Reason.CANCELLED)
-    if was_told:
+    if is_known:
         for channel in rules.channels(appointment.clinic, Kind.CANCELLATION):
             _plan(appointment, Kind.CANCELLATION, channel, due_at=timezone.now())
+
+
+def was_told(appointment: Appointment) -> bool:
+    """Whether the patient knows, or may know, of the visit by a message."""
+    return appointment.communications.filter(TOLD).exists()
 
 
 @transaction.atomic

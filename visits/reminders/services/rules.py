@@ -86,6 +86,12 @@ def channels(clinic: Clinic, kind: Communication.Kind) -> list[Communication.Cha
     return [Channel.EMAIL, Channel.SMS] if is_texted else [Channel.EMAIL]
 
 
+def reached_by(patient: Patient, kind: Communication.Kind) -> list[Communication.Channel]:
+    """By which of the clinic's channels this reaches the patient: their address works, and they did not say no."""
+    found = channels(patient.clinic, kind)
+    return [one for one in found if not _address_says(Communication(patient=patient, kind=kind, channel=one))]
+
+
 def address_of(patient: Patient, channel: str) -> str:
     """Where the patient is reached by ``channel``; empty when nowhere."""
     return patient.email if channel == Channel.EMAIL else e164(patient.phone, zone_of(patient))

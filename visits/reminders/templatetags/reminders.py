@@ -1,4 +1,4 @@
-"""What a patient will receive, for pages of lower floors: of a visit that is booked, and of one that is not yet."""
+"""What a patient will receive, for pages of lower floors: of a visit that is booked, changed, or not yet booked."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +9,11 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from accounts.models import Clinic, Patient
+from accounts.models import Patient
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
 from visits.reminders.models.ledger import in_words
-from visits.reminders.services import planning
+from visits.reminders.services import planning, rules
 
 register = template.Library()
 
@@ -24,21 +24,44 @@ def messages_to_come(visit: Appointment) -> dict[str, Any]:
     return {"to_come": planned.order_by("due_at")}
 
 
-@register.simple_tag
-def would_receive(clinic: Clinic, patient: Patient | None, start: datetime | None) -> str:
-    """ "now, and 3 days, 1 day, 1 hour and 10 minutes before": e-mails about a visit that would begin at ``start``.
+@register.inclusion_tag("reminders/_will_be_told.html")
+def will_be_told(visit: Appointment, kind: str) -> dict[str, Any]:
+    """How the patient hears that the visit moves (``reschedule``) or will not take place (``cancellation``).
 
-    ``patient`` None is somebody new; ``start`` None is some day that is far away.
+    For staff, before they do it: so that they call whom no message reaches.
+    """
+    patient, kind = visit.patient, Communication.Kind(kind)
+    by = rules.reached_by(patient, kind)
+    text = Communication(appointment=visit, patient=patient, kind=kind, channel=Communication.Channel.SMS)
+    return {
+        "patient": patient,
+        "email": Communication.Channel.EMAIL in by,
+        "sms": Communication.Channel.SMS in by,
+        "sms_waits": rules.waits_until(text, now=timezone.now()) is not None,
+        # Who never heard of a visit does not hear of its end.
+        "is_unknown": kind == Communication.Kind.CANCELLATION and not planning.was_told(visit),
+    }
+
+
+@register.simple_tag
+def would_receive(patient: Patient, start: datetime | None) -> str:
+    """ "E-mail now, and 3 days and 1 day before. Text message now": of a visit that would begin at ``start``.
+
+    Empty when no message can reach the patient, who may be new. ``start`` None is some day that is far away.
     """
     now = timezone.now()
-    visit = Appointment(
-        clinic=clinic, patient=patient or Patient(clinic=clinic), start=start or now + timedelta(days=60)
-    )
-    leads = [
-        in_words(timedelta(minutes=row["lead"]))
-        for row in planning.reminders(visit, now)
-        if row["channel"] == Communication.Channel.EMAIL and not row["reason"]
-    ]
+    visit = Appointment(clinic=patient.clinic, patient=patient, start=start or now + timedelta(days=60))
+    rows = [row for row in planning.reminders(visit, now) if not row["reason"]]
+    by = {
+        channel: [in_words(timedelta(minutes=row["lead"])) for row in rows if row["channel"] == channel]
+        for channel in rules.reached_by(patient, Communication.Kind.CONFIRMATION)
+    }
+    return ". ".join(_first_and(channel, leads) for channel, leads in by.items())
+
+
+def _first_and(channel: Communication.Channel, leads: list[str]) -> str:
+    is_text = channel == Communication.Channel.SMS
     if not leads:
-        return _("E-mail now")
-    return _("E-mail now, and %(times)s before") % {"times": format_list(leads, locale=(get_language() or "en")[:2])}
+        return _("Text message now") if is_text else _("E-mail now")
+    words = _("Text message now, and %(times)s before") if is_text else _("E-mail now, and %(times)s before")
+    return words % {"times": format_list(leads, locale=(get_language() or "en")[:2])}
