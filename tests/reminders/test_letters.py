@@ -203,3 +203,17 @@ def test_a_moment_is_named_as_people_there_name_it(zone: str, language: str, exp
     moment = Moment(datetime(2026, 11, 24, 16, 30, tzinfo=UTC), zone, language)
 
     assert (moment.time, moment.zone_name, moment.zone_code) == expected
+
+
+def test_a_phone_visit_has_a_link_to_its_own_page_and_nothing_to_test(far, mail_server):
+    Appointment.objects.update(mode="phone")
+
+    mail = first(mail_server)
+
+    for subtype in ("plain", "html"):
+        text = body(mail, subtype)
+        assert text.count("http://localhost/v/") == 1
+        assert "See or change your visit" in text
+        assert "We call you at the number that we have of you." in text
+        for word in ("camera", "Get ready", "Nothing to install"):
+            assert word not in text

@@ -20,6 +20,7 @@ from visits.checkin import services, wording
 from visits.checkin.forms import FACTS, DetailsForm, DevicesForm
 from visits.checkin.models import Consent, ConsentText
 from visits.checkin.services import Step
+from visits.schedule.models import VisitType
 
 PAGES = {Step.DETAILS: "checkin:details", Step.DEVICES: "checkin:devices", Step.WAITING: "waiting:room"}
 
@@ -27,9 +28,11 @@ PAGES = {Step.DETAILS: "checkin:details", Step.DEVICES: "checkin:devices", Step.
 @require_GET
 @for_party
 def start(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Where a redeemed link leads: the first step that is still open."""
+    """Where a redeemed link leads: the first step that is still open; of a visit by phone, its own page."""
     principal = _principal(request)
     visit = appointment_for(principal, pk, Action.VISIT_WAIT)
+    if visit.mode == VisitType.Mode.PHONE and principal.may(Action.VISIT_CHANGE_OWN):
+        return redirect("online:visit", pk=pk)
     step = services.next_step(visit, principal) if _takes_answers(visit) else Step.WAITING
     return redirect(PAGES[step], pk=pk)
 

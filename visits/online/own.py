@@ -31,7 +31,7 @@ from visits.online.trouble import Trouble, already_has, just_taken
 from visits.reminders import invitation
 from visits.reminders.models import Communication
 from visits.reminders.services import announce
-from visits.schedule.models import SchedulePolicy, VisitType
+from visits.schedule.models import SchedulePolicy
 from visits.schedule.moment import Moment
 
 Status = Appointment.Status
@@ -162,13 +162,10 @@ def visits(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 @for_party
 def send_link(request: PrincipalRequest, pk: uuid.UUID, other: uuid.UUID) -> HttpResponse:
-    """Send the link to another visit of the same patient to the address that the clinic has of them.
-
-    A visit by phone has none: there is nothing to open.
-    """
+    """Send the link to another visit of the same patient to the address that the clinic has of them."""
     visit = _own(request, pk)
     wanted = VISITS.filter(pk=other, clinic=visit.clinic, patient=visit.patient).first()
-    if wanted is None or not wanted.is_open or wanted.mode == VisitType.Mode.PHONE:
+    if wanted is None or not wanted.is_open:
         raise Http404
     if not too_many(f"visit-link:{wanted.pk}", times=LINKS_PER_VISIT, seconds=TEN_MINUTES):
         asked = f"{timezone.now():%Y%m%d%H%M%S}"

@@ -15,7 +15,6 @@ from accounts.links import services as links
 from accounts.models import AccessLink, Patient
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
-from visits.schedule.models import VisitType
 
 Kind = Communication.Kind
 
@@ -35,12 +34,12 @@ class UnknownToken(Exception):
 def to_visit(message: Communication) -> str:
     """A link of the message's own: only its hash is kept, so an earlier one cannot be told again.
 
-    Empty where there is nothing to open: a visit that will not take place, or takes place by phone.
+    Empty where there is nothing to open: a visit that will not take place. One by phone opens to be moved or cancelled.
     """
     if message.kind in settings.MESSAGE_LINKS:
         return str(import_string(settings.MESSAGE_LINKS[message.kind])(message))
     visit = message.appointment
-    if visit is None or message.kind not in TO_THE_VISIT or visit.mode == VisitType.Mode.PHONE:
+    if visit is None or message.kind not in TO_THE_VISIT:
         return ""
     return issue(visit)[1]
 

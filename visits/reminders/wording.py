@@ -156,7 +156,7 @@ class Wording:
                 return _("Look at this time")
             case Kind.SUMMARY:
                 return _("Read the summary")
-        return _("Get ready or join")
+        return _("See or change your visit") if self.by_phone else _("Get ready or join")
 
     def _reminder(self) -> str:
         minutes = ceil((self.at.instant - self.now).total_seconds() / 60)
