@@ -9,7 +9,7 @@ from django import template
 from django.conf import settings
 from django.forms import BaseForm, BoundField, CheckboxInput
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from visits.schedule.moment import Moment, of_page
@@ -69,6 +69,14 @@ def initials(name: str) -> str:
 def tel(number: str) -> str:
     """A phone number as a tel: link wants it: digits and a leading plus."""
     return re.sub(r"(?!^\+)\D", "", number)
+
+
+@register.filter
+def whole(text: str, number: str = "") -> SafeString:
+    """The text, in which the phone number is never broken over two lines; without a ``number`` the text is one."""
+    escaped = escape(number or text)
+    kept = format_html('<span class="nowrap">{}</span>', escaped)
+    return mark_safe(escape(text).replace(escaped, kept))  # noqa: S308 - all of it is escaped
 
 
 @register.filter

@@ -174,6 +174,12 @@ def last_opened(session: Mapping[str, Any]) -> AccessLink | None:
     return AccessLink.objects.select_related("clinic", "patient").filter(pk=ids[-1]).first() if ids else None
 
 
+def live_links(session: Mapping[str, Any]) -> list[AccessLink]:
+    """The links that a browser has opened and that still open something, the newest first."""
+    found = AccessLink.objects.filter(pk__in=session.get(SESSION_LINKS, {}).values()).order_by("-created_at")
+    return [link for link in found if link.is_live()]
+
+
 def _put_into(session: SessionBase, link: AccessLink) -> None:
     session[SESSION_LINKS] = {**session.get(SESSION_LINKS, {}), str(link.resource_id): str(link.pk)}
     session.cycle_key()

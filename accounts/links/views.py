@@ -16,7 +16,7 @@ from accounts.language import speak
 from accounts.limit import too_many
 from accounts.links import services
 from accounts.links.forms import BirthDateForm
-from accounts.models import AccessLink, Clinic
+from accounts.models import AccessLink, Clinic, Patient
 from accounts.principal import link_principal
 from accounts.services import only_clinic
 
@@ -38,7 +38,7 @@ def land(request: HttpRequest, token: str) -> HttpResponse:
     except services.LinkClosed as closed:
         if request.method == "POST":
             services.record_closed(request, link, closed.state)
-        return closed_page(request, link.clinic, closed.state)
+        return closed_page(request, link.clinic, closed.state, link.patient)
     if _is_open_here(request, link):
         return _lead_on(link)
     form = BirthDateForm(request.POST or None) if link.patient else None
@@ -56,7 +56,7 @@ def _redeem(request: HttpRequest, link: AccessLink, form: BirthDateForm | None) 
             form.add_error("birth_date", wrong_words(birth_date, wrong.tries_left))
         return _page(request, link, form)
     except services.LinkClosed as closed:
-        return closed_page(request, link.clinic, closed.state)
+        return closed_page(request, link.clinic, closed.state, link.patient)
     return _lead_on(link)
 
 
@@ -93,8 +93,10 @@ def unknown(request: HttpRequest) -> HttpResponse:
     return closed_page(request, only_clinic(), services.State.UNKNOWN)
 
 
-def closed_page(request: HttpRequest, clinic: Clinic | None, state: services.State) -> HttpResponse:
-    context = {"state": state.value, "clinic": clinic}
+def closed_page(
+    request: HttpRequest, clinic: Clinic | None, state: services.State, patient: Patient | None = None
+) -> HttpResponse:
+    context = {"state": state.value, "clinic": clinic, "patient": patient}
     return render(request, "accounts/link_closed.html", context, status=STATUS.get(state, 410))
 
 
@@ -105,4 +107,5 @@ def needed(request: HttpRequest) -> HttpResponse:
     link = services.last_opened(request.session)
     if link and link.patient:
         speak(request, link.patient.language)
-    return render(request, "accounts/link_needed.html", {"clinic": link.clinic if link else only_clinic()})
+    context = {"clinic": link.clinic if link else only_clinic(), "patient": link.patient if link else None}
+    return render(request, "accounts/link_needed.html", context)

@@ -130,7 +130,8 @@ def test_after_the_clinics_notice_only_the_phone_helps(rosa, visit, page):
     said = rosa.get(f"/my/{visit.pk}/{page}/").content.decode()
     answer = rosa.post(f"/my/{visit.pk}/{page}/", {"start": value_of(at("11:00"))})
 
-    assert "Visits can be changed here until 336 hours before. Call (555) 010-0142." in said
+    assert "Visits can be changed here until 336 hours before. Call" in said
+    assert '<span class="nowrap">(555) 010-0142</span>' in said
     assert 'href="tel:5550100142"' in said
     assert answer.status_code == 409
     visit.refresh_from_db()
@@ -211,6 +212,23 @@ def test_where_online_booking_is_on_a_cancelled_visit_leads_to_a_new_time(rosa, 
     booking.cancel(principal=None, visit=visit)
 
     assert "/book/riverside/" in rosa.get(f"/my/{visit.pk}/visit/").content.decode()
+
+
+def test_the_link_of_a_phone_visit_leads_to_its_own_page(rosa, visit):
+    Appointment.objects.update(mode="phone")
+
+    assert rosa.get(f"/my/{visit.pk}/")["Location"] == f"/my/{visit.pk}/visit/"
+    guest = browser(make_link(visit, guest="Luis"))
+    assert guest.get(f"/my/{visit.pk}/")["Location"] != f"/my/{visit.pk}/visit/"
+
+
+def test_the_link_of_a_phone_visit_is_sent_too(rosa, visit, hours, patient, visit_type):
+    cache.clear()
+    later = factories.make_visit(hours, patient=patient, visit_type=visit_type, start=at("11:00"))
+    Appointment.objects.filter(pk=later.pk).update(mode="phone")
+
+    assert rosa.post(f"/my/{visit.pk}/visits/{later.pk}/link/").status_code == 302
+    assert Communication.objects.filter(appointment=later, channel="email").exists()
 
 
 def test_a_phone_visit_has_nothing_to_join(rosa, visit):

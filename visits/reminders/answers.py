@@ -12,7 +12,7 @@ from accounts.models import Patient
 from visits.booking.models import Appointment
 from visits.reminders import links
 from visits.reminders.models import Communication, ContactPreference
-from visits.reminders.services import answering, preferences
+from visits.reminders.services import answering, preferences, rules
 from visits.schedule.moment import of_page
 
 
@@ -82,12 +82,13 @@ def _page(
         answering.check_open(message)
     except answering.Closed:
         is_open = False
-    when = of_page(visit.start, visit.clinic.time_zone)
-    home = of_page(visit.start, message.patient.time_zone or when.zone)
+    here = of_page(visit.start, rules.zone_of(message.patient))
+    there = of_page(visit.start, visit.clinic.time_zone)
     context = {
         "clinic": visit.clinic,
-        "when": when,
-        "at_home": None if home.is_same_clock(when) else home,
+        "patient": message.patient,
+        "here": here,
+        "at_clinic": None if there.is_same_clock(here) else there,
         "clinician": visit.practitioner.name,
         "is_open": is_open,
         "is_cancelled": visit.status == Appointment.Status.CANCELLED,

@@ -1,11 +1,14 @@
-"""``{% load online %}{% same_person visit %}``: for staff, whether the patient of a visit may be known already."""
+"""What online booking has to say on pages of other floors."""
 
 from typing import Any
 
 from django import template
 
+from accounts.links.services import live_links
+from accounts.models import Clinic, Patient
 from visits.booking.models import Appointment
 from visits.booking.patients import Details, same_person
+from visits.schedule.models import SchedulePolicy
 
 register = template.Library()
 
@@ -18,3 +21,15 @@ def others_of_the_same_name(visit: Appointment) -> dict[str, Any]:
     patient = visit.patient
     details = Details(patient.given_name, patient.family_name, patient.birth_date)
     return {"others": [other for other in same_person(visit.clinic, details) if other.pk != patient.pk]}
+
+
+@register.inclusion_tag("online/_way_on.html", takes_context=True)
+def way_on(context: template.Context, clinic: Clinic, patient: Patient | None = None) -> dict[str, Any]:
+    """For who came to an end: the public booking page while it is open, and always the clinic's phone.
+
+    ``patient`` is whose visit or link it was. A visit of theirs that this browser has open leads to their list, from
+    where a new link to each is sent to the address on file.
+    """
+    opened = live_links(context["request"].session) if patient else []
+    known = next((link.resource_id for link in opened if link.patient == patient), None)
+    return {"clinic": clinic, "books_online": SchedulePolicy.of(clinic).online_booking, "known": known}
