@@ -127,6 +127,8 @@ def test_the_front_desk_may_close_the_whole_clinic(
         ({"kind": "extra"}, "Say from when to when there are extra hours."),
         ({"kind": "extra", "practitioner": "", "start_time": "10:00", "end_time": "11:00"}, "Choose whose extra hours"),
         ({"kind": "else"}, "Select a valid choice"),
+        ({"last_day": "9999-12-31"}, "Choose a day from 2000 to 2199."),
+        ({"first_day": "0001-01-01"}, "Choose a day from 2000 to 2199."),
     ],
 )
 def test_what_makes_no_sense_is_said_and_nothing_typed_is_lost(

@@ -118,6 +118,7 @@ def test_hours_are_for_the_own_clinics_visit_types_only(admin, clinic, practitio
     ("changes", "field", "words"),
     [
         ({"last_day": "2026-11-22"}, "last_day", "The last day must not be before the first."),
+        ({"last_day": "9999-12-31"}, "last_day", "Choose a day from 2000 to 2199."),
         ({"kind": "extra", "practitioner": ""}, "practitioner", "Choose whose extra hours they are."),
         ({"end_time": ""}, "end_time", "Give both times, or none for whole days."),
         ({"start_time": ""}, "start_time", "Give both times, or none for whole days."),

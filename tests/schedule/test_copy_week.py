@@ -169,6 +169,8 @@ def test_the_page_copies_by_any_day_of_the_weeks(verified, clinic_admin, practit
         ({"last": "2028-01-01"}, "At most 53 weeks at once."),
         ({"week": "soon"}, "Enter a valid date."),
         ({"practitioner": ""}, "This field is required."),
+        ({"week": "9999-12-31"}, "Choose a day from 2000 to 2199."),
+        ({"week": "0001-01-01"}, "Choose a day from 2000 to 2199."),
     ],
 )
 def test_what_makes_no_sense_is_said_and_what_was_typed_stays(verified, clinic_admin, form, changes, words):

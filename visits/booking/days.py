@@ -10,11 +10,10 @@ from django.utils.translation import gettext as _
 
 from visits.schedule.moment import Moment
 from visits.schedule.slots import Slot, Times
+from visits.schedule.wall_clock import YEARS
 
 STRIP = 7
 NOON, EVENING = 12, 17
-# What a form may name: nobody books at the ends of the calendar, where arithmetic overflows.
-YEARS = range(2000, 2200)
 VALUE = "%Y-%m-%dT%H:%M:%SZ"
 
 

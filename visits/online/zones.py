@@ -25,16 +25,22 @@ PARTS = {
 }
 
 
+@cache
+def known() -> frozenset[str]:
+    """The zones that there are, looked up once: that reads some 600 files. These two are no places."""
+    return frozenset(available_timezones() - {"Factory", "localtime"})
+
+
 def canonical(name: str) -> str:
     """The zone by its name of today: browsers still say "Asia/Calcutta"; empty for what is no zone."""
-    return str(get_global("zone_aliases").get(name, name)) if name in available_timezones() else ""
+    return str(get_global("zone_aliases").get(name, name)) if name in known() else ""
 
 
 @cache
 def by_part(language: str) -> list[tuple[str, list[tuple[str, str]]]]:
     """The parts of the world, each with its zones and their cities in order of the alphabet."""
     territories, aliases = get_global("zone_territories"), get_global("zone_aliases")
-    used = sorted(zone for zone in available_timezones() if zone not in aliases)
+    used = sorted(zone for zone in known() if zone not in aliases)
     found = [
         (zone.partition("/")[0], zone, city_of(zone, language))
         for zone in used

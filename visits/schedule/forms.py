@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
+from visits.schedule.models import check_year
 
 WEEK = timedelta(days=7)
 MOST = 53  # weeks at once
@@ -19,6 +20,7 @@ class DayField(forms.DateField):
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     input_formats = ("%Y-%m-%d",)
+    default_validators = [check_year]
 
 
 class CopyWeekForm(forms.Form):

@@ -4,6 +4,7 @@ All days and times here are of the wall clock in the clinic's time zone.
 """
 
 import uuid
+from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -13,6 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, Practitioner
 from visits.schedule.public_holidays import UnknownRegion, check_region
+from visits.schedule.wall_clock import YEARS
+
+
+def check_year(day: date) -> None:
+    """Refuse a day so far off that it can only be a slip."""
+    if day.year not in YEARS:
+        raise ValidationError(_("Choose a day from 2000 to 2199."))
 
 
 class Weekday(models.IntegerChoices):
@@ -251,8 +259,8 @@ class ScheduleException(models.Model):
         help_text=_("Nobody: the whole clinic."),
     )
     kind = models.CharField(_("kind"), max_length=5, choices=Kind)
-    first_day = models.DateField(_("first day"))
-    last_day = models.DateField(_("last day"))
+    first_day = models.DateField(_("first day"), validators=[check_year])
+    last_day = models.DateField(_("last day"), validators=[check_year])
     start_time = models.TimeField(_("from"), null=True, blank=True)
     end_time = models.TimeField(_("to"), null=True, blank=True)
     # Seen by staff only.

@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from visits.schedule.intervals import Interval
 
+# What people may name: nobody plans at the ends of the calendar, where arithmetic overflows.
+YEARS = range(2000, 2200)
+
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
     """When the clock shows ``wall``. One that is skipped when clocks go forward is read by the offset from before."""
