@@ -62,6 +62,12 @@ def test_a_visit_moves_with_a_reason_and_its_page_tells_the_story(desk, path, fo
         assert words in page
 
 
+def test_a_sign_that_no_database_takes_is_left_out_of_the_reason(desk, path, form, booked):
+    assert desk.post(path, form | {"reason": "Sn\0ow"}).status_code == 302
+
+    assert booked.changes.get(change="moved").reason == "Snow"
+
+
 def test_the_chosen_time_is_held(desk, path, form):
     page = desk.post(f"{path}slots/", form | {"do": ""}).content.decode()
 

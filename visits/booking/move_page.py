@@ -45,7 +45,7 @@ class MovePage(Picker):
 
     @property
     def reason(self) -> str:
-        return self.data.get("reason", "")[:200]
+        return self.data.get("reason", "").replace("\0", "")[:200]
 
     def submit(self) -> Appointment | None:
         """Move the visit to what was chosen. None when something is missing or in the way.
