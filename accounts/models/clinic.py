@@ -132,3 +132,8 @@ class Patient(models.Model):
     @property
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}"
+
+    @property
+    def home_zone(self) -> str:
+        """The time zone whose clock the patient goes by: the clinic's, where theirs is not known."""
+        return self.time_zone or self.clinic.time_zone

@@ -8,7 +8,7 @@ from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 
-VISITS = Appointment.objects.select_related("clinic", "practitioner", "patient", "visit_type")
+VISITS = Appointment.objects.select_related("clinic", "practitioner", "patient__clinic", "visit_type")
 
 
 def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *, lock: bool = False) -> Appointment:

@@ -104,7 +104,7 @@ def add(*, principal: Principal, details: Details, despite_same: bool = False) -
 
 def same_person(clinic: Clinic, details: Details) -> list[Patient]:
     """The clinic's patients of the same name, whatever case and accents, and birth date."""
-    born_then = Patient.objects.filter(clinic=clinic, birth_date=details.birth_date)
+    born_then = clinic.patients.filter(birth_date=details.birth_date)
     name = _plain(f"{details.given_name} {details.family_name}")
     return [patient for patient in born_then if _plain(patient.full_name) == name]
 

@@ -50,7 +50,7 @@ class When:
     def of(cls, visit: Appointment, instant: datetime | None = None) -> "When":
         language = (get_language() or "en")[:2]
         instant = instant or visit.start
-        here = Moment(instant, visit.patient.time_zone or visit.clinic.time_zone, language)
+        here = Moment(instant, visit.patient.home_zone, language)
         there = Moment(instant, visit.clinic.time_zone, language)
         return cls(here, None if there.is_same_clock(here) else there)
 

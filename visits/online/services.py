@@ -163,7 +163,7 @@ def _patient(row: Verification, details: Details, zone: str, request: HttpReques
 def _is_address_of(row: Verification, patient: Patient) -> bool:
     if row.channel == Verification.Channel.EMAIL:
         return patient.email.casefold() == row.address.casefold()
-    return e164(patient.phone, patient.time_zone or row.clinic.time_zone) == row.address
+    return e164(patient.phone, patient.home_zone) == row.address
 
 
 def _open_here(visit: Appointment, request: HttpRequest) -> None:

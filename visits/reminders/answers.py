@@ -12,7 +12,7 @@ from accounts.models import Patient
 from visits.booking.models import Appointment
 from visits.reminders import links
 from visits.reminders.models import Communication, ContactPreference
-from visits.reminders.services import answering, preferences, rules
+from visits.reminders.services import answering, preferences
 from visits.schedule.moment import of_page
 
 
@@ -55,7 +55,11 @@ def _message(token: str) -> Communication | None:
     except links.UnknownToken:
         return None
     messages = Communication.objects.select_related(
-        "patient", "appointment__clinic", "appointment__practitioner", "appointment__patient", "appointment__visit_type"
+        "patient__clinic",
+        "appointment__clinic",
+        "appointment__practitioner",
+        "appointment__patient",
+        "appointment__visit_type",
     )
     return messages.filter(pk=pk).first()
 
@@ -82,7 +86,7 @@ def _page(
         answering.check_open(message)
     except answering.Closed:
         is_open = False
-    here = of_page(visit.start, rules.zone_of(message.patient))
+    here = of_page(visit.start, message.patient.home_zone)
     there = of_page(visit.start, visit.clinic.time_zone)
     context = {
         "clinic": visit.clinic,

@@ -34,7 +34,7 @@ class Wording:
     @cached_property
     def at_home(self) -> Moment | None:
         """The same instant where the patient is, when clocks differ there."""
-        home = Moment(self.at.instant, self.message.patient.time_zone or self.at.zone, self.language)
+        home = Moment(self.at.instant, self.message.patient.home_zone, self.language)
         return None if home.is_same_clock(self.at) else home
 
     @cached_property
@@ -47,7 +47,7 @@ class Wording:
     def until(self) -> Moment | None:
         """Of an offer: how long it stands, on the patient's clock."""
         until = _instant(self.message, "until")
-        return Moment(until, self.message.patient.time_zone or self.at.zone, self.language) if until else None
+        return Moment(until, self.message.patient.home_zone, self.language) if until else None
 
     @property
     def language(self) -> str:

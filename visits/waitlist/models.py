@@ -79,8 +79,7 @@ class WaitlistEntry(models.Model):
 
     @property
     def wish(self) -> Wish:
-        patient = self.appointment.patient
-        zone = ZoneInfo(patient.time_zone or patient.clinic.time_zone)
+        zone = ZoneInfo(self.appointment.patient.home_zone)
         return Wish([int(day) for day in self.weekdays], self.parts, self.last_day, zone)
 
 

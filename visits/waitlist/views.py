@@ -25,6 +25,13 @@ from visits.waitlist.forms import PARTS, WishForm
 from visits.waitlist.models import Offer, WaitlistEntry
 from visits.waitlist.services.entries import right_of
 
+OFFERS = Offer.objects.select_related(
+    "practitioner",
+    "entry__appointment__patient__clinic",
+    "entry__appointment__clinic",
+    "entry__appointment__practitioner",
+)
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_party
@@ -73,7 +80,7 @@ def _page(request: PrincipalRequest, pk: uuid.UUID, template: str) -> HttpRespon
     if request.POST.get("do") == "leave":
         services.leave(principal=request.principal, visit=visit)
         return _done(request, _("The visit is off the waitlist."))
-    zone = visit.patient.time_zone or visit.clinic.time_zone
+    zone = visit.patient.home_zone
     now, start = of_page(timezone.now(), zone), of_page(visit.start, zone)
     form = WishForm(
         request.POST or None, entry=entry, clinician=visit.practitioner.name, today=now.date, booked=start.date
@@ -118,10 +125,7 @@ def _words(entry: WaitlistEntry) -> dict[str, Any]:
 
 
 def _offers_to(visit: Appointment) -> list[Offer]:
-    offers = Offer.objects.filter(entry__appointment=visit).select_related(
-        "practitioner", "entry__appointment__patient", "entry__appointment__clinic", "entry__appointment__practitioner"
-    )
-    return list(offers)
+    return list(OFFERS.filter(entry__appointment=visit))
 
 
 def _open_context(offer: Offer) -> dict[str, Any]:
@@ -133,19 +137,13 @@ def _offer(token: str) -> Offer | None:
         pk = links.offered(token)
     except links.UnknownToken:
         return None
-    offers = Offer.objects.select_related(
-        "practitioner",
-        "entry__appointment__patient",
-        "entry__appointment__clinic",
-        "entry__appointment__practitioner",
-    )
-    return offers.filter(pk=pk).first()
+    return OFFERS.filter(pk=pk).first()
 
 
 def _offer_context(found: Offer) -> dict[str, Any]:
     visit = found.entry.appointment
     clinic = visit.clinic
-    zone = visit.patient.time_zone or clinic.time_zone
+    zone = visit.patient.home_zone
     start = of_page(found.start, clinic.time_zone)
     home = of_page(found.start, zone)
     now_at, now_home = of_page(visit.start, clinic.time_zone), of_page(visit.start, zone)

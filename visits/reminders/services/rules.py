@@ -73,11 +73,7 @@ def waits_until(message: Communication, *, now: datetime) -> datetime | None:
 def quiet_hours(patient: Patient) -> QuietHours:
     """The clinic's quiet hours on the patient's clock."""
     policy = ReminderPolicy.of(patient.clinic)
-    return QuietHours(policy.quiet_from, policy.quiet_until, zone_of(patient))
-
-
-def zone_of(patient: Patient) -> str:
-    return patient.time_zone or patient.clinic.time_zone
+    return QuietHours(policy.quiet_from, policy.quiet_until, patient.home_zone)
 
 
 def channels(clinic: Clinic, kind: Communication.Kind) -> list[Communication.Channel]:
@@ -94,7 +90,7 @@ def reached_by(patient: Patient, kind: Communication.Kind) -> list[Communication
 
 def address_of(patient: Patient, channel: str) -> str:
     """Where the patient is reached by ``channel``; empty when nowhere."""
-    return patient.email if channel == Channel.EMAIL else e164(patient.phone, zone_of(patient))
+    return patient.email if channel == Channel.EMAIL else e164(patient.phone, patient.home_zone)
 
 
 def _visit_says(message: Communication) -> Communication.Reason:
