@@ -5,6 +5,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 
+def page_language() -> str:
+    """The language of the page or message that is being made: en or es."""
+    return (translation.get_language() or "en")[:2]
+
+
 def speak(request: HttpRequest, language: str) -> None:
     """Answer in ``language``, unless somebody switched this browser to one (django.views.i18n.set_language)."""
     if request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) in dict(settings.LANGUAGES):

@@ -2,9 +2,9 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from accounts.language import page_language
 from accounts.links import birthdate
 
 
@@ -21,6 +21,6 @@ class BirthDateField(forms.CharField):
     def clean(self, value: Any) -> date:
         text = super().clean(value)
         try:
-            return birthdate.parse(text, (get_language() or "en")[:2])
+            return birthdate.parse(text, page_language())
         except ValueError:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None

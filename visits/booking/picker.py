@@ -10,10 +10,10 @@ from typing import TypeVar
 from django.db.models import Model
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.doors import PrincipalRequest
+from accounts.language import page_language
 from accounts.models import Patient, Practitioner
 from visits.booking import services
 from visits.booking.days import STRIP, Clock, Day, Part, day_from, near, parts, start_from, strip
@@ -54,7 +54,7 @@ class Picker:
         self.clinic = request.principal.clinic
         self.data = data
         self.now = timezone.now()
-        self.clock = Clock(self.clinic.time_zone, (get_language() or "en")[:2])
+        self.clock = Clock(self.clinic.time_zone, page_language())
         self.conflict: Conflict | None = None
         self.problems: list[tuple[str, str]] = []  # where (an id on the page) and what to do
 

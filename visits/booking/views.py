@@ -5,8 +5,8 @@ import uuid
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.doors import PrincipalRequest, for_staff
@@ -17,7 +17,7 @@ from visits.booking.forms import CancelForm
 from visits.booking.models import Appointment
 from visits.booking.move_page import MovePage
 from visits.booking.page import page_of
-from visits.schedule.moment import Moment
+from visits.schedule.moment import Moment, of_page
 
 
 @for_staff(Action.VISIT_BOOK)
@@ -104,7 +104,7 @@ def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _moment(visit: Appointment) -> Moment:
-    return Moment(visit.start, visit.clinic.time_zone, (get_language() or "en")[:2])
+    return of_page(visit.start, visit.clinic.time_zone)
 
 
 def _moved_words(visit: Appointment) -> str:

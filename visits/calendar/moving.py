@@ -7,6 +7,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.language import page_language
 from accounts.models import Practitioner
 from accounts.principal import Principal
 from visits.booking import services
@@ -26,7 +27,7 @@ class Move:
     def __init__(self, principal: Principal, visit: Appointment, data: QueryDict) -> None:
         self.principal = principal
         self.visit = visit
-        self.clock = Clock(str(timezone.get_current_timezone()), words.language())
+        self.clock = Clock(str(timezone.get_current_timezone()), page_language())
         self.start = start_from(data.get("start", ""))
         self.practitioner = self._practitioner(data.get("practitioner", "")) or visit.practitioner
         self.reason = data.get("reason", "").replace("\0", "").strip()[:200]

@@ -1,23 +1,19 @@
 """Days, ranges and times in words of the page's language."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, get_month_names
-from django.utils.translation import get_language
 
+from accounts.language import page_language
+from visits.booking.days import Clock
 from visits.schedule.models import ScheduleException
 from visits.schedule.moment import Moment
 
 
-def language() -> str:
-    return (get_language() or "en")[:2]
-
-
 def noon(day: date, zone: str) -> Moment:
     """The day in words, by its noon."""
-    return Moment(datetime.combine(day, time(12), tzinfo=ZoneInfo(zone)), zone, language())
+    return Clock(zone, page_language()).day(day)
 
 
 # From and to: within a month, within a year, over the turn of the year. CLDR has these for short names of months only.
@@ -31,35 +27,35 @@ def range_words(first: date, last: date) -> str:
     """From the first day to the last, as "November 23" and "27, 2026" with a dash between them."""
     apart = 2 if first.year != last.year else 1 if first.month != last.month else 0
     return " – ".join(
-        str(format_date(day, pattern, locale=language()))
-        for day, pattern in zip((first, last), RANGES[language()][apart], strict=True)
+        str(format_date(day, pattern, locale=page_language()))
+        for day, pattern in zip((first, last), RANGES[page_language()][apart], strict=True)
     )
 
 
 def month_words(day: date) -> str:
     """November 2026"""
-    name = get_month_names("wide", context="stand-alone", locale=language())[day.month]
+    name = get_month_names("wide", context="stand-alone", locale=page_language())[day.month]
     return f"{name} {day.year}".capitalize()
 
 
 def weekday_words(day: date, width: str = "EEEE") -> str:
     """Monday; with "EEE" Mon"""
-    return str(format_date(day, width, locale=language()))
+    return str(format_date(day, width, locale=page_language()))
 
 
 def clock(local: datetime) -> str:
     """10:30, of a time that is local already."""
-    return _moment(language(), local.hour, local.minute)[0]
+    return _moment(page_language(), local.hour, local.minute)[0]
 
 
 def clock_time(local: datetime) -> str:
     """10:30 am"""
-    return _moment(language(), local.hour, local.minute)[1]
+    return _moment(page_language(), local.hour, local.minute)[1]
 
 
 def hour_words(hour: int, minute: int = 0) -> str:
     """8 am; 8:30 am where the zones are half an hour apart"""
-    words = _moment(language(), hour % 24, minute)[1]
+    words = _moment(page_language(), hour % 24, minute)[1]
     return words if minute else words.replace(":00", "", 1)
 
 
@@ -68,7 +64,7 @@ def hours_words(exception: ScheduleException) -> str:
     start, end = exception.start_time, exception.end_time
     if start is None or end is None:
         return ""
-    return " – ".join(_moment(language(), one.hour, one.minute)[1] for one in (start, end))
+    return " – ".join(_moment(page_language(), one.hour, one.minute)[1] for one in (start, end))
 
 
 @lru_cache(maxsize=4096)

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.doors import PrincipalRequest, for_party
+from accounts.language import page_language
 from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
@@ -46,7 +46,7 @@ def details(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not _takes_answers(visit):
         return redirect("waiting:room", pk=pk)
     given = Consent.objects.select_related("text").filter(appointment=visit).first()
-    text = None if given else services.consent_text(visit.clinic, get_language() or "en")
+    text = None if given else services.consent_text(visit.clinic, page_language())
     texts = ConsentText.objects.filter(clinic=visit.clinic) if text else None
     answers = services.details_to_start_from(visit)
     initial = {name: getattr(answers, name) for name in FACTS}

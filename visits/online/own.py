@@ -14,11 +14,11 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.doors import PrincipalRequest, for_party
+from accounts.language import page_language
 from accounts.limit import too_many
 from accounts.policy import Action
 from accounts.principal import link_principal
@@ -48,7 +48,7 @@ class When:
 
     @classmethod
     def of(cls, visit: Appointment, instant: datetime | None = None) -> "When":
-        language = (get_language() or "en")[:2]
+        language = page_language()
         instant = instant or visit.start
         here = Moment(instant, visit.patient.home_zone, language)
         there = Moment(instant, visit.clinic.time_zone, language)

@@ -8,8 +8,8 @@ from functools import cached_property
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.utils.translation import get_language
 
+from accounts.language import page_language
 from accounts.models import Clinic, Practitioner
 from visits.booking.days import STRIP, Choice, Clock, Day, day_from, parts, start_from, strip
 from visits.booking.models import Appointment, Hold
@@ -59,7 +59,7 @@ class Picker:
         # Nobody has said where they are: the page's script may say what the browser knows.
         self.is_zone_known = bool(zones.canonical(data.get("zone", "")) or zone)
         self.zone = zones.canonical(data.get("zone", "")) or zone or zones.canonical(clinic.time_zone)
-        self.language = (get_language() or "en")[:2]
+        self.language = page_language()
         self.clock = Clock(self.zone, self.language)
 
     # --- what, with whom ----------------------------------------------------------------------

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from django.db import transaction
 from django.http import HttpRequest
-from django.utils.translation import get_language
 
 from accounts.audit import services as audit
 from accounts.audit.address import caller_network
+from accounts.language import page_language
 from accounts.limit import too_many
 from accounts.links import services as links
 from accounts.models import AuditEvent, Clinic, Patient
@@ -145,7 +145,7 @@ def _patient(row: Verification, details: Details, zone: str, request: HttpReques
         birth_date=details.birth_date,
         email=row.address if row.channel == Verification.Channel.EMAIL else "",
         phone=row.address if row.channel == Verification.Channel.SMS else "",
-        language=(get_language() or "en")[:2],
+        language=page_language(),
         time_zone=zone,
     )
     audit.record(

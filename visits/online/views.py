@@ -6,11 +6,12 @@ from typing import Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.doors import public
+from accounts.language import page_language
 from accounts.models import Clinic
 from visits.booking import services as booking
 from visits.booking.models import Appointment
@@ -210,7 +211,7 @@ def _send_code(request: HttpRequest, clinic: Clinic, draft: Draft, channel: str,
             channel=channel,
             address=address,
             expires_at=expires_at,
-            language=(get_language() or "en")[:2],
+            language=page_language(),
             request=request,
         )
     except codes.TooManyCodes:

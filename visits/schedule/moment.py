@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_datetime, get_timezone_gmt, get_timezone_name
-from django.utils.translation import get_language
+
+from accounts.language import page_language
 
 # Spanish of the United States names American zones ("CT"); plain Spanish writes the hours as we want them.
 ZONE_LOCALES = {"en": "en_US", "es": "es_US"}
@@ -20,7 +21,7 @@ MONTH_DAYS = {"en": "MMM d", "es": "d MMM"}
 
 def of_page(instant: datetime, zone: str) -> "Moment":
     """The moment in the language of the page that is being made."""
-    return Moment(instant, zone, (get_language() or "en")[:2])
+    return Moment(instant, zone, page_language())
 
 
 @dataclass(frozen=True)

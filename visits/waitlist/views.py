@@ -1,9 +1,7 @@
 """Asking for an earlier time, for patients and for staff, and answering an offer of one."""
 
 import uuid
-from datetime import datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -13,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.doors import PrincipalRequest, for_party, for_staff, public
-from accounts.language import speak
+from accounts.language import page_language, speak
 from accounts.links.views import unknown
 from accounts.policy import Action
 from visits.booking.access import appointment_for
+from visits.booking.days import Clock
 from visits.booking.models import Appointment
 from visits.schedule.models import SchedulePolicy
 from visits.schedule.moment import of_page
@@ -100,7 +99,7 @@ def _page(request: PrincipalRequest, pk: uuid.UUID, template: str) -> HttpRespon
         "form": form,
         "is_possible": visit.status == Appointment.Status.BOOKED and visit.start > timezone.now(),
         "wish": _words(entry) if entry else None,
-        "last_day": of_page(datetime.combine(entry.last_day, time(12), ZoneInfo(zone)), zone) if entry else None,
+        "last_day": Clock(zone, page_language()).day(entry.last_day) if entry else None,
         "offers": [(of_page(each.start, zone), of_page(each.made_at, zone), each) for each in offers],
         "minutes": SchedulePolicy.of(visit.clinic).offer_minutes,
         "open": next((_open_context(each) for each in offers if each.is_open(timezone.now())), None),

@@ -6,9 +6,9 @@ from typing import Any
 from babel.lists import format_list
 from django import template
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from accounts.language import page_language
 from accounts.models import Patient
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
@@ -64,4 +64,4 @@ def _first_and(channel: Communication.Channel, leads: list[str]) -> str:
     if not leads:
         return _("Text message now") if is_text else _("E-mail now")
     words = _("Text message now, and %(times)s before") if is_text else _("E-mail now, and %(times)s before")
-    return words % {"times": format_list(leads, locale=(get_language() or "en")[:2])}
+    return words % {"times": format_list(leads, locale=page_language())}

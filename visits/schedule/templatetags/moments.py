@@ -4,7 +4,8 @@ from datetime import date
 
 from babel.dates import format_date
 from django import template
-from django.utils.translation import get_language
+
+from accounts.language import page_language
 
 register = template.Library()
 
@@ -12,4 +13,4 @@ register = template.Library()
 @register.filter
 def date_words(day: date | None) -> str:
     """Apr 30, 1985, in the page's language; nothing for None."""
-    return str(format_date(day, "medium", locale=(get_language() or "en")[:2])) if day else ""
+    return str(format_date(day, "medium", locale=page_language())) if day else ""
