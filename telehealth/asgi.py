@@ -14,6 +14,7 @@ from channels.security.websocket import OriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from telehealth.body import BodyLimit  # noqa: E402
 from visits.room.routing import websocket_urlpatterns as room_sockets  # noqa: E402
 from visits.waiting.routing import websocket_urlpatterns as waiting_sockets  # noqa: E402
 
@@ -25,7 +26,8 @@ async def unknown_socket(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": http_application,
+        # Twice what Django reads of a form: it says no to the first half by itself, with a page.
+        "http": BodyLimit(http_application, 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
         "websocket": OriginValidator(
             AuthMiddlewareStack(URLRouter([*waiting_sockets, *room_sockets, re_path("", cast(Any, unknown_socket))])),
             settings.SOCKET_ORIGINS,
