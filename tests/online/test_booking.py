@@ -232,6 +232,28 @@ def test_an_address_gets_few_codes_an_hour_and_nothing_typed_is_lost(check_up):
     assert Verification.objects.count() == 5
 
 
+def test_a_stranger_does_not_use_up_the_codes_of_somebody_elses_address(check_up):
+    for n in range(8):
+        stranger = Browser(check_up)
+        stranger.client = Client(REMOTE_ADDR="192.0.2.66")
+        stranger.choose(at("09:00") + timedelta(minutes=20 * n))
+        stranger.tell(given_name="Nobody")
+    halima = Browser(check_up)
+
+    assert halima.book(at("11:40")).patient.given_name == "Halima"
+
+
+def test_an_address_gets_few_codes_in_all_however_many_ask_for_them(check_up, monkeypatch):
+    monkeypatch.setattr(codes, "TO_ADDRESS_IN_ALL", 3)
+    for n in range(5):
+        stranger = Browser(check_up)
+        stranger.client = Client(REMOTE_ADDR=f"192.0.2.{n}")
+        stranger.choose(at("09:00") + timedelta(minutes=20 * n))
+        stranger.tell()
+
+    assert Verification.objects.count() == 3
+
+
 def test_a_caller_gets_few_holds(check_up):
     said = ""
     for _ in range(31):

@@ -12,6 +12,7 @@ from accounts.models import Patient
 from tests import factories
 from tests.online.conftest import Browser, code_sent
 from visits.booking.models import Appointment, Hold
+from visits.online import services
 from visits.online.models import Verification
 from visits.schedule.models import Availability, OpeningHours, VisitType
 
@@ -101,6 +102,17 @@ def test_without_a_choice_the_page_asks_for_one(walter, clinic):
     factories.make_visit_type(clinic, name="Other", booked_by=VisitType.BookedBy.PATIENT)
 
     assert "Choose what it is for." in walter.client.post(NOW, {"type": "x"}).content.decode()
+
+
+def test_one_caller_begins_few_times_so_that_sessions_stay_few(walter, monkeypatch):
+    monkeypatch.setattr(services, "WALK_INS_PER_CALLER", 2)
+    form = {"type": str(walter.visit_type.pk)}
+    answers = [Client().post(NOW, form) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [302, 302, 200, 200]
+    assert "Too many tries" in answers[-1].content.decode()
+    assert not answers[-1].cookies.get("session")
+    assert Client(REMOTE_ADDR="192.0.2.8").post(NOW, form).status_code == 302
 
 
 def test_where_walk_ins_are_off_there_is_no_such_page(walter, policy):

@@ -25,7 +25,8 @@ from visits.reminders.texts import in_gsm
 Channel = Verification.Channel
 
 DIGITS = 6
-PER_ADDRESS, PER_CALLER = 5, 30  # codes an hour
+# Codes an hour: to an address for one caller, to it in all, and for one caller in all.
+TO_ADDRESS, TO_ADDRESS_IN_ALL, PER_CALLER = 5, 15, 30
 HOUR = 3600
 KEPT = timedelta(hours=1)
 
@@ -58,9 +59,14 @@ def send(
 
     Whether the clinic knows the address makes no difference.
     """
-    if too_many(f"code-to:{_hash(address.casefold())}", times=PER_ADDRESS, seconds=HOUR) or too_many(
-        f"code-from:{caller_network(request)}", times=PER_CALLER, seconds=HOUR
-    ):
+    caller, to = caller_network(request), _hash(address.casefold())
+    limits = [
+        (f"code-from:{caller}", PER_CALLER),
+        (f"code-to:{to}:{caller}", TO_ADDRESS),
+        (f"code-to:{to}", TO_ADDRESS_IN_ALL),
+    ]
+    # In this order: who is over their own limits uses up nothing of an address that may be somebody else's.
+    if any(too_many(key, times=times, seconds=HOUR) for key, times in limits):
         raise TooManyCodes
     row = Verification.objects.create(
         clinic=clinic, channel=channel, address=address, expires_at=expires_at, language=language

@@ -24,6 +24,7 @@ from visits.reminders.links import issue
 from visits.schedule.models import VisitType
 
 HOLDS_PER_CALLER = 30  # in ten minutes: a clinic's whole week is not kept by one
+WALK_INS_PER_CALLER = 30  # begun in ten minutes: each is a session on the server
 TEN_MINUTES = 600
 
 
@@ -33,6 +34,11 @@ class TooManyHolds(Exception):
 
 class NotFree(Exception):
     """Nobody can be had at that time any more."""
+
+
+def begins_too_often(request: HttpRequest) -> bool:
+    """Count one more who comes without an appointment; whether so many did from this place that none may for now."""
+    return too_many(f"walk-in:{caller_network(request)}", times=WALK_INS_PER_CALLER, seconds=TEN_MINUTES)
 
 
 def keep_time(*, picker: Picker, start: datetime, request: HttpRequest) -> Hold:

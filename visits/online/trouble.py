@@ -80,6 +80,11 @@ def too_many_holds(clinic: Clinic) -> Trouble:
     return Trouble(_("Too many tries"), words % {"phone": clinic.phone})
 
 
+def too_many_walk_ins(clinic: Clinic) -> Trouble:
+    words = _("Many people on your network began just now. Try again in ten minutes, or call us at %(phone)s.")
+    return Trouble(_("Too many tries"), words % {"phone": clinic.phone})
+
+
 def too_many_codes(clinic: Clinic) -> Trouble:
     words = _("Many codes were sent. Try again in an hour, or call us at %(phone)s.")
     return Trouble(_("Too many tries"), words % {"phone": clinic.phone})

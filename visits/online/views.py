@@ -64,7 +64,10 @@ def now(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     types = list(patients_types(clinic))
     visit_type = chosen(types, request.POST.get("type"))
-    if request.method == "POST" and visit_type is not None and booking.takes_walk_ins(clinic):
+    found: Trouble | None = None
+    if request.method == "POST" and visit_type is not None and services.begins_too_often(request):
+        found = trouble.too_many_walk_ins(clinic)
+    elif request.method == "POST" and visit_type is not None and booking.takes_walk_ins(clinic):
         zone = zones.canonical(request.POST.get("zone", "")) or zones.canonical(clinic.time_zone)
         draft = Draft(clinic=str(clinic.pk), visit_type=str(visit_type.pk), zone=zone, is_walk_in=True)
         _keep_draft(request, draft)
@@ -72,9 +75,10 @@ def now(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "clinic": clinic,
         "types": types,
+        "trouble": found,
         "is_open": booking.takes_walk_ins(clinic) and bool(types),
         "books_online": SchedulePolicy.of(clinic).online_booking,
-        "is_missing": request.method == "POST",
+        "is_missing": request.method == "POST" and visit_type is None,
     }
     return render(request, "online/now.html", context)
 
