@@ -8,7 +8,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Patient
+from accounts.models import AuditEvent, Patient
 from tests import factories
 from tests.booking.conftest import at, tuesday
 from visits.booking import services
@@ -164,6 +164,7 @@ def test_a_known_patient_can_be_used_or_added_all_the_same(desk, form, clinic):
     known = factories.make_patient(clinic, given_name="Halima", family_name="Yusuf", birth_date="1985-04-30")
     page = send(desk, form | NEW).content.decode()
     assert "Is it one of these patients?" in page
+    assert AuditEvent.objects.get(subtype="patient.search").detail == {"found": 1}
     assert f'name="use" value="{known.pk}"' in page
 
     used = desk.post(BOOK, form | NEW | {"use": str(known.pk)}).content.decode()

@@ -223,12 +223,26 @@ def at_home() -> str:
     return str(datetime.now(CHICAGO).date())
 
 
-def test_a_list_for_paper_is_on_the_trail_without_names(look: Any, clinician: User, visit: Appointment) -> None:
-    look(clinician, "print")
+@pytest.mark.parametrize(("view", "days"), [("day", 1), ("week", 7), ("print", 1)])
+def test_a_look_at_patients_names_is_on_the_trail_without_names(
+    look: Any, clinician: User, visit: Appointment, view: str, days: int
+) -> None:
+    look(clinician, view)
 
-    event = AuditEvent.objects.get(subtype="calendar.print")
+    event = AuditEvent.objects.get(subtype="calendar.print" if view == "print" else "calendar.view")
     assert (event.user, event.action, event.clinic) == (clinician, AuditEvent.Action.READ, visit.clinic)
-    assert event.detail == {"day": tuesday().isoformat(), "practitioner": str(visit.practitioner_id), "visits": 1}
+    assert event.detail == {
+        "day": str(tuesday() - timedelta(days=days // 7)),
+        "days": days,
+        "practitioner": str(visit.practitioner_id),
+        "visits": 1,
+    }
+
+
+def test_a_month_names_nobody_and_is_not_on_the_trail(look: Any, clinician: User, visit: Appointment) -> None:
+    assert "Rosa" not in look(clinician, "month")
+
+    assert not AuditEvent.objects.filter(subtype__startswith="calendar").exists()
 
 
 @pytest.mark.parametrize("view", ["day", "week", "month", "print"])

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from accounts.models import AccessLink
+from accounts.models import AccessLink, AuditEvent
 from tests import factories
 from tests.conftest import staff
 from tests.party import browser, make_link
@@ -172,6 +172,16 @@ def test_one_primary_action_on_the_page(practitioner, verified, clinician):
         make_arrived(practitioner, minutes)
 
     assert text(verified(clinician).get(TODAY)).count('btn btn-1"') == 1
+
+
+def test_opening_the_board_is_on_the_trail_and_keeping_it_true_is_not(visit, verified, clinician):
+    client = verified(clinician)
+    client.get("/today/?scope=clinic")
+    client.get("/today/board/")
+
+    event = AuditEvent.objects.get(subtype="board.view")
+    assert (event.user, event.action, event.clinic) == (clinician, AuditEvent.Action.READ, visit.clinic)
+    assert event.detail == {"scope": "clinic"}
 
 
 def test_a_clinician_sees_their_own_first_and_may_see_all(visit, verified, clinician, clinic):

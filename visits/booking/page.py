@@ -142,6 +142,8 @@ class BookPage(Picker):
                 self.conflict = self.conflict_of(refusal)
             except services.BookingError as refusal:
                 self.conflict = self.conflict_of(refusal)
+                if self.conflict.same:
+                    patients.note_found(self.conflict.same, principal=self.principal, request=self.request)
                 return None
         self.conflict = self.conflict or self.nobody_free()
         return None

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import MINYEAR, date, datetime
 
@@ -73,8 +74,13 @@ def search(*, principal: Principal, text: str, request: HttpRequest | None = Non
         raise PermissionDenied
     with transaction.atomic():
         found = find(principal.clinic, text)
-        record("patient.search", Audit.EXECUTE, principal=principal, request=request, detail={"found": len(found)})
+        note_found(found, principal=principal, request=request)
     return found
+
+
+def note_found(found: Sequence[Patient], *, principal: Principal, request: HttpRequest | None) -> None:
+    """Record how many patients somebody was shown by what they typed, never what that was."""
+    record("patient.search", Audit.EXECUTE, principal=principal, request=request, detail={"found": len(found)})
 
 
 def add(*, principal: Principal, details: Details, despite_same: bool = False) -> Patient:

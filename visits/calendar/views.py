@@ -49,6 +49,8 @@ def index(request: PrincipalRequest) -> HttpResponse:
 def calendar(request: PrincipalRequest, view: str) -> HttpResponse:
     """A day, week or month of a clinician or the clinic (GET ``day``, ``who``, ``hours``); htmx gets the part alone."""
     page = PAGES[view](request.principal, view, request.GET)
+    if view != MONTH:  # which counts visits and names nobody
+        _note_look(request, page, "calendar.view")
     is_part = bool(request.headers.get("HX-Request"))
     template = "calendar/_calendar.html" if is_part else "calendar/calendar.html"
     return render(request, template, {"page": page, "nav": "calendar", "is_part": is_part})
@@ -57,15 +59,9 @@ def calendar(request: PrincipalRequest, view: str) -> HttpResponse:
 @for_staff(Action.BOARD_SEE)
 @require_safe
 def print_day(request: PrincipalRequest) -> HttpResponse:
-    """The day's visits as a list for paper. It leaves the house with patients' names, so it is on the trail."""
+    """The day's visits as a list for paper."""
     page = CalendarPage(request.principal, DAY, request.GET)
-    record(
-        "calendar.print",
-        Audit.READ,
-        principal=request.principal,
-        request=request,
-        detail={"day": str(page.day), "practitioner": str(page.who.pk) if page.who else "", "visits": len(page.visits)},
-    )
+    _note_look(request, page, "calendar.print")
     return render(request, "calendar/print.html", {"page": page, "nav": "calendar"})
 
 
@@ -193,6 +189,22 @@ def feed_file(request: HttpRequest, token: str) -> HttpResponse:
     answer = cast(HttpResponse, get_conditional_response(request, headers["ETag"], changed, whole))
     answer["Cache-Control"] = "private"
     return answer
+
+
+def _note_look(request: PrincipalRequest, page: CalendarPage, subtype: str) -> None:
+    """The page names patients: put on the trail who saw which days of whom."""
+    record(
+        subtype,
+        Audit.READ,
+        principal=request.principal,
+        request=request,
+        detail={
+            "day": str(page.first),
+            "days": len(page.days),
+            "practitioner": str(page.who.pk) if page.who else "",
+            "visits": len(page.visits),
+        },
+    )
 
 
 def _come_back_in(seconds: int) -> HttpResponse:

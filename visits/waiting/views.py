@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.audit.services import Action as Audit
+from accounts.audit.services import record
 from accounts.doors import PrincipalRequest, for_party, for_staff
 from accounts.models import Practitioner
 from accounts.policy import Action
@@ -75,8 +77,10 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_GET
 @for_staff(Action.BOARD_SEE)
 def today(request: HttpRequest) -> HttpResponse:
-    zone = str(timezone.get_current_timezone())
-    return render(request, "waiting/today.html", _board_context(request) | {"zone": zone})
+    """The board. Opening it is on the trail, for it names patients; the looks that keep it true are the same one."""
+    zone, context = str(timezone.get_current_timezone()), _board_context(request)
+    record("board.view", Audit.READ, principal=_principal(request), request=request, detail={"scope": context["scope"]})
+    return render(request, "waiting/today.html", context | {"zone": zone})
 
 
 @require_GET
