@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from django.db import connection
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -38,3 +39,15 @@ class VendorSQL(Operation):
 
     def describe(self) -> str:
         return "Rules that the database enforces itself"
+
+
+def is_alone(lock: int) -> bool:
+    """Take the lock of this number until the transaction ends; False if another one has it.
+
+    SQLite has one writer at a time anyway: there the transaction itself is the lock.
+    """
+    if connection.vendor == "sqlite":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        return bool(cursor.fetchone()[0])

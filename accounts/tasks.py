@@ -1,6 +1,7 @@
 """Where Celery looks for this app's tasks."""
 
+from accounts.audit.tasks import seal
 from accounts.login.tasks import clear_sessions
 from accounts.password.tasks import mail_link
 
-__all__ = ["clear_sessions", "mail_link"]
+__all__ = ["clear_sessions", "mail_link", "seal"]

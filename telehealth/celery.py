@@ -12,6 +12,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "send due messages": {"task": "visits.reminders.tasks.send_due", "schedule": 5.0, "options": {"expires": 5}},
     "offer free times": {"task": "visits.waitlist.tasks.offer_on", "schedule": 10.0, "options": {"expires": 10}},
+    "seal the audit trail": {"task": "accounts.audit.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
     "close silent presences": {"task": "visits.room.tasks.close_silent", "schedule": 15.0, "options": {"expires": 15}},
     "look at relays": {"task": "visits.room.tasks.look_at_relays", "schedule": 5.0, "options": {"expires": 5}},
     "forget old codes": {"task": "visits.online.tasks.forget_old", "schedule": 3600.0},

@@ -1,4 +1,4 @@
-"""Whether this process can do its work, for a load balancer or the launcher; whether messages go out, for an alert."""
+"""Whether this process can do its work, for a load balancer or the launcher; whether its beat works, for an alert."""
 
 import redis
 from django.conf import settings
@@ -6,6 +6,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from accounts.audit import sealing
 from accounts.doors import public
 from visits.reminders.services.heartbeat import pulse
 
@@ -35,6 +36,21 @@ def messages(request: HttpRequest) -> HttpResponse:
         f"messages that wait for a person: {now.unknown}",
     ]
     return HttpResponse("\n".join(lines) + "\n", status=200 if now.is_well else 503, content_type="text/plain")
+
+
+@public
+def audit(request: HttpRequest) -> HttpResponse:
+    """200 while the audit trail is sealed, else 503: what is not sealed can be removed without a trace."""
+    try:
+        waits = sealing.oldest_unsealed(timezone.now())
+    except DatabaseError:
+        return HttpResponse("database", status=503, content_type="text/plain")
+    is_well = waits < sealing.WAITS
+    lines = [
+        "ok" if is_well else "silent",
+        f"seconds that the oldest event has not been sealed: {waits.total_seconds():.0f}",
+    ]
+    return HttpResponse("\n".join(lines) + "\n", status=200 if is_well else 503, content_type="text/plain")
 
 
 def _database_answers() -> bool:

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import home, set_language
-from telehealth.health import health, messages
+from telehealth.health import audit, health, messages
 from telehealth.metrics import metrics
 
 urlpatterns = [
@@ -23,6 +23,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz/", health),
     path("healthz/messages/", messages),
+    path("healthz/audit/", audit),
     path("metrics/", metrics),
 ]
 if settings.DEMO:

@@ -23,7 +23,7 @@ def flush_past_triggers() -> Iterator[None]:
     def execute_sql_flush(self: BaseDatabaseOperations, statements: list[str]) -> None:
         for left in reversed(range(TRIES)):
             try:
-                with _without_triggers(self.connection):
+                with without_triggers(self.connection):
                     flush(self, statements)
                 return
             except OperationalError:
@@ -36,7 +36,8 @@ def flush_past_triggers() -> Iterator[None]:
 
 
 @contextmanager
-def _without_triggers(connection: Any) -> Iterator[None]:
+def without_triggers(connection: Any) -> Iterator[None]:
+    """As a superuser of the database, who may turn them off."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET session_replication_role = replica")

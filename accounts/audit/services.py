@@ -6,6 +6,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from accounts.audit.address import client_address
+from accounts.audit.digests import row_digest
 from accounts.models import AuditEvent, Clinic, Patient, User
 from accounts.principal import Principal
 
@@ -32,7 +33,7 @@ def record(
     principal exists (sign-in). ``detail`` holds codes, ids and counts only: no names, no clinical
     words, no secrets. FHIR R4 AuditEvent; 45 CFR 164.312(b).
     """
-    return AuditEvent.objects.create(
+    event = AuditEvent(
         subtype=subtype,
         action=action,
         outcome=outcome,
@@ -47,3 +48,6 @@ def record(
         request_id=getattr(request, "request_id", ""),
         detail=detail or {},
     )
+    event.digest = row_digest(event)
+    event.save(force_insert=True)
+    return event

@@ -1,8 +1,19 @@
 """People, clinics, links and the audit trail."""
 
-from accounts.models.audit import AuditEvent
+from accounts.models.audit import AuditAnchor, AuditEvent, AuditSeal, UnsealedEvent
 from accounts.models.clinic import Clinic, Membership, Patient, Practitioner
 from accounts.models.link import AccessLink
 from accounts.models.user import User
 
-__all__ = ["AccessLink", "AuditEvent", "Clinic", "Membership", "Patient", "Practitioner", "User"]
+__all__ = [
+    "AccessLink",
+    "AuditAnchor",
+    "AuditEvent",
+    "AuditSeal",
+    "Clinic",
+    "Membership",
+    "Patient",
+    "Practitioner",
+    "UnsealedEvent",
+    "User",
+]

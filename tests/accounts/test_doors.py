@@ -22,6 +22,7 @@ PUBLIC = {
     "accounts:link-needed",
     "accounts:password-forgotten",
     "/healthz/",
+    "/healthz/audit/",
     "room:left",  # the end of a visit: names nobody, and the clinic only to who had a link
 }
 # Pages that who gave the password alone may read besides.
@@ -115,6 +116,7 @@ def test_marked_public_is_what_we_know() -> None:
         "accounts:link-needed",
         "calendar:feed-file",  # to who has the secret address
         "room:left",
+        "/healthz/audit/",
         "/healthz/messages/",
         "reminders:answer",  # to who has the signed token of a message
         "reminders:stop",
