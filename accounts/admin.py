@@ -86,7 +86,7 @@ class UserAdmin(ClinicScopedAdmin):
         memberships = self.admin_site._registry[Membership].get_queryset(request)
         shown = Prefetch("memberships", queryset=memberships, to_attr="shown_memberships")
         users: QuerySet[User] = super().get_queryset(request)
-        return users.prefetch_related(shown, "totpdevice_set")
+        return mfa.with_factors(users).prefetch_related(shown)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = ["name", "email", "language", "time_zone", "is_active", "is_staff"]
@@ -120,8 +120,7 @@ class UserAdmin(ClinicScopedAdmin):
 
     @admin.display(description=_("second factor"), boolean=True)
     def second_factor(self, user: User) -> bool:
-        devices = user.totpdevice_set.all()  # type: ignore[attr-defined]
-        return any(device.confirmed for device in devices)
+        return bool(user.has_second_factor)  # type: ignore[attr-defined]
 
     @admin.action(description=_("Mail a link to choose a password"), permissions=["change"])
     def mail_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -1,4 +1,4 @@
-"""Pages of accounts: signing in, the second factor, passwords, links."""
+"""Pages of accounts: signing in, second factors, passwords, links."""
 
 from django.urls import path
 
@@ -6,15 +6,19 @@ from accounts import views
 from accounts.links import views as links
 from accounts.login import views as login
 from accounts.mfa import views as mfa
+from accounts.passkeys import views as passkeys
 from accounts.password import views as password
 
 app_name = "accounts"
 urlpatterns = [
     path("signin/", login.sign_in, name="signin"),
+    path("signin/passkey/", passkeys.sign_in, name="passkey-signin"),
     path("signout/", login.sign_out, name="signout"),
     path("mfa/", mfa.code, name="mfa-code"),
     path("mfa/setup/", mfa.setup, name="mfa-setup"),
     path("mfa/recovery-codes/", mfa.recovery_codes, name="recovery-codes"),
+    path("passkeys/options/", passkeys.options, name="passkey-options"),
+    path("passkeys/enrol-options/", passkeys.enrol_options, name="passkey-enrol-options"),
     path("password/", password.change, name="password"),
     path("password/forgotten/", password.forgotten, name="password-forgotten"),
     path("password/<uuid:pk>/<str:token>/", password.choose, name="password-choose"),

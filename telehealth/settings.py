@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
+    "django_otp_webauthn",
     "axes",
     "django_htmx",
     "csp",
@@ -170,8 +171,9 @@ METRICS_TOKEN = env_secret("TELEHEALTH_METRICS_TOKEN", min_length=24) if _has_me
 # --- who may come in --------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-# Unique whatever the case, by a constraint that this check does not know (User.Meta).
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+# auth.W004: unique whatever the case, by a constraint that this check does not know (User.Meta). otp_webauthn.E031:
+# over plain HTTP browsers have no passkeys, but on localhost; our pages then offer none.
+SILENCED_SYSTEM_CHECKS = ["auth.W004", "otp_webauthn.E031"]
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -198,6 +200,13 @@ AXES_ENABLE_ADMIN = False
 PROXY_COUNT = env_int("TELEHEALTH_PROXY_COUNT", 0)
 AXES_CLIENT_IP_CALLABLE = "accounts.audit.address.client_address"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
+
+# Passkeys are bound to the host: who moves to another one enrols anew.
+OTP_WEBAUTHN_RP_ID = _base.hostname
+OTP_WEBAUTHN_RP_NAME_CALLABLE = "accounts.passkeys.services.relying_party_name"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [BASE_URL]
+# Its tracebacks say nothing that the trail does not.
+OTP_WEBAUTHN_EXCEPTION_LOGGER_NAME = ""
 
 SESSION_COOKIE_AGE = 12 * 3600  # NIST SP 800-63B-4 §2.2.3: at most 24 h at AAL2
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"

@@ -29,7 +29,7 @@ def next_step(request: HttpRequest) -> str:
         return resolve_url("accounts:no-clinic")
     if verified_user(user, request.session):
         return str(request.session.pop(SESSION_NEXT, "") or resolve_url("home"))
-    return resolve_url("accounts:mfa-code" if mfa.totp_of(user) else "accounts:mfa-setup")
+    return resolve_url("accounts:mfa-code" if mfa.has_factor(user) else "accounts:mfa-setup")
 
 
 def belongs_somewhere(user: User) -> bool:
@@ -37,3 +37,11 @@ def belongs_somewhere(user: User) -> bool:
     if user.is_superuser and user.is_staff:
         return True
     return Membership.objects.filter(user=user, is_active=True).exists()
+
+
+def is_between_steps(request: HttpRequest) -> bool:
+    """Whether the password is given, there is a clinic to enter, and the second factor is still to come."""
+    user = request.user
+    if not user.is_authenticated or mfa.has_lost_factor(request):
+        return False
+    return belongs_somewhere(user) and verified_user(user, request.session) is None

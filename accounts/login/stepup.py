@@ -18,8 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.login.services import home_clinic
 from accounts.mfa import services as mfa
 from accounts.mfa.forms import clean_code, clean_recovery_code
-from accounts.mfa.words import refusal
+from accounts.mfa.words import passkey_refusal, refusal
 from accounts.models import User
+from accounts.passkeys import services as passkeys
 from accounts.principal import verified_user
 
 FRESH_FOR = timedelta(minutes=10)
@@ -30,7 +31,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 class StepUpForm(forms.Form):
-    """Any second factor of the person: a code of their phone, or one of their recovery codes."""
+    """Any second factor of the person: a passkey, a code of their phone, or one of their recovery codes."""
 
     code = forms.CharField(
         label=_("6-digit code"),
@@ -46,6 +47,9 @@ class StepUpForm(forms.Form):
         max_length=32,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
     )
+
+    # What a passkey answered, by the script of the page.
+    credential = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def clean_code(self) -> str:
         typed = self.cleaned_data["code"]
@@ -92,12 +96,17 @@ def fresh_factor(view: View) -> View:
 
 def _confirm(request: HttpRequest, form: StepUpForm) -> bool:
     """Check what was given. Says on the form why it is refused."""
-    recovery_code = form.cleaned_data["recovery_code"]
+    recovery_code, credential = form.cleaned_data["recovery_code"], form.cleaned_data["credential"]
     try:
-        if recovery_code:
+        if credential:
+            passkeys.verify(request=request, answer=credential)
+        elif recovery_code:
             mfa.verify_recovery(request=request, code=recovery_code)
         else:
             mfa.verify_totp(request=request, code=form.cleaned_data["code"])
+    except passkeys.Refused:
+        form.add_error(None, passkey_refusal())
+        return False
     except (mfa.WrongCode, mfa.MustWait) as refused:
         form.add_error("recovery_code" if recovery_code else "code", refusal(refused, bool(recovery_code)))
         return False
@@ -113,6 +122,7 @@ def _page(request: HttpRequest, form: StepUpForm) -> HttpResponse:
         "asked_by_name": ASKED_BY,
         "carried": [(name, value) for name, values in _carried(request).lists() for value in values],
         "has_phone": mfa.totp_of(user) is not None,
+        "has_passkey": mfa.has_passkey(user),
         "clinic": home_clinic(user),
     }
     return render(request, "accounts/stepup.html", context)

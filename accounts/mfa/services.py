@@ -1,4 +1,5 @@
-"""The second factor: TOTP (RFC 6238) from a phone, and recovery codes for when it is lost.
+"""The second factor: TOTP (RFC 6238) from a phone, or a passkey (``accounts.passkeys``); recovery codes for when it is
+lost.
 
 Codes are checked by django-otp under the device's row lock, so that a code works once however
 many requests carry it at the same time. Wrong codes make a device wait 1, 2, 4 ... seconds; ours
@@ -10,21 +11,26 @@ import time
 from base64 import b32encode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import cast
 from urllib.parse import quote, urlencode
 
 import django_otp
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_otp.models import Device
+from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp.util import random_hex
 
 from accounts.audit import services as audit
 from accounts.login.services import home_clinic
+from accounts.mfa.kinds import Kind, kind_of
 from accounts.models import AuditEvent, User
 from accounts.principal import verified_user
 
@@ -95,8 +101,29 @@ def issuer_for(user: User) -> str:
     return (clinic.name if clinic else "Telehealth").replace(":", "")[:64]
 
 
+def phones_of(user: User) -> list[TOTPDevice]:
+    return list(TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk"))
+
+
 def totp_of(user: User) -> TOTPDevice | None:
-    return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk").last()
+    """The phone that was enrolled last."""
+    return (phones_of(user) or [None])[-1]
+
+
+def has_factor(user: User) -> bool:
+    """Whether there is a second factor besides recovery codes."""
+    return any(kind_of(device) is not Kind.RECOVERY_CODES for device in django_otp.devices_for_user(user))
+
+
+def has_passkey(user: User) -> bool:
+    return any(kind_of(device) in {Kind.PASSKEY, Kind.SECURITY_KEY} for device in django_otp.devices_for_user(user))
+
+
+def with_factors(users: QuerySet[User]) -> QuerySet[User]:
+    """Each with ``has_second_factor``, as ``has_factor`` has it."""
+    kinds = [model for model in django_otp.device_classes() if model is not StaticDevice]
+    found = [Q(Exists(model.objects.filter(user=OuterRef("pk"), confirmed=True))) for model in kinds]
+    return users.annotate(has_second_factor=reduce(or_, found))
 
 
 def recovery_of(user: User) -> StaticDevice | None:
@@ -112,35 +139,56 @@ def signed_in_by_recovery(request: HttpRequest) -> bool:
     return isinstance(getattr(request.user, "otp_device", None), StaticDevice)
 
 
-def enrol(*, request: HttpRequest, key: str, code: str) -> TOTPDevice:
-    """Make ``key`` the user's second factor once ``code`` shows that their app has it.
+def check_may_enrol(request: HttpRequest) -> None:
+    """Raises AlreadyEnrolled for who has a second factor, but has not given it. Locks the user: call it in the
+    transaction that enrols."""
+    user = User.objects.select_for_update().get(pk=cast(User, request.user).pk)
+    if has_factor(user) and verified_user(request.user, request.session) is None:
+        raise AlreadyEnrolled
 
-    Replaces an earlier phone only in a session opened with a recovery code.
-    Raises WrongCode; AlreadyEnrolled.
+
+def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) -> TOTPDevice:
+    """Make ``key`` a second factor of the user once ``code`` shows that their app has it.
+
+    With ``replaces`` it takes the place of all earlier phones. Raises WrongCode; AlreadyEnrolled.
     """
     user = cast(User, request.user)
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
-        old = TOTPDevice.objects.filter(user=user, confirmed=True)
-        if old.exists() and not signed_in_by_recovery(request):
-            raise AlreadyEnrolled
-        device = TOTPDevice.objects.create(user=user, key=key, name=issuer_for(user), confirmed=True)
+        check_may_enrol(request)
+        device = TOTPDevice.objects.create(user=user, key=key, name=Kind.PHONE.label, confirmed=True)
         right = django_otp.verify_token(user, device.persistent_id, code) is not None
-        if right:
-            TOTPDevice.objects.filter(user=user).exclude(pk=device.pk).delete()
-        else:
+        if not right:
             device.delete()
-        _record("mfa.enrol", request, user, right)
+        elif replaces:
+            remove_phones(user, but=device)
+        record("mfa.enrol", request, user, right, detail={"kind": Kind.PHONE})
     if not right:
         raise WrongCode
     device.refresh_from_db()
     return device
 
 
+def remove_phones(user: User, but: Device) -> None:
+    """What a lost phone shows opens nothing any more. Call it in the transaction that enrols ``but`` in its place."""
+    for phone in phones_of(user):
+        if phone != but:
+            phone.delete()
+
+
 def verify_totp(*, request: HttpRequest, code: str) -> TOTPDevice:
-    """Check a code of the user's phone. Raises WrongCode, MustWait."""
-    device = totp_of(cast(User, request.user))
+    """Check a code of one of the user's phones. Raises WrongCode, MustWait."""
+    device = _phone_showing(code, phones_of(cast(User, request.user)))
     return cast(TOTPDevice, _verify(request, device, code, "mfa.verify"))
+
+
+def _phone_showing(code: str, phones: list[TOTPDevice]) -> TOTPDevice | None:
+    """Whose code it is, by calculation alone: to try it on each would count as a wrong code on the others."""
+    for phone in phones:
+        totp = TOTP(phone.bin_key, phone.step, phone.t0, phone.digits, phone.drift)
+        totp.time = time.time()
+        if totp.verify(int(code), phone.tolerance):
+            return phone
+    return phones[-1] if phones else None
 
 
 def verify_recovery(*, request: HttpRequest, code: str) -> StaticDevice:
@@ -164,7 +212,7 @@ def _verify(request: HttpRequest, device: Device | None, code: str, subtype: str
             type(device).objects.filter(pk=device.pk, throttling_failure_count__gt=MOST_FAILURES).update(
                 throttling_failure_count=MOST_FAILURES
             )
-        _record(subtype, request, user, right, {} if allowed else {"reason": "throttled"})
+        record(subtype, request, user, right, device, {} if allowed else {"reason": "throttled"})
     if not allowed:
         raise MustWait(why["locked_until"])
     if not right:
@@ -203,22 +251,21 @@ def make_recovery_codes(*, request: HttpRequest) -> list[str]:
         StaticDevice.objects.filter(user=user).delete()
         device = StaticDevice.objects.create(user=user, name="Recovery codes", confirmed=True)
         StaticToken.objects.bulk_create(StaticToken(device=device, token=hash_recovery_code(code)) for code in codes)
-        _record("recovery-codes.make", request, user, True, {"codes": len(codes)})
+        record("recovery-codes.make", request, user, True, detail={"codes": len(codes)})
     if by_recovery:
         django_otp.login(request, device)
     return codes
 
 
 def reset(user: User) -> int:
-    """Take the second factor away, so that the next sign-in enrols a new one; ends all sessions it opened.
+    """Take all second factors away, so that the next sign-in enrols a new one; ends all sessions they opened.
 
-    Call it in the transaction that audits it.
+    Call it in the transaction that audits it. Returns how many there were, recovery codes as one.
     """
-    devices = TOTPDevice.objects.filter(user=user)
-    count = len(devices)
-    devices.delete()
-    StaticDevice.objects.filter(user=user).delete()
-    return count
+    devices = list(django_otp.devices_for_user(user, confirmed=None))
+    for device in devices:
+        device.delete()
+    return len(devices)
 
 
 def hash_recovery_code(code: str) -> str:
@@ -232,9 +279,15 @@ def _random_code() -> str:
     return f"{code[:4]}-{code[4:]}"
 
 
-def _record(
-    subtype: str, request: HttpRequest, user: User, right: bool, detail: dict[str, str | int] | None = None
+def record(
+    subtype: str,
+    request: HttpRequest,
+    user: User,
+    right: bool,
+    device: Device | None = None,
+    detail: dict[str, str | int] | None = None,
 ) -> None:
+    """Put what became of a second factor on the trail, with its kind."""
     audit.record(
         subtype,
         AuditEvent.Action.EXECUTE,
@@ -243,5 +296,5 @@ def _record(
         entity=user,
         outcome=AuditEvent.Outcome.SUCCESS if right else AuditEvent.Outcome.MINOR_FAILURE,
         request=request,
-        detail=detail,
+        detail=({"kind": kind_of(device)} if device else {}) | (detail or {}),
     )

@@ -8,17 +8,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.models import Device
 
 from accounts.doors import for_verified, public
 from accounts.login.services import home_clinic
-from accounts.login.steps import belongs_somewhere, next_step
+from accounts.login.steps import is_between_steps, next_step
 from accounts.login.stepup import fresh_factor
 from accounts.mfa import qr, services
 from accounts.mfa.forms import CodeForm, RecoveryCodeForm
-from accounts.mfa.words import refusal
+from accounts.mfa.words import passkey_refusal, refusal
 from accounts.models import User
-from accounts.principal import verified_user
+from accounts.passkeys import services as passkeys
 
 SESSION_KEY = "mfa_key"  # the TOTP key being enrolled: made for this sign-in, seen by nobody before
 SESSION_CODES = "mfa_codes"  # new recovery codes, until the person says they are saved
@@ -27,9 +27,11 @@ SESSION_CODES = "mfa_codes"  # new recovery codes, until the person says they ar
 @public
 @require_http_methods(["GET", "HEAD", "POST"])
 def code(request: HttpRequest) -> HttpResponse:
-    """The 6-digit code, or with ``?recovery`` a recovery code."""
-    if not _is_between_steps(request) or services.totp_of(cast(User, request.user)) is None:
+    """The second factor: a passkey or the 6-digit code, or with ``?recovery`` a recovery code."""
+    if not is_between_steps(request) or not services.has_factor(cast(User, request.user)):
         return redirect(next_step(request))
+    if "credential" in request.POST:
+        return _by_passkey(request)
     by_recovery = "recovery" in request.GET
     form: Form = (RecoveryCodeForm if by_recovery else CodeForm)(request.POST or None)
     if request.method != "POST" or not form.is_valid():
@@ -49,13 +51,25 @@ def code(request: HttpRequest) -> HttpResponse:
     return redirect(next_step(request))
 
 
+def _by_passkey(request: HttpRequest) -> HttpResponse:
+    try:
+        device = passkeys.verify(request=request, answer=request.POST["credential"])
+    except passkeys.Refused:
+        messages.error(request, passkey_refusal())
+        return redirect("accounts:mfa-code")
+    services.enter(request, device)
+    return redirect(next_step(request))
+
+
 def _code_page(request: HttpRequest, form: Form, by_recovery: bool) -> HttpResponse:
-    device = services.totp_of(cast(User, request.user))
+    user = cast(User, request.user)
     context = {
         "form": form,
         "by_recovery": by_recovery,
-        "issuer": device.name if device else "",
-        "clinic": home_clinic(cast(User, request.user)),
+        "has_phone": services.totp_of(user) is not None,
+        "has_passkey": services.has_passkey(user),
+        "issuer": services.issuer_for(user),
+        "clinic": home_clinic(user),
     }
     return render(request, "accounts/mfa_code.html", context)
 
@@ -63,20 +77,24 @@ def _code_page(request: HttpRequest, form: Form, by_recovery: bool) -> HttpRespo
 @public
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Enrol an authenticator app: for who has none, or came in with a recovery code."""
+    """Enrol a passkey or an authenticator app: for who has none, or came in with a recovery code."""
     replaces = request.user.is_authenticated and services.signed_in_by_recovery(request)
-    if not replaces and (not _is_between_steps(request) or services.totp_of(cast(User, request.user))):
+    if not replaces and (not is_between_steps(request) or services.has_factor(cast(User, request.user))):
         return redirect(next_step(request))
-    form = CodeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid() and SESSION_KEY in request.session:
-        try:
-            device = services.enrol(request=request, key=request.session[SESSION_KEY], code=form.cleaned_data["code"])
-        except services.WrongCode as wrong:
-            form.add_error("code", refusal(wrong))
-        except services.AlreadyEnrolled:
-            return redirect(next_step(request))
-        else:
-            return _enrolled(request, device)
+    form = CodeForm(request.POST if "code" in request.POST else None)
+    try:
+        if "credential" in request.POST:
+            answer = request.POST["credential"]
+            return _enrolled(request, passkeys.enrol(request=request, answer=answer, replaces=replaces))
+        if form.is_valid() and SESSION_KEY in request.session:
+            key, code = request.session[SESSION_KEY], form.cleaned_data["code"]
+            return _enrolled(request, services.enrol(request=request, key=key, code=code, replaces=replaces))
+    except services.WrongCode as wrong:
+        form.add_error("code", refusal(wrong))
+    except passkeys.Refused:
+        messages.error(request, passkey_refusal())
+    except services.AlreadyEnrolled:
+        return redirect(next_step(request))
     return _setup_page(request, form, replaces)
 
 
@@ -93,9 +111,9 @@ def _setup_page(request: HttpRequest, form: CodeForm, replaces: bool) -> HttpRes
     return render(request, "accounts/mfa_setup.html", context)
 
 
-def _enrolled(request: HttpRequest, device: TOTPDevice) -> HttpResponse:
+def _enrolled(request: HttpRequest, device: Device) -> HttpResponse:
     services.enter(request, device)
-    del request.session[SESSION_KEY]
+    request.session.pop(SESSION_KEY, None)
     request.session[SESSION_CODES] = services.make_recovery_codes(request=request)
     return redirect("accounts:recovery-codes")
 
@@ -124,11 +142,3 @@ def _show_codes(request: HttpRequest) -> HttpResponse:
         return redirect(next_step(request))
     context = {"codes": request.session[SESSION_CODES], "unsaved": request.method == "POST"}
     return render(request, "accounts/recovery_codes_new.html", context)
-
-
-def _is_between_steps(request: HttpRequest) -> bool:
-    """Whether the password is given, there is a clinic to enter, and the second factor is still to come."""
-    user = cast(User, request.user)
-    if not user.is_authenticated or services.has_lost_factor(request):
-        return False
-    return belongs_somewhere(user) and verified_user(user, request.session) is None

@@ -30,3 +30,7 @@ def wait_words(seconds: int) -> str:
         minutes,
     )
     return words % {"count": minutes}
+
+
+def passkey_refusal() -> str:
+    return _("That passkey did not work. Try it again, or use another way.")

@@ -20,13 +20,14 @@ from tests.live.sockets import Socket
 PUBLIC = {
     "accounts:signin",
     "accounts:link-needed",
+    "accounts:passkey-options",  # a challenge, the same for everybody
     "accounts:password-forgotten",
     "/healthz/",
     "/healthz/audit/",
     "room:left",  # the end of a visit: names nobody, and the clinic only to who had a link
 }
 # Pages that who gave the password alone may read besides.
-PASSWORD_ONLY = {"accounts:mfa-setup"}
+PASSWORD_ONLY = {"accounts:mfa-setup", "accounts:passkey-enrol-options"}
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 
@@ -109,6 +110,9 @@ def test_marked_public_is_what_we_know() -> None:
         "accounts:signout",
         "accounts:mfa-code",
         "accounts:mfa-setup",
+        "accounts:passkey-options",
+        "accounts:passkey-enrol-options",  # to who enrols a first factor, or gave one a moment ago
+        "accounts:passkey-signin",
         "accounts:password-forgotten",
         "accounts:password-choose",
         "accounts:no-clinic",

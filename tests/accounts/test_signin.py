@@ -203,7 +203,7 @@ def test_enrolment_shows_a_secret_confirms_it_and_gives_ten_codes_once(client: C
 
     assert answer["Location"] == CODES
     assert is_in(client, clinician)
-    assert TOTPDevice.objects.get(user=clinician).name == "Riverside Family Clinic"
+    assert TOTPDevice.objects.get(user=clinician).name == "Authenticator app"
     page = client.get(CODES).content.decode()
     codes = re.findall(r"<li>([2-9A-Z]{4}-[2-9A-Z]{4})</li>", page)
     assert len(set(codes)) == 10
@@ -300,7 +300,7 @@ def test_wrong_codes_make_it_wait_in_clear_words(client: Client, clinician: User
 
     assert re.search(r"Too many wrong codes. Wait 1\d seconds", answer.content.decode())
     assert not is_in(client, clinician)
-    assert AuditEvent.objects.filter(subtype="mfa.verify").first().detail == {"reason": "throttled"}
+    assert AuditEvent.objects.filter(subtype="mfa.verify").first().detail == {"kind": "totp", "reason": "throttled"}
 
 
 def test_the_wait_is_bounded(client: Client, clinician: User) -> None:
