@@ -1,7 +1,6 @@
 """Typed access to environment variables; every secret may also come from a file (``NAME_FILE``)."""
 
 import base64
-import binascii
 import json
 import os
 import re
@@ -152,11 +151,13 @@ def env_secret(name: str, *, min_length: int = 40) -> str:
 
 
 def env_data_keys(name: str) -> tuple[tuple[str, bytes], ...]:
-    """Read ``id:key,id:key`` from ``NAME`` or the file that ``NAME_FILE`` names: 32 bytes each in base 64, the first seals.
+    """Read ``id:key,id:key`` from ``NAME`` or the file that ``NAME_FILE`` names; a key is 32 bytes in base 64.
 
     Raises ImproperlyConfigured when there is none, or one that is no such key or plainly weak; never says what it is.
     """
-    hint = "Make a key with: python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'"
+    hint = (
+        "Make a key with: python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'"
+    )
     found: dict[str, bytes] = {}
     for item in _from_file_or_variable(name).replace("\n", ",").split(","):
         key_id, _, text = item.strip().partition(":")
@@ -164,10 +165,12 @@ def env_data_keys(name: str) -> tuple[tuple[str, bytes], ...]:
             continue
         try:
             key = base64.b64decode(text, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; and what is not ASCII
             key = b""
         if not re.fullmatch(r"[a-z0-9-]{1,16}", key_id) or key_id in found:
-            raise ImproperlyConfigured(f"{name} must be like id:key,id:key, each id of a-z, 0-9 and -, and once. {hint}")
+            raise ImproperlyConfigured(
+                f"{name} must be like id:key,id:key, each id of a-z, 0-9 and -, and once. {hint}"
+            )
         if len(key) != 32 or len(set(key)) < 12:
             raise ImproperlyConfigured(f"{name}: key {key_id!r} must be 32 random bytes in base 64. {hint}")
         found[key_id] = key

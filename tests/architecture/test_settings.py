@@ -1,5 +1,6 @@
 """What the environment says, read right or refused aloud."""
 
+import base64
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from telehealth.env import env_secret, env_turn_urls, env_url, smtp_settings
+from telehealth.env import env_data_keys, env_secret, env_turn_urls, env_url, smtp_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,3 +120,30 @@ def test_what_is_no_turn_server_is_refused(monkeypatch: pytest.MonkeyPatch, wron
 
     with pytest.raises(ImproperlyConfigured, match="TELEHEALTH_TURN_URLS"):
         env_turn_urls("TELEHEALTH_TURN_URLS")
+
+
+KEYS = [base64.b64encode(bytes(range(start, start + 32))).decode() for start in (0, 32)]
+
+
+@pytest.mark.parametrize("between", [",", ", ", "\n"])
+def test_data_keys_are_read_in_their_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, between: str) -> None:
+    (tmp_path / "keys").write_text(f"2027:{KEYS[1]}{between}2026:{KEYS[0]}\n")
+    monkeypatch.setenv("TELEHEALTH_DATA_KEYS_FILE", str(tmp_path / "keys"))
+
+    assert env_data_keys("TELEHEALTH_DATA_KEYS") == (("2027", bytes(range(32, 64))), ("2026", bytes(range(32))))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", KEYS[0], f"A:{KEYS[0]}", f":{KEYS[0]}", f"{'a' * 17}:{KEYS[0]}", f"a:{KEYS[0]},a:{KEYS[1]}", "a:",
+     "a:c2hvcnQ=", f"a:{KEYS[0]}AAAA", "a:" + base64.b64encode(b"x" * 32).decode(), f"a:{KEYS[0][:-3]}é"],
+)  # fmt: skip
+def test_what_is_no_data_key_stops_the_start_without_being_repeated(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("TELEHEALTH_DATA_KEYS", wrong)
+
+    with pytest.raises(ImproperlyConfigured, match="TELEHEALTH_DATA_KEYS") as refused:
+        env_data_keys("TELEHEALTH_DATA_KEYS")
+
+    assert KEYS[0][:20] not in str(refused.value)

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.keys.fields import EncryptedTextField
 from accounts.models import Clinic, Patient
 from visits.booking.models import Appointment
 
@@ -63,9 +64,9 @@ class CheckIn(models.Model):
     appointment = models.OneToOneField(
         Appointment, models.CASCADE, verbose_name=_("visit"), primary_key=True, related_name="check_in"
     )
-    callback_phone = models.CharField(_("if we get cut off, we call"), max_length=32, blank=True)
-    location = models.CharField(_("where you are right now"), max_length=160, blank=True)
-    emergency_contact = models.CharField(_("who we call in an emergency"), max_length=120, blank=True)
+    callback_phone = EncryptedTextField(_("if we get cut off, we call"), max_length=32, blank=True)
+    location = EncryptedTextField(_("where you are right now"), max_length=160, blank=True)
+    emergency_contact = EncryptedTextField(_("who we call in an emergency"), max_length=120, blank=True)
     details_at = models.DateTimeField(_("details confirmed"), null=True, blank=True)
     camera = models.CharField(_("camera"), max_length=8, choices=Device, blank=True, default=Device.UNKNOWN)
     microphone = models.CharField(_("microphone"), max_length=8, choices=Device, blank=True, default=Device.UNKNOWN)
