@@ -217,6 +217,10 @@ async def test_a_command_that_comes_twice_is_carried_out_once(nodes, client):
         '{"command": "join", "room": 3}',
         r'{"command": "leave", "room": "\ud800"}',
         "[" * 5000,
+        '{"command": "close_room", "room": "x", "after": -1}',
+        '{"command": "close_room", "room": "x", "after": 1e400}',
+        '{"command": "close_room", "room": "x", "after": NaN}',
+        '{"command": "close_room", "room": "x", "after": 1' + "0" * 400 + "}",
     ],
 )
 async def test_a_malformed_command_is_refused(nodes, client, people, text):

@@ -15,6 +15,7 @@ from visits.relay.grants import BadGrant, verify_grant
 
 REMEMBERED = 500  # answers kept for commands that come again, within seconds
 MAX_ID = 64
+LONGEST = 3600.0  # seconds that a room may be left open after its end
 
 
 class Commands:
@@ -95,7 +96,9 @@ class Commands:
                 self._engine.prefer(room, peer, epoch, _heights(heights))
             case {"command": "news", "room": str(room)}:
                 return [event.to_text() for event in self._engine.news(room)]
-            case {"command": "close_room", "room": str(room), "after": int() | float() as after}:
+            case {"command": "close_room", "room": str(room), "after": int() | float() as after} if (
+                0 <= after <= LONGEST
+            ):
                 self._engine.close_room(room, after)
             case _:
                 raise Refused("malformed")
