@@ -1,13 +1,17 @@
 """What mail servers and providers say about addresses."""
 
+import base64
+import json
 from datetime import timedelta
 
 import pytest
 from anymail.signals import AnymailTrackingEvent, tracking
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.http import HttpResponse
+from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts.models import Patient
+from accounts.models import AuditEvent, Patient
 from telehealth.env import mail_provider_settings
 from tests.reminders.conftest import announce
 from visits.booking.models import Appointment
@@ -127,3 +131,59 @@ def test_a_provider_that_may_have_taken_it_leaves_it_to_a_person(visit, settings
         assert services.send_due() == 0
         message.refresh_from_db()
         assert (message.state, message.reason) == (State.PLANNED, "")
+
+
+# --- the provider's reports over HTTP
+
+
+def deliver_report(
+    sent: Communication, password: str = "", body: bytes | None = None, **fields: object
+) -> HttpResponse:
+    """Post what Postmark reports to django-anymail's view, as we serve it."""
+    event = {"RecordType": "Bounce", "Type": "HardBounce", "TypeCode": 1, "ID": 4, "Email": "rosa@example.org"}
+    event |= {"MessageID": "x", "BouncedAt": "2026-11-28T10:00:00Z", "Metadata": {"message": str(sent.pk)}, **fields}
+    basic = base64.b64encode(f"telehealth:{password}".encode()).decode()
+    headers = {"Authorization": f"Basic {basic}"} if password else {}
+    request = RequestFactory().post(
+        "/messages/mail/events/", body or json.dumps(event).encode(), content_type="application/json", headers=headers
+    )
+    try:
+        return mail_events("postmark")(request)
+    except SuspiciousOperation:
+        return HttpResponse(status=400)  # as Django answers
+
+
+@pytest.fixture
+def secret(settings) -> str:
+    settings.ANYMAIL = {"WEBHOOK_SECRET": "telehealth:kq3Zt9Lw7Xb2Vn5Rm8Yc1Pd4"}
+    return "kq3Zt9Lw7Xb2Vn5Rm8Yc1Pd4"
+
+
+@pytest.mark.parametrize("password", ["", "wrong", "kq3Zt9Lw7Xb2Vn5Rm8Yc1Pd"])
+def test_a_report_without_the_secret_is_not_believed(sent, secret, password):
+    assert deliver_report(sent, password).status_code == 400
+
+    sent.refresh_from_db()
+    assert sent.state == State.SENT
+    assert not ContactPreference.objects.exists()
+
+
+def test_the_same_report_twice_counts_once(sent, secret):
+    for _ in range(2):
+        assert deliver_report(sent, secret).status_code == 200
+
+    sent.refresh_from_db()
+    assert (sent.state, sent.reason) == (State.FAILED, Reason.BOUNCED)
+    assert ContactPreference.objects.count() == 1
+    assert AuditEvent.objects.filter(subtype="message.bounce").count() == 1
+
+
+@pytest.mark.parametrize("message", ["", "\0", "x" * 5000, "00000000-0000-0000-0000-000000000007"])
+def test_a_report_of_no_message_of_ours_does_nothing(sent, secret, message):
+    assert deliver_report(sent, secret, Metadata={"message": message}).status_code == 200
+
+    assert not ContactPreference.objects.exists()
+
+
+def test_a_report_that_is_too_long_is_not_read(sent, secret):
+    assert deliver_report(sent, secret, body=b"[" * 2_000_000).status_code == 400

@@ -337,3 +337,25 @@ def test_reports_settle_and_mark(sent):
     assert (text_of(sent).state, text_of(sent).reason) == (State.FAILED, Reason.BOUNCED)
     assert ContactPreference.objects.get(channel="sms").bounced_address == PHONE
     assert Client().post(path, {"MessageStatus": "failed"}).status_code == 403
+
+
+def test_a_text_that_is_too_long_is_refused_and_a_strange_one_is_answered_as_any(sent):
+    assert signed(INBOUND, {"MessageSid": "SM2", "From": PHONE, "Body": "x" * 2_000_000}).status_code == 400
+    for number, text in enumerate(["\0", "👍" * 400, "</Message><Message>", "C" * 5000, ""]):
+        answer = reply(text, f"SMx{number}")
+        assert answer.count("<Message>") == 1
+        assert "Reply C to confirm" in answer
+    sent.refresh_from_db()
+    assert sent.status == Appointment.Status.BOOKED
+
+
+def test_a_signature_is_for_its_own_fields_and_address(sent):
+    """Who saw one signed report cannot say something else with it."""
+    fields = {"MessageStatus": "undelivered", "ErrorCode": "30005"}
+    path = f"/messages/sms/{text_of(sent).pk}/status/"
+    signature = signed(path, fields).wsgi_request.headers["X-Twilio-Signature"]
+    ContactPreference.objects.all().delete()
+
+    for where, what in [(INBOUND, fields), (f"{path}?x=1", fields), (path, fields | {"ErrorCode": "30006"})]:
+        assert Client().post(where, what, headers={"X-Twilio-Signature": signature}).status_code == 403
+    assert not ContactPreference.objects.exists()
