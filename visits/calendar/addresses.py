@@ -11,16 +11,22 @@ NOBODY = uuid.UUID(int=0)
 
 def with_query(name: str, **asked: object) -> str:
     """The address of the page, with what it is asked."""
-    return f"{reverse(name)}?{urlencode({key: str(value) for key, value in asked.items()})}"
+    return f"{_page(name)}?{urlencode({key: str(value) for key, value in asked.items()})}"
 
 
 def address_of(name: str, pk: uuid.UUID) -> str:
     """What ``reverse(name, kwargs={"pk": pk})`` returns, without the time that takes."""
-    before, after = _around(name)
+    before, after = around(name)
     return f"{before}{pk}{after}"
 
 
 @cache
-def _around(name: str) -> tuple[str, str]:
+def around(name: str) -> tuple[str, str]:
+    """What stands before and after the id in such an address."""
     before, after = reverse(name, kwargs={"pk": NOBODY}).split(str(NOBODY))
     return before, after
+
+
+@cache
+def _page(name: str) -> str:
+    return reverse(name)

@@ -48,8 +48,6 @@ class CalendarPage:
         self.data = data
         self.now = now or timezone.now()
         self.zone = ZoneInfo(str(timezone.get_current_timezone()))
-        # Parts of HTML that visits of one type and state share: see the template tags.
-        self.marks: dict[tuple[str, uuid.UUID], tuple[str, str, str]] = {}
 
     # --- what is asked for --------------------------------------------------------------------
 
@@ -153,12 +151,12 @@ class CalendarPage:
         return self.columns
 
     @cached_property
-    def rows(self) -> list[tuple[Practitioner, list[Column]]]:
-        """The whole clinic's week: who, and their days."""
+    def rows(self) -> list[tuple[Practitioner, str, list[Column]]]:
+        """The whole clinic's week: who, the address of their own week, and their days."""
         of_person: dict[uuid.UUID, list[Column]] = {one.pk: [] for one in self.people}
         for column in self.columns:
             of_person[column.practitioner.pk].append(column)
-        return [(one, of_person[one.pk]) for one in self.people]
+        return [(one, url, of_person[one.pk]) for one, url in self.choices]
 
     # --- words --------------------------------------------------------------------------------
 
@@ -202,8 +200,8 @@ class CalendarPage:
     @property
     def visit_types(self) -> list[VisitType]:
         """Those that are on the page, for the legend."""
-        found = {visit.visit_type.pk: visit.visit_type for visit in self.visits}
-        return sorted(found.values(), key=lambda one: one.name)
+        found = {visit.visit_type.name: visit.visit_type for visit in self.visits}
+        return [found[name] for name in sorted(found)]
 
     @property
     def clinic_zone_code(self) -> str:
@@ -277,7 +275,7 @@ class CalendarPage:
     def views(self) -> list[tuple[str, str]]:
         return [(view, self.url(view=view)) for view in (DAY, WEEK, MONTH)]
 
-    @property
+    @cached_property
     def choices(self) -> list[tuple[Practitioner, str]]:
         return [(one, self.url(who=str(one.pk))) for one in self.everybody]
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, Practitioner
 from visits.booking.models import Appointment, Hold
+from visits.calendar.once import Once
 from visits.calendar.signals import arrived_visits_shown
 from visits.schedule.models import ScheduleException, VisitType
 
@@ -55,11 +56,11 @@ def visits_between(
         .order_by("start", "pk")
         .values_list(
             "pk",
-            "practitioner_id",
-            "start",
-            "end",
+            Once("practitioner", {pk: pk for pk in people}.get),
+            Once("start"),
+            Once("end"),
             "status",
-            "visit_type_id",
+            Once("visit_type", types.get),
             "mode",
             "patient__given_name",
             "patient__family_name",
@@ -68,9 +69,9 @@ def visits_between(
     if len(people) == 1:
         rows = rows.filter(practitioner__in=people)
     visits = [
-        Visit(pk, practitioner, start, end, status, types[visit_type], mode, f"{given} {family}")
+        Visit(pk, practitioner, start, end, status, visit_type, mode, f"{given} {family}")
         for pk, practitioner, start, end, status, visit_type, mode, given, family in rows
-        if practitioner in people
+        if practitioner is not None
     ]
     _tell_apart(visits, now)
     return visits

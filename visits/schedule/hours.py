@@ -58,9 +58,9 @@ def rules_of(
     if visit_type is not None:
         rows = rows.filter(Q(visit_types=None) | Q(visit_types=visit_type))
     weekly: dict[uuid.UUID, list[Hours]] = {pk: [] for pk in people}
-    for row in rows.order_by():
-        hours = Hours(row.weekday, row.start_time, row.end_time, row.valid_from, row.valid_until)
-        weekly[row.practitioner_id].append(hours)
+    fields = ("practitioner", "weekday", "start_time", "end_time", "valid_from", "valid_until")
+    for practitioner, *hours in rows.order_by().values_list(*fields):
+        weekly[practitioner].append(Hours(*hours))
 
     exceptions = list(_exceptions(clinic, first_day, last_day))
     ours = [row for row in exceptions if row.practitioner_id is None]
