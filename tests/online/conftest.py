@@ -56,8 +56,8 @@ def check_up(clinic: Clinic, policy: SchedulePolicy, hours: Practitioner) -> Vis
 class Browser:
     """Somebody at the booking page."""
 
-    def __init__(self, visit_type: VisitType, page: str = PAGE) -> None:
-        self.client = Client()
+    def __init__(self, visit_type: VisitType, page: str = PAGE, *, address: str = "127.0.0.1") -> None:
+        self.client = Client(REMOTE_ADDR=address)
         self.visit_type = visit_type
         self.page = page
         self.here = ""

@@ -221,7 +221,7 @@ def test_a_code_that_is_delivered_twice_is_one_code(halima):
 
 def test_an_address_gets_few_codes_an_hour_and_nothing_typed_is_lost(check_up):
     for n in range(6):
-        browser = Browser(check_up)
+        browser = Browser(check_up, address=f"192.0.2.{n}")
         browser.choose(at("09:00") + timedelta(minutes=20 * n))
         answer = browser.tell()
 
@@ -259,7 +259,27 @@ def test_a_caller_gets_few_holds(check_up):
     for _ in range(31):
         said = Browser(check_up).choose(at("10:00")).content.decode()
 
-    assert "Many times were kept for callers from your network" in said
+    assert "Others on your network are booking, too." in said
+
+
+def test_one_network_keeps_few_times_from_others_until_they_are_booked_or_let_go(check_up):
+    times = [at("09:00") + timedelta(minutes=20 * n) for n in range(9)]
+    browsers = [Browser(check_up) for _ in times]
+    answers = [browser.choose(start) for browser, start in zip(browsers, times, strict=True)]
+
+    assert [answer.status_code for answer in answers] == [302] * 5 + [200] * 4
+    assert "Others on your network are booking, too. Try again in five minutes" in answers[-1].content.decode()
+    assert Hold.objects.count() == 5
+    assert Browser(check_up, address="192.0.2.7").choose(times[5]).status_code == 302  # who is elsewhere
+
+    assert browsers[0].client.post(browsers[0].here, {"choose": value_of(times[6])}).status_code == 302  # instead
+    assert browsers[7].choose(times[7]).status_code == 200
+    browsers[0].tell()
+    browsers[0].type(code_sent())  # the address is proved, and the time is no more held but booked
+    assert browsers[7].choose(times[7]).status_code == 302
+    assert browsers[8].choose(times[8]).status_code == 200
+    Hold.objects.update(expires_at=timezone.now())
+    assert browsers[8].choose(times[8]).status_code == 302
 
 
 # --- the time

@@ -1,7 +1,7 @@
 """At the same moment: two people and one time, one code in twenty hands, one person twice."""
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.core import mail
@@ -38,6 +38,15 @@ def test_of_twenty_people_one_keeps_the_time(check_up):
 
     assert Counter(answers) == {302: 1, 200: 19}
     assert Hold.objects.count() == 1
+
+
+def test_one_network_keeps_no_more_times_by_asking_for_all_at_once(check_up):
+    times = [at("09:00") + timedelta(minutes=20 * n) for n in range(9)]
+
+    answers = at_once([lambda start=start: Browser(check_up).choose(start).status_code for start in times])
+
+    assert Counter(answers) == {302: 5, 200: 4}
+    assert Hold.objects.count() == 5
 
 
 def test_a_code_used_by_twenty_at_once_lets_one_in(halima):

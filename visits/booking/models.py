@@ -221,6 +221,9 @@ class Hold(models.Model):
     held_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("held by"), related_name="+", null=True, blank=True
     )
+    # Of a patient who books online: a keyed hash of the network that asked, so that none keeps many times at once.
+    # Null: SQLite adds such a column without making the table anew, which the triggers on visits do not let it.
+    caller = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
     created_at = models.DateTimeField(_("held since"), default=timezone.now, editable=False)
 
     class Meta:

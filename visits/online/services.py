@@ -1,10 +1,13 @@
 """Booking by somebody whom nobody has seen: a time is kept, an address is proved, then there is a visit."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.audit import services as audit
 from accounts.audit.address import caller_network
@@ -23,13 +26,16 @@ from visits.reminders.channels.phone import e164
 from visits.reminders.links import issue
 from visits.schedule.models import VisitType
 
-HOLDS_PER_CALLER = 30  # in ten minutes: a clinic's whole week is not kept by one
+# Of one network, before anybody there has proved an address: a clinic's whole week is not kept by one, and the
+# households behind a carrier's one address still book beside each other.
+HELD_AT_ONCE = 5
+HOLDS_PER_CALLER = 30  # in ten minutes
 WALK_INS_PER_CALLER = 30  # begun in ten minutes: each is a session on the server
 TEN_MINUTES = 600
 
 
 class TooManyHolds(Exception):
-    """So many times were kept for callers from this place that no more are for a while."""
+    """So many times are kept for callers from this network, or were a moment ago, that no more are for a while."""
 
 
 class NotFree(Exception):
@@ -46,21 +52,30 @@ def keep_time(*, picker: Picker, start: datetime, request: HttpRequest) -> Hold:
 
     Raises NotFree, and TooManyHolds.
     """
-    if too_many(f"hold:{caller_network(request)}", times=HOLDS_PER_CALLER, seconds=TEN_MINUTES):
+    network = caller_network(request)
+    if too_many(f"hold:{network}", times=HOLDS_PER_CALLER, seconds=TEN_MINUTES):
         raise TooManyHolds
     if picker.visit_type is None:
         raise NotFree
-    for practitioner in picker.who_is_free(start):
-        try:
-            with transaction.atomic():
-                if picker.hold is not None:
-                    booking.release(picker.hold)
+    caller = salted_hmac("online.hold", network, algorithm="sha256").hexdigest() if network else None
+    with transaction.atomic():
+        # Whoever asks at the same moment waits here, and counts the hold that this one makes.
+        clinic = Clinic.objects.select_for_update(no_key=True).get(pk=picker.clinic.pk)
+        if picker.hold is not None:
+            booking.release(picker.hold)
+        held = clinic.holds.filter(caller=caller, expires_at__gt=timezone.now())
+        if caller and held.count() >= HELD_AT_ONCE:
+            raise TooManyHolds
+        for practitioner in picker.who_is_free(start):
+            with suppress(booking.SlotTaken, booking.NotAvailable):
                 return booking.hold(
-                    principal=None, practitioner=practitioner, visit_type=picker.visit_type, start=start
+                    principal=None,
+                    practitioner=practitioner,
+                    visit_type=picker.visit_type,
+                    start=start,
+                    caller=caller,
                 )
-        except (booking.SlotTaken, booking.NotAvailable):
-            continue
-    raise NotFree
+        raise NotFree
 
 
 def book(*, verification: str, code: str, hold: Hold, details: Details, zone: str, request: HttpRequest) -> Appointment:

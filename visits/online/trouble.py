@@ -76,8 +76,8 @@ def no_time() -> Trouble:
 
 
 def too_many_holds(clinic: Clinic) -> Trouble:
-    words = _("Many times were kept for callers from your network. Try again in ten minutes, or call us at %(phone)s.")
-    return Trouble(_("Too many tries"), words % {"phone": clinic.phone})
+    words = _("Others on your network are booking, too. Try again in five minutes, or call us at %(phone)s.")
+    return Trouble(_("No other time can be kept right now"), words % {"phone": clinic.phone})
 
 
 def too_many_walk_ins(clinic: Clinic) -> Trouble:

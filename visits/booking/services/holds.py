@@ -26,6 +26,7 @@ def hold(
     visit_type: VisitType,
     start: datetime,
     lasts: timedelta = Hold.LASTS,
+    caller: str | None = None,
 ) -> Hold:
     """Keep the slot that begins at ``start`` for ``lasts``.
 
@@ -33,7 +34,7 @@ def hold(
     it stays as it is.
 
     ``principal`` None is the system: for a patient who books online, or for an offer. Such a hold, and that of a
-    patient with a link, belongs to who knows its id.
+    patient with a link, belongs to who knows its id. ``caller`` tells who asks for it apart from others.
 
     Raises SlotTaken, NotAvailable, Http404 for what belongs to another clinic, PermissionDenied.
     """
@@ -53,6 +54,7 @@ def hold(
             end=start + timedelta(minutes=visit_type.minutes),
             expires_at=now + lasts,
             held_by=_user(principal),
+            caller=caller,
             created_at=now,
         )
         already = _same_hold(held, now)
