@@ -61,7 +61,7 @@ def test_a_visit_is_moved_by_mouse_after_the_page_has_said_who_is_told(
 
     dialog = lee.locator("#move")
     expect(dialog.get_by_role("heading", name="Move this visit?")).to_be_focused()
-    expect(dialog).to_contain_text("Rosa is told at once.")
+    expect(dialog).to_contain_text("The patient is told at once by e-mail.")
     look(lee)
     assert start_of(visit) == at("10:20")
     dialog.get_by_role("button", name="Move the visit").click()
