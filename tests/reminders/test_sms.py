@@ -153,6 +153,15 @@ def test_numbers_are_read_as_people_write_them(written, zone, number):
 # --- how they leave
 
 
+def test_a_patient_abroad_keeps_the_number_that_the_clinic_wrote_down(texted, twilio):
+    """(555) 010-0177 read by a clock in Mexico City is somebody there."""
+    Patient.objects.update(time_zone="America/Mexico_City")
+
+    services.send_due()
+
+    assert [asked["To"] for asked in twilio.asked] == [PHONE]
+
+
 def test_the_demos_provider_is_a_folder(texted, settings, tmp_path):
     settings.SMS_FILE_PATH = tmp_path / "sms"
 

@@ -22,8 +22,8 @@ from visits.booking.patients import Details
 from visits.online import codes
 from visits.online.models import Verification
 from visits.online.picker import Picker
-from visits.reminders.channels.phone import e164
 from visits.reminders.links import issue
+from visits.reminders.services import rules
 from visits.schedule.models import VisitType
 
 # Of one network, before anybody there has proved an address: a clinic's whole week is not kept by one, and the
@@ -182,9 +182,7 @@ def _patient(row: Verification, details: Details, zone: str, request: HttpReques
 
 
 def _is_address_of(row: Verification, patient: Patient) -> bool:
-    if row.channel == Verification.Channel.EMAIL:
-        return patient.email.casefold() == row.address.casefold()
-    return e164(patient.phone, patient.home_zone) == row.address
+    return rules.address_of(patient, row.channel).casefold() == row.address.casefold()
 
 
 def _open_here(visit: Appointment, request: HttpRequest) -> None:

@@ -89,8 +89,11 @@ def reached_by(patient: Patient, kind: Communication.Kind) -> list[Communication
 
 
 def address_of(patient: Patient, channel: str) -> str:
-    """Where the patient is reached by ``channel``; empty when nowhere."""
-    return patient.email if channel == Channel.EMAIL else e164(patient.phone, patient.home_zone)
+    """Where the patient is reached by ``channel``; empty when nowhere.
+
+    A phone number is read as the clinic writes it, wherever the patient is now: abroad the same digits may be somebody.
+    """
+    return patient.email if channel == Channel.EMAIL else e164(patient.phone, patient.clinic.time_zone)
 
 
 def _visit_says(message: Communication) -> Communication.Reason:
