@@ -64,7 +64,6 @@ INSTALLED_APPS = [
     "telehealth.storage.StaticFiles",
     "channels",
     "django_otp",
-    "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "django_otp_webauthn",
     "axes",

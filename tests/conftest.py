@@ -8,10 +8,9 @@ import pytest
 from django.conf import settings
 from django.test import Client, override_settings
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.mfa.services import SESSION_CONFIRMED
-from accounts.models import Clinic, Patient, Practitioner, User
+from accounts.models import Clinic, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from accounts.principal import Principal
 from tests import factories

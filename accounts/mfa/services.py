@@ -23,15 +23,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_otp.models import Device
-from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
-from django_otp.util import random_hex
 
 from accounts.audit import services as audit
 from accounts.login.services import home_clinic
 from accounts.mfa.kinds import Kind, kind_of
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, TOTPDevice, User
+from accounts.models.totp import TOLERANCE
 from accounts.principal import verified_user
 
 RECOVERY_CODES = 10
@@ -87,10 +85,6 @@ class Secret:
         return f"otpauth://totp/{label}?{query}"
 
 
-def new_key() -> str:
-    return cast(str, random_hex(20))
-
-
 def secret_for(user: User, key: str) -> Secret:
     return Secret(key=key, issuer=issuer_for(user), account=user.email)
 
@@ -107,7 +101,7 @@ def phones_of(user: User) -> list[TOTPDevice]:
 
 def totp_of(user: User) -> TOTPDevice | None:
     """The phone that was enrolled last."""
-    return (phones_of(user) or [None])[-1]
+    return next(reversed(phones_of(user)), None)
 
 
 def has_factor(user: User) -> bool:
@@ -184,9 +178,7 @@ def verify_totp(*, request: HttpRequest, code: str) -> TOTPDevice:
 def _phone_showing(code: str, phones: list[TOTPDevice]) -> TOTPDevice | None:
     """Whose code it is, by calculation alone: to try it on each would count as a wrong code on the others."""
     for phone in phones:
-        totp = TOTP(phone.bin_key, phone.step, phone.t0, phone.digits, phone.drift)
-        totp.time = time.time()
-        if totp.verify(int(code), phone.tolerance):
+        if phone.totp.verify(int(code), TOLERANCE):
             return phone
     return phones[-1] if phones else None
 

@@ -18,6 +18,7 @@ from accounts.mfa import qr, services
 from accounts.mfa.forms import CodeForm, RecoveryCodeForm
 from accounts.mfa.words import passkey_refusal, refusal
 from accounts.models import User
+from accounts.models.totp import new_key
 from accounts.passkeys import services as passkeys
 
 SESSION_KEY = "mfa_key"  # the TOTP key being enrolled: made for this sign-in, seen by nobody before
@@ -99,7 +100,7 @@ def setup(request: HttpRequest) -> HttpResponse:
 
 
 def _setup_page(request: HttpRequest, form: CodeForm, replaces: bool) -> HttpResponse:
-    key = request.session.setdefault(SESSION_KEY, services.new_key())
+    key = request.session.setdefault(SESSION_KEY, new_key())
     secret = services.secret_for(cast(User, request.user), key)
     context = {
         "form": form,

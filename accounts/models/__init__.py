@@ -3,6 +3,7 @@
 from accounts.models.audit import AuditAnchor, AuditEvent, AuditSeal, UnsealedEvent
 from accounts.models.clinic import Clinic, Membership, Patient, Practitioner
 from accounts.models.link import AccessLink
+from accounts.models.totp import TOTPDevice
 from accounts.models.user import User
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Membership",
     "Patient",
     "Practitioner",
+    "TOTPDevice",
     "UnsealedEvent",
     "User",
 ]

@@ -11,11 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.admin_base import ClinicScopedAdmin
 from accounts.links import services as links
-from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
+from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from tests import factories
 
@@ -140,7 +139,7 @@ def test_only_registrations_that_know_clinics_are_in_the_admin() -> None:
 
     assert admin.site._registry
     assert all(isinstance(one, ClinicScopedAdmin) for one in admin.site._registry.values())
-    for label in ("otp_totp.TOTPDevice", "otp_static.StaticDevice", "auth.Group"):
+    for label in ("accounts.TOTPDevice", "otp_static.StaticDevice", "auth.Group"):
         assert apps.get_model(label) not in admin.site._registry
 
 
@@ -320,14 +319,19 @@ def test_a_row_stays_in_its_clinic(
 # --- patients, links
 
 
-def test_looking_at_a_patient_is_recorded_listing_is_not(verified: Any, clinic_admin: User, patient: Patient) -> None:
+def test_looking_at_a_patient_is_recorded_and_so_is_a_list(verified: Any, clinic_admin: User, patient: Patient) -> None:
     browser = verified(clinic_admin)
     browser.get(list_of("patient"))
-    assert not AuditEvent.objects.exists()
+    event = AuditEvent.objects.get(subtype="admin.list")
+    assert (event.user, event.clinic, event.detail) == (
+        clinic_admin,
+        patient.clinic,
+        {"model": "Patient", "shown": 1},
+    )
 
     browser.get(page_of(patient))
 
-    event = AuditEvent.objects.get()
+    event = AuditEvent.objects.get(subtype="admin.view")
     assert (event.subtype, event.action, event.user) == ("admin.view", "R", clinic_admin)
     assert (event.patient, event.clinic) == (patient, patient.clinic)
 

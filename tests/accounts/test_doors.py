@@ -200,7 +200,8 @@ def test_who_counts_as_one_caller(rf: Any, address: str, network: str | None) ->
 
 def test_a_device_of_somebody_else_is_no_second_factor(password_only: Any, clinician: User, front_desk: User) -> None:
     from django_otp import DEVICE_ID_SESSION_KEY
-    from django_otp.plugins.otp_totp.models import TOTPDevice
+
+    from accounts.models import TOTPDevice
 
     browser = password_only(clinician)
     session = browser.session
@@ -212,7 +213,8 @@ def test_a_device_of_somebody_else_is_no_second_factor(password_only: Any, clini
 
 def test_an_unconfirmed_device_is_no_second_factor(password_only: Any, clinician: User) -> None:
     from django_otp import DEVICE_ID_SESSION_KEY
-    from django_otp.plugins.otp_totp.models import TOTPDevice
+
+    from accounts.models import TOTPDevice
 
     browser = password_only(clinician)
     session = browser.session

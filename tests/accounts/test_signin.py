@@ -13,10 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.mfa import services as mfa
-from accounts.models import AuditEvent, Clinic, Membership, User
+from accounts.models import AuditEvent, Clinic, Membership, TOTPDevice, User
 from accounts.policy import Role
 from accounts.principal import staff_principal
 from tests import factories
@@ -37,7 +36,7 @@ def phone_of(user: User) -> TOTPDevice:
 
 
 def code_of(device: TOTPDevice, offset: int = 0) -> str:
-    totp = TOTP(device.bin_key)
+    totp = device.totp
     totp.time = time.time() + offset * 30
     return f"{totp.token():06d}"
 

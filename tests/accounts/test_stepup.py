@@ -10,7 +10,6 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
-from django_otp.oath import TOTP
 
 from accounts.doors import for_verified
 from accounts.login.stepup import fresh_factor, is_fresh
@@ -48,7 +47,7 @@ def grow_stale(client: Client, minutes: float = 11) -> Client:
 def code_of(user: User) -> str:
     device = mfa.totp_of(user)
     assert device
-    totp = TOTP(device.bin_key)
+    totp = device.totp
     totp.time = time.time()
     return f"{totp.token():06d}"
 

@@ -6,8 +6,8 @@ import pytest
 from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import reverse
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.models import TOTPDevice
 from tests.reminders.conftest import announce
 from visits.demo import cast, services
 from visits.demo.inbox import messages

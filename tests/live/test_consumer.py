@@ -9,10 +9,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.links.services import revoke
-from accounts.models import Membership
+from accounts.models import Membership, TOTPDevice
 from tests import factories
 from tests.conftest import staff
 from tests.live.sockets import Socket

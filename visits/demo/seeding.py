@@ -6,10 +6,8 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.utils.text import slugify
-from django_otp.plugins.otp_totp.models import TOTPDevice
-from django_otp.util import random_hex
 
-from accounts.models import Clinic, Membership, Patient, Practitioner, User
+from accounts.models import Clinic, Membership, Patient, Practitioner, TOTPDevice, User
 from visits.checkin.models import ConsentText
 from visits.demo import cast
 from visits.schedule.hours import day_of
@@ -69,7 +67,7 @@ def _make_staff(clinic: Clinic, person: cast.Staff) -> None:
     )
     Membership.objects.get_or_create(user=user, clinic=clinic, defaults={"role": person.role})
     if person.enrolled and not TOTPDevice.objects.filter(user=user).exists():
-        TOTPDevice.objects.create(user=user, name=clinic.name, key=random_hex(20), confirmed=True)
+        TOTPDevice.objects.create(user=user, name=clinic.name, confirmed=True)
     if person.practitioner:
         practitioner, is_new = Practitioner.objects.get_or_create(
             clinic=clinic, user=user, defaults={"name": person.practitioner, "specialty": person.specialty}

@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import Clinic, Patient, Practitioner, User
+from accounts.models import Clinic, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from accounts.principal import Principal
 from visits.booking import services as booking
@@ -186,10 +184,9 @@ def _demo_user(user: User, person: cast.Staff, clinic: str) -> DemoUser:
         clinic=clinic,
         note=note,
         code=_code(device) if device else "",
-        seconds_left=int(device.step - time.time() % device.step) if device else 0,
+        seconds_left=int(30 - time.time() % 30) if device else 0,
     )
 
 
 def _code(device: TOTPDevice) -> str:
-    totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
-    return f"{totp.token():0{device.digits}d}"
+    return f"{device.totp.token():06d}"
