@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.management import call_command
+from django.db.models import Count
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Clinic, User
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin.models import ConsentText
 from visits.demo import cast, services
 from visits.demo.days import is_quiet
@@ -22,7 +23,10 @@ from visits.reminders.models import Communication
 from visits.reminders.services import send_due
 from visits.room.models import Encounter, Presence
 from visits.schedule.models import Availability, SchedulePolicy
-from visits.waiting.models import Ticket
+from visits.waiting import late
+from visits.waiting.models import Delay, Ticket
+from visits.waitlist import services as waitlist
+from visits.waitlist.models import Offer, Opening, WaitlistEntry
 
 CHICAGO = ZoneInfo("America/Chicago")
 Status = Appointment.Status
@@ -58,7 +62,7 @@ def test_at_any_hour_somebody_waits_and_nothing_happens_at_an_odd_time_without_n
     for visit in clinic.appointments.all():
         assert is_within_hours(visit)
         assert abs(visit.start - moment) <= timedelta(minutes=90) or 8 <= visit.start.astimezone(CHICAGO).hour < 18
-        if visit.status in {Status.FULFILLED, Status.NOSHOW, Status.CANCELLED}:
+        if visit.status in {Status.FULFILLED, Status.NOSHOW}:
             assert visit.end <= moment
         elif visit.status == Status.BOOKED:
             assert visit.start > moment
@@ -92,8 +96,9 @@ def test_each_visit_has_the_traces_of_its_state():
         assert Encounter.objects.filter(appointment=visit).exists() is finished
         assert Presence.objects.filter(seat__encounter__appointment=visit).count() == (2 if finished else 0)
         assert Ticket.objects.filter(appointment=visit).exists() is (finished or visit.status == Status.ARRIVED)
-        assert visit.communications.filter(kind="confirmation").count() == 1
-        assert visit.communications.filter(kind="reminder", channel="email").count() == 4
+        assert visit.communications.filter(kind="confirmation", channel="email").count() == 1
+        reminded = visit.communications.filter(kind="reminder", channel="email")
+        assert {row["count"] for row in reminded.values("revision").annotate(count=Count("pk"))} == {4}
 
 
 @pytest.mark.django_db
@@ -226,3 +231,55 @@ def test_patients_of_the_demo_book_by_themselves_unless_an_admin_says_otherwise(
     SchedulePolicy.objects.update(online_booking=False)
     services.seed(at("2026-11-24T11:00"))
     assert Client().get("/book/riverside/").status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("now", ["2026-11-24T11:00", "2026-11-27T03:10", "2026-11-28T23:30", "2026-03-08T13:15"])
+def test_what_happens_in_a_clinic_has_happened(now):
+    moment = at(now)
+    clinic = services.seed(moment)
+
+    moved = AppointmentChange.objects.get(change="moved").appointment
+    assert {row.kind for row in moved.communications.filter(state="sent", revision=1)} == {"reschedule"}
+    assert not moved.communications.filter(revision=0, state="planned").exists()
+    called_off = AppointmentChange.objects.get(change="cancelled").appointment
+    assert called_off.status == Status.CANCELLED
+    assert called_off.start > moment
+    assert called_off.communications.filter(kind="cancellation", state="sent").exists()
+    assert WaitlistEntry.objects.filter(ended_at=None).count() == 3
+    assert len(late.delays(clinic, moment)) == 1
+    assert Communication.objects.filter(kind="running-late", state="sent").exists()
+    assert {"failed", "unknown", "suppressed", "planned"} < set(Communication.objects.values_list("state", flat=True))
+
+
+@pytest.mark.django_db
+def test_a_week_of_messages_lies_in_the_ledger():
+    moment = at("2026-11-24T11:00")
+    services.seed(moment)
+
+    sent = Communication.objects.filter(state="sent", sent_at__gt=moment - timedelta(days=7))
+    assert len({row.sent_at.astimezone(CHICAGO).date() for row in sent}) >= 7
+    assert {row.channel for row in sent} == {"email", "sms"}
+    assert {"confirmation", "reminder", "missed", "cancellation"} <= {row.kind for row in sent}
+
+
+@pytest.mark.django_db
+def test_the_time_that_was_cancelled_is_offered_to_the_waitlist():
+    services.seed()
+
+    waitlist.tick()
+
+    # Who sleeps is asked in the morning.
+    assert Offer.objects.count() <= 1
+    assert Opening.objects.filter(closed_at=None).count() == 1
+
+
+@pytest.mark.django_db
+def test_who_is_on_time_again_is_not_late_after_the_next_start():
+    noon = at("2026-11-24T12:00")
+    services.seed(noon)
+    Delay.objects.update(minutes=0)
+
+    services.seed(noon + timedelta(hours=7))
+
+    assert Delay.objects.get().minutes == 0

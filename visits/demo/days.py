@@ -4,6 +4,7 @@ import random
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from accounts.links.services import hash_token
 from accounts.models import AccessLink, Clinic, Patient, Practitioner
@@ -12,8 +13,8 @@ from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.reminders.models import Communication
 from visits.reminders.services import suppress
-from visits.reminders.services.planning import reminders
-from visits.reminders.services.rules import address_of
+from visits.reminders.services.planning import MISSED_AFTER, reminders
+from visits.reminders.services.rules import address_of, channels
 from visits.room.models import Encounter, Presence, Seat
 from visits.schedule.hours import zone_of
 from visits.schedule.models import VisitType
@@ -22,6 +23,7 @@ from visits.waiting.models import Ticket
 Status = Appointment.Status
 Kind = Communication.Kind
 State = Communication.State
+Reason = Communication.Reason
 
 GRID = timedelta(minutes=10)
 LEFT_OPEN = timedelta(hours=3)
@@ -57,7 +59,7 @@ TODAY = [
     (2, 90, "Follow-up", Status.BOOKED),
     (2, 150, "Follow-up", Status.BOOKED),
 ]
-PAST_DAYS, COMING_DAYS = 4, 5
+PAST_DAYS, COMING_DAYS = 7, 5
 ENDINGS = [*[Status.FULFILLED] * 7, Status.NOSHOW, Status.CANCELLED]
 _SENIORITY = {"amara": 0, "noor": 1, "mei": 2}
 
@@ -166,7 +168,7 @@ class Days:
 
 def live(visit: Appointment, now: datetime) -> None:
     """Give a visit the traces that its state would have left: messages, check-in, place in line, encounter."""
-    _write_ledger(visit, now)
+    write_ledger(visit, now, planned_at=visit.created_at)
     if visit.status == Status.ARRIVED:
         _check_in(visit, now - timedelta(minutes=12))
         Ticket.objects.create(
@@ -183,7 +185,7 @@ def close_old(clinic: Clinic, now: datetime) -> None:
         came = visit.status == Status.ARRIVED
         visit.status = Status.FULFILLED if came else Status.NOSHOW
         visit.save(update_fields=["status"])
-        suppress(visit, Communication.Reason.OVER)
+        suppress(visit, Reason.OVER)
         Encounter.objects.filter(appointment=visit, status=Encounter.Status.IN_PROGRESS).update(
             status=Encounter.Status.FINISHED, ended_at=now
         )
@@ -198,23 +200,63 @@ def is_quiet(clinic: Clinic, now: datetime) -> bool:
     return not clinic.appointments.filter(status=Status.BOOKED, start__range=soon).exists()
 
 
-def _write_ledger(visit: Appointment, now: datetime) -> None:
-    """Messages whose time has passed are noted as sent, though nobody got a mail; the others will go out."""
-    first = {"kind": Kind.CONFIRMATION, "channel": Communication.Channel.EMAIL, "due_at": visit.created_at}
-    rows = [first, *({"kind": Kind.REMINDER} | row for row in reminders(visit, visit.created_at))]
-    for fields in rows:
-        row = Communication(appointment=visit, planned_at=visit.created_at, **fields)
-        row.state = State.SUPPRESSED if row.reason else State.PLANNED
-        if not address_of(visit.patient, row.channel):
-            row.state, row.reason = State.SUPPRESSED, Communication.Reason.NO_ADDRESS
-        elif visit.status == Status.CANCELLED and row.kind != Kind.CONFIRMATION:
-            row.state, row.reason = State.SUPPRESSED, Communication.Reason.CANCELLED
-        elif row.state == State.PLANNED and row.due_at <= now:
-            row.state, row.sent_at, row.attempts = State.SENT, row.due_at + timedelta(seconds=3), 1
-            row.dispatched_at = row.sent_at
-        elif row.state == State.PLANNED and visit.status != Status.BOOKED:
-            row.state, row.reason = State.SUPPRESSED, Communication.Reason.OVER
-        row.save()
+def write_ledger(
+    visit: Appointment,
+    now: datetime,
+    *,
+    planned_at: datetime,
+    first: Communication.Kind = Kind.CONFIRMATION,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """The messages of the visit as it is, planned when it was booked or moved (``first`` says so, with its details).
+
+    Those whose time has passed are noted as sent, though nobody got a mail; the others will go out.
+    """
+    rows = [_row(visit, now, planned_at, row) for row in reminders(visit, planned_at)]
+    rows += told(visit, first, planned_at, **(details or {}))
+    if visit.status == Status.NOSHOW:
+        rows += told(visit, Kind.MISSED, visit.start + MISSED_AFTER)
+    elif visit.status == Status.CANCELLED:
+        rows += told(visit, Kind.CANCELLATION, visit.start - timedelta(hours=20))
+    Communication.objects.bulk_create(rows)
+
+
+def told(visit: Appointment, kind: Communication.Kind, at: datetime, **details: Any) -> list[Communication]:
+    """Unsaved: what went out at once about something that happened ``at``, by each channel of the clinic."""
+    return [
+        _row(visit, at, at, {"channel": channel, "due_at": at, "details": details}, kind)
+        for channel in channels(visit.clinic, kind)
+    ]
+
+
+def _row(
+    visit: Appointment,
+    now: datetime,
+    planned_at: datetime,
+    fields: dict[str, Any],
+    kind: Communication.Kind = Kind.REMINDER,
+) -> Communication:
+    is_before_the_end = visit.status == Status.CANCELLED and kind != Kind.CANCELLATION
+    row = Communication(
+        appointment=visit,
+        patient=visit.patient,
+        start=visit.start,
+        revision=visit.revision - is_before_the_end,
+        planned_at=planned_at,
+        kind=kind,
+        **fields,
+    )
+    row.state = State.SUPPRESSED if row.reason else State.PLANNED
+    if not address_of(visit.patient, row.channel):
+        row.state, row.reason = State.SUPPRESSED, Reason.NO_ADDRESS
+    elif is_before_the_end and kind == Kind.REMINDER:
+        row.state, row.reason = State.SUPPRESSED, Reason.CANCELLED
+    elif row.state == State.PLANNED and row.due_at <= now:
+        row.state, row.sent_at, row.attempts = State.SENT, row.due_at + timedelta(seconds=3), 1
+        row.claimed_at = row.dispatched_at = row.sent_at
+    elif row.state == State.PLANNED and visit.status != Status.BOOKED:
+        row.state, row.reason = State.SUPPRESSED, Reason.OVER
+    return row
 
 
 def _check_in(visit: Appointment, at: datetime) -> None:

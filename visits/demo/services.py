@@ -12,7 +12,7 @@ from accounts.policy import Role
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.models import Appointment
-from visits.demo import cast, seeding
+from visits.demo import cast, happenings, seeding
 from visits.demo.days import Days, close_old, is_quiet
 from visits.reminders.links import issue
 from visits.reminders.models import ReminderPolicy
@@ -70,8 +70,10 @@ def seed(now: datetime | None = None) -> Clinic:
     close_old(clinic, now)
     if is_new or is_quiet(clinic, now):
         days.fill_today()
+        happenings.run_late(clinic, now)
     if is_new:
         days.fill_week()
+        happenings.happen(clinic, now)
     return clinic
 
 
