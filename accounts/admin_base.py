@@ -186,20 +186,30 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
             self.audit(request, "admin.view", AuditEvent.Action.READ, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        answer = super().changelist_view(request, extra_context)
+        shown = getattr(answer, "context_data", None) or {}
+        if "cl" in shown and (self.patient_path or self.model is Patient):
+            detail = {"model": self.opts.object_name, "shown": len(shown["cl"].result_list)}
+            self._record(request, "admin.list", AuditEvent.Action.READ, detail=detail)
+        return answer
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        answer = super().history_view(request, object_id, extra_context)
+        obj = (getattr(answer, "context_data", None) or {}).get("object")
+        if obj is not None and self.patient_of(obj):
+            self.audit(request, "admin.view", AuditEvent.Action.READ, obj)
+        return answer
+
     def audit(self, request: HttpRequest, subtype: str, action: AuditEvent.Action, obj: Model, **detail: Any) -> None:
         """Record what was done to ``obj`` here; call it in the transaction that does it."""
+        clinic, patient = self.clinic_of(obj), self.patient_of(obj)
+        self._record(request, subtype, action, clinic=clinic, entity=obj, patient=patient, detail=detail)
+
+    def _record(self, request: HttpRequest, subtype: str, action: AuditEvent.Action, **fields: Any) -> None:
         principal = principal_of(request)
-        audit.record(
-            subtype,
-            action,
-            principal=principal,
-            user=None if principal else request.user,  # type: ignore[arg-type]
-            clinic=self.clinic_of(obj),
-            entity=obj,
-            patient=self.patient_of(obj),
-            request=request,
-            detail=detail,
-        )
+        user = None if principal else request.user
+        audit.record(subtype, action, principal=principal, user=user, request=request, **fields)  # type: ignore[arg-type]
 
     def audited_values(self, obj: Model) -> dict[str, Any]:
         """What the trail keeps of a row that was saved."""

@@ -1,9 +1,12 @@
-"""The one door to a visit."""
+"""The one door to a visit, and the note of who looked in."""
 
 import uuid
 
 from django.http import Http404
 
+from accounts.audit.services import Action as Audit
+from accounts.audit.services import record
+from accounts.doors import PrincipalRequest
 from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.models import Appointment
@@ -26,6 +29,11 @@ def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *
     if principal.link is not None and principal.link.resource_id != visit.pk:
         raise Http404
     return visit
+
+
+def note_look(request: PrincipalRequest, visit: Appointment) -> None:
+    """Record that who asks is shown whose visit it is. For pages of staff: patients' looks are their link's."""
+    record("visit.view", Audit.READ, principal=request.principal, entity=visit, patient=visit.patient, request=request)
 
 
 def lock_row(pk: uuid.UUID | str) -> None:

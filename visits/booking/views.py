@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.doors import PrincipalRequest, for_staff
 from accounts.policy import Action
 from visits.booking import services
-from visits.booking.access import appointment_for
+from visits.booking.access import appointment_for, note_look
 from visits.booking.forms import CancelForm
 from visits.booking.models import Appointment
 from visits.booking.move_page import MovePage
@@ -71,6 +71,7 @@ def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             return redirect("room:visit", pk=pk)
     elif request.method == "POST":
         page.keep()
+    note_look(request, visit)
     return render(request, "booking/move.html", {"page": page, "visit": visit})
 
 
@@ -100,6 +101,7 @@ def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     if not visit.may_become(Appointment.Status.CANCELLED):
         messages.error(request, _("This visit cannot be cancelled any more."))
         return redirect("room:visit", pk=visit.pk)
+    note_look(request, visit)
     return render(request, "booking/cancel.html", {"visit": visit, "when": _moment(visit), "form": form})
 
 

@@ -10,14 +10,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.audit.services import Action as Audit
-from accounts.audit.services import record
 from accounts.doors import PrincipalRequest, for_party, for_staff, public
 from accounts.language import speak
 from accounts.models import AccessLink
 from accounts.policy import Action
 from accounts.principal import SESSION_LINKS, link_principal
-from visits.booking.access import appointment_for
+from visits.booking.access import appointment_for, note_look
 from visits.booking.models import Appointment
 from visits.room import guests, services
 from visits.room.forms import GuestForm
@@ -45,7 +43,7 @@ def staff(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     if not services.open_to(request.principal, visit):
         messages.info(request, _("This visit is over."))
         return redirect("room:visit", pk=pk)
-    _note_look(request, visit)
+    note_look(request, visit)
     context = {
         "visit": visit,
         "words": room_words(),
@@ -109,7 +107,7 @@ def end(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 def visit(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """What happened: state, people, messages, guests."""
     found = appointment_for(request.principal, pk, Action.VISIT_SEE)
-    _note_look(request, found)
+    note_look(request, found)
     return _record_page(request, found)
 
 
@@ -143,10 +141,6 @@ def revoke(request: PrincipalRequest, pk: uuid.UUID, link: uuid.UUID) -> HttpRes
     if not request.headers.get("HX-Request"):
         return redirect(f"{reverse('room:visit', kwargs={'pk': pk})}#guests")
     return _guests_answer(request, found)
-
-
-def _note_look(request: PrincipalRequest, visit: Appointment) -> None:
-    record("visit.view", Audit.READ, principal=request.principal, entity=visit, patient=visit.patient, request=request)
 
 
 def _guests_answer(

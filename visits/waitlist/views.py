@@ -14,7 +14,7 @@ from accounts.doors import PrincipalRequest, for_party, for_staff, public
 from accounts.language import page_language, speak
 from accounts.links.views import unknown
 from accounts.policy import Action
-from visits.booking.access import appointment_for
+from visits.booking.access import appointment_for, note_look
 from visits.booking.days import Clock
 from visits.booking.models import Appointment
 from visits.schedule.models import SchedulePolicy
@@ -91,6 +91,8 @@ def _page(request: PrincipalRequest, pk: uuid.UUID, template: str) -> HttpRespon
             visit.refresh_from_db()
         else:
             return _done(request, _("The visit is on the waitlist."))
+    if request.principal.is_staff_member:
+        note_look(request, visit)
     offers = _offers_to(visit)
     context = {
         "visit": visit,
