@@ -24,7 +24,7 @@ from accounts.policy import STAFF_ROLES, Action
 
 @admin.register(Clinic)
 class ClinicAdmin(ClinicScopedAdmin):
-    audited_fields = ("encryption",)
+    audited_fields = ("encryption", "names_staff")
     clinic_path = "pk"
     deletable = False
     list_display = ("name", "slug", "time_zone", "language", "phone")

@@ -41,6 +41,11 @@ class Clinic(models.Model):
         default=Encryption.PREFERRED,
         help_text=_("For visits that begin from now on."),
     )
+    names_staff = models.BooleanField(
+        _("names of staff for patients"),
+        default=True,
+        help_text=_("Patients see who opened their record: with the name, or else with the role alone."),
+    )
 
     class Meta:
         ordering = ["name"]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from visits.online import own, views
+from visits.online import looks, own, views
 
 app_name = "online"
 urlpatterns = [
@@ -14,5 +14,6 @@ urlpatterns = [
     path("my/<uuid:pk>/move/", own.move, name="move"),
     path("my/<uuid:pk>/cancel/", own.cancel, name="cancel"),
     path("my/<uuid:pk>/visits/", own.visits, name="visits"),
+    path("my/<uuid:pk>/looks/", looks.looks, name="looks"),
     path("my/<uuid:pk>/visits/<uuid:other>/link/", own.send_link, name="send-link"),
 ]
