@@ -242,3 +242,86 @@ def test_a_move_that_names_no_place_it_came_from_is_refused_by_the_database(book
         AppointmentChange.objects.create(
             appointment=visit, change="moved", revision=1, start=visit.start, practitioner=visit.practitioner
         )
+
+
+# --- taken back -----------------------------------------------------------------------------------
+
+
+def test_a_move_is_taken_back_to_its_time_and_clinician(book, desk, colleague):
+    visit = book()
+    services.move(principal=desk, visit=visit, start=at("11:00"), practitioner=colleague)
+
+    back = services.move_back(principal=desk, visit=visit, revision=1)
+
+    assert (back.start, back.practitioner, back.revision) == (at("10:00"), visit.practitioner, 2)
+    change = back.changes.get(revision=2)
+    assert (change.change, change.old_start, change.reason) == ("moved", at("11:00"), "The move was taken back.")
+    assert AuditEvent.objects.filter(subtype="appointment.move").count() == 2
+
+
+def test_taken_back_twice_is_once(book, desk):
+    visit = book()
+    services.move(principal=desk, visit=visit, start=at("11:00"))
+
+    first = services.move_back(principal=desk, visit=visit, revision=1)
+    assert services.move_back(principal=desk, visit=visit, revision=1) == first
+    assert visit.changes.count() == 3
+
+
+def test_hours_that_changed_meanwhile_do_not_keep_a_visit_from_going_back(book, desk):
+    visit = book()
+    services.move(principal=desk, visit=visit, start=at("11:00"))
+    visit.practitioner.availability.all().delete()
+
+    assert services.move_back(principal=desk, visit=visit, revision=1).start == at("10:00")
+
+
+def test_what_is_in_the_way_of_going_back_is_said(book, desk, clinic, colleague):
+    visit = book()
+    services.move(principal=desk, visit=visit, start=at("11:00"))
+    book(patient=factories.make_patient(clinic))
+
+    with pytest.raises(services.SlotTaken):
+        services.move_back(principal=desk, visit=visit, revision=1)
+    visit.refresh_from_db()
+    assert (visit.start, visit.revision) == (at("11:00"), 1)
+
+
+@pytest.mark.parametrize("what", ["moved on", "cancelled", "arrived", "never moved"])
+def test_what_became_of_it_since_is_not_undone(book, desk, what):
+    visit = book()
+    moved = services.move(principal=desk, visit=visit, start=at("11:00")) if what != "never moved" else visit
+    if what == "moved on":
+        services.move(principal=desk, visit=visit, start=at("11:20"))
+    if what == "cancelled":
+        services.cancel(principal=desk, visit=visit)
+    if what == "arrived":
+        services.arrive(principal=desk, visit=visit)
+
+    with pytest.raises(services.WrongState):
+        services.move_back(principal=desk, visit=moved, revision=1)
+
+
+@pytest.mark.parametrize("what", ["time", "clinician"])
+def test_to_a_time_that_has_gone_or_who_takes_no_visits_any_more_nothing_goes_back(
+    book, desk, colleague, monkeypatch, what
+):
+    visit = book(practitioner=colleague)
+    services.move(principal=desk, visit=visit, start=at("11:00"))
+    if what == "time":
+        monkeypatch.setattr(timezone, "now", lambda: at("10:01"))
+    else:
+        colleague.is_active = False
+        colleague.save()
+
+    with pytest.raises(services.NotAvailable):
+        services.move_back(principal=desk, visit=visit, revision=1)
+
+
+def test_only_staff_of_the_clinic_take_a_move_back(book, desk, stranger, auditor):
+    visit = book()
+    services.move(principal=desk, visit=visit, start=at("11:00"))
+
+    for who in (staff(stranger), staff(auditor), bearer(visit)):
+        with pytest.raises(Http404):
+            services.move_back(principal=who, visit=visit, revision=1)

@@ -1,22 +1,25 @@
 """Who comes without an appointment while the clinic is open."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils import timezone
 
+from accounts.models import Patient
 from tests import factories
 from tests.booking.conftest import CHICAGO, at
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment
+from visits.booking.patients import Details
 from visits.schedule.models import OpeningHours, SchedulePolicy
 
 pytestmark = pytest.mark.django_db
 
 NOW = at("10:07") + timedelta(seconds=31)
+NEW = Details(given_name="Halima", family_name="Yusuf", birth_date=date(1985, 4, 30))
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +124,88 @@ def test_a_stranger_and_other_roles(walk_in, stranger, auditor, other_clinic):
 
 def test_now_is_the_clinics_clock(walk_in):
     assert walk_in().start.astimezone(CHICAGO).hour == 10
+
+
+# --- with one clinician, and for somebody new -----------------------------------------------------
+
+
+def test_it_can_be_with_the_clinician_who_was_asked_for(walk_in, clinic, hours):
+    colleague = factories.make_practitioner(clinic)
+    factories.make_hours(colleague, 1)
+
+    assert walk_in(practitioner=colleague).practitioner == colleague
+
+
+def test_of_one_clinician_it_is_said_what_is_in_the_way(walk_in, clinic, hours):
+    off = factories.make_practitioner(clinic)
+    factories.make_hours(off, 1, "13:00", "17:00")
+    factories.make_visit(hours, start=at("10:00"))
+
+    with pytest.raises(services.SlotTaken):
+        walk_in(practitioner=hours)
+    with pytest.raises(services.NotAvailable):
+        walk_in(practitioner=off)
+    assert not Appointment.objects.filter(origin="walk-in").exists()
+
+
+def test_a_clinician_of_another_clinic_is_not_to_be_had(walk_in, other_clinic):
+    with pytest.raises(Http404):
+        walk_in(practitioner=factories.make_practitioner(other_clinic))
+
+
+@pytest.mark.parametrize("clock", ["07:00", "10:30"])
+def test_who_is_in_line_already_gets_no_second_place(walk_in, clinic, patient, clock):
+    waits = factories.make_visit(
+        factories.make_practitioner(clinic), patient=patient, start=at(clock), status=Appointment.Status.ARRIVED
+    )
+
+    with pytest.raises(services.PatientBusy) as refusal:
+        walk_in()
+    assert refusal.value.visit == waits
+
+
+def test_who_was_left_in_line_yesterday_may_come(walk_in, clinic, patient):
+    factories.make_visit(
+        factories.make_practitioner(clinic), patient=patient, start=at("04:00"), status=Appointment.Status.ARRIVED
+    )
+
+    assert walk_in().patient == patient
+
+
+@pytest.fixture
+def new_walk_in(walk_in, front_desk, visit_type):
+    def call(**changes) -> Appointment:
+        asked = {"principal": staff(front_desk), "details": NEW, "visit_type": visit_type}
+        return services.walk_in_new_patient(**asked | changes)
+
+    return call
+
+
+def test_somebody_new_is_added_with_the_visit_and_sent_twice_only_once(new_walk_in):
+    first, second = new_walk_in(), new_walk_in()
+
+    assert first == second
+    assert (first.patient.full_name, first.origin) == ("Halima Yusuf", "walk-in")
+    assert Patient.objects.filter(given_name="Halima").count() == 1
+
+
+def test_when_nobody_is_free_nobody_is_added(new_walk_in, hours):
+    factories.make_visit(hours, start=at("10:00"))
+
+    with pytest.raises(services.NobodyFree):
+        new_walk_in()
+    assert not Patient.objects.filter(given_name="Halima").exists()
+
+
+def test_who_may_be_known_already_is_asked_about(new_walk_in, clinic):
+    known = factories.make_patient(clinic, given_name="Halima", family_name="Yusuf", birth_date=NEW.birth_date)
+
+    with pytest.raises(services.AlreadyKnown) as refusal:
+        new_walk_in()
+    assert refusal.value.patients == [known]
+    assert new_walk_in(despite_same=True).patient != known
+
+
+def test_who_may_not_book_adds_nobody(new_walk_in, auditor):
+    with pytest.raises(PermissionDenied):
+        new_walk_in(principal=staff(auditor))

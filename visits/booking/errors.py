@@ -4,7 +4,7 @@ BookingError
 ├── Refused        that time cannot be had; ``nearest`` are free ones around it
 │   ├── SlotTaken      somebody has it, or is booking it
 │   └── NotAvailable   not one of the clinician's times, not offered, or past
-├── PatientBusy    the patient has another ``visit`` then
+├── PatientBusy    the patient has another ``visit`` then, or waits for it
 ├── Closed         the clinic takes nobody without an appointment now
 ├── NobodyFree     no clinician is free now for who comes without one
 ├── AlreadyKnown   a new patient has the name and birth date of ``patients``

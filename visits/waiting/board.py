@@ -20,7 +20,7 @@ from visits.reminders.models import Communication, Confirmation
 from visits.schedule.hours import bounds_of_day, day_of
 from visits.waiting.late import delays
 from visits.waiting.models import Delay, Ticket
-from visits.waiting.services import LINE_CLOSES_AFTER, in_order
+from visits.waiting.services import in_order
 
 NEW_FOR = timedelta(seconds=60)
 LATE_AFTER = timedelta(minutes=20)
@@ -197,8 +197,8 @@ def _of_day(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
     start, end = bounds_of_day(clinic, now)
     today = Q(start__gte=start, start__lt=end)
     # Midnight ends no visit: who is here stays, and who is late may still come.
-    still_here = Q(status=Status.ARRIVED, end__gt=now - LINE_CLOSES_AFTER)
-    still_expected = Q(status=Status.BOOKED, end__gt=now - LINE_CLOSES_AFTER, start__lt=end)
+    still_here = Q(status=Status.ARRIVED, end__gt=now - Appointment.LINE_CLOSES_AFTER)
+    still_expected = Q(status=Status.BOOKED, end__gt=now - Appointment.LINE_CLOSES_AFTER, start__lt=end)
     day = Appointment.objects.filter(today | still_here | still_expected, clinic=clinic)
     answers = Confirmation.objects.filter(appointment=OuterRef("pk"), revision=OuterRef("revision"))
     return day.exclude(status=Status.CANCELLED).annotate(confirmed=Exists(answers))

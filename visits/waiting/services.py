@@ -26,8 +26,6 @@ from visits.waiting import late, line
 from visits.waiting.models import Ticket
 from visits.waiting.signals import admitted, giving_up
 
-# A visit that nobody closed does not hold up tomorrow's line.
-LINE_CLOSES_AFTER = timedelta(hours=4)
 PAST_VISITS = 20
 # Who was let in this moment is still on the way: their page opens, their browser asks for the camera.
 JUST_LET_IN = timedelta(minutes=1)
@@ -188,7 +186,7 @@ def phase_of(visit: Appointment, ticket: Ticket | None, now: datetime) -> Phase:
         return Phase.OVER
     if ticket is not None and ticket.admitted_at and status == Appointment.Status.ARRIVED:
         return Phase.CALLED
-    if now > visit.end + LINE_CLOSES_AFTER:
+    if now > visit.end + visit.LINE_CLOSES_AFTER:
         return Phase.OVER
     if status == Appointment.Status.NOSHOW:
         return Phase.MISSED
@@ -216,7 +214,7 @@ def line_of(visit: Appointment, now: datetime) -> list[Ticket]:
     tickets = Ticket.objects.select_related("appointment").filter(
         appointment__practitioner=visit.practitioner_id,
         appointment__status=Appointment.Status.ARRIVED,
-        appointment__end__gt=now - LINE_CLOSES_AFTER,
+        appointment__end__gt=now - visit.LINE_CLOSES_AFTER,
         admitted_at=None,
     )
     return in_order(tickets)
@@ -231,7 +229,7 @@ def _wait(visit: Appointment, ahead: list[Ticket], now: datetime, behind: int) -
     of_clinician = Ticket.objects.select_related("appointment").filter(appointment__practitioner=visit.practitioner_id)
     running = of_clinician.filter(
         appointment__status=Appointment.Status.ARRIVED,
-        appointment__end__gt=now - LINE_CLOSES_AFTER,
+        appointment__end__gt=now - visit.LINE_CLOSES_AFTER,
         admitted_at__isnull=False,
     )
     past = of_clinician.filter(finished_at__isnull=False, admitted_at__isnull=False).order_by("-finished_at")

@@ -14,11 +14,11 @@ from visits.booking.errors import (
 from visits.booking.services.booking import book
 from visits.booking.services.checks import changeable_until
 from visits.booking.services.holds import extend, hold, release
-from visits.booking.services.moving import move
+from visits.booking.services.moving import move, move_back
 from visits.booking.services.newcomers import book_new_patient
 from visits.booking.services.series import Occurrence, book_series, series_starts
 from visits.booking.services.states import arrive, cancel, fulfil, miss
-from visits.booking.services.walkin import takes_walk_ins, walk_in
+from visits.booking.services.walkin import takes_walk_ins, walk_in, walk_in_new_patient
 from visits.booking.times import free_slots
 
 __all__ = [
@@ -44,8 +44,10 @@ __all__ = [
     "hold",
     "miss",
     "move",
+    "move_back",
     "release",
     "series_starts",
     "takes_walk_ins",
     "walk_in",
+    "walk_in_new_patient",
 ]

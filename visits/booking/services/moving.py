@@ -6,11 +6,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts.models import Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
-from visits.booking.errors import WrongState
+from visits.booking.errors import NotAvailable, WrongState
 from visits.booking.models import Appointment, Hold
 from visits.booking.services import checks, holds
 from visits.booking.services.history import Change, note
@@ -71,3 +73,29 @@ def move(
         checks.save(visit)
         note(visit, Change.MOVED, principal, old=old, reason=reason.strip()[:200])
         return visit
+
+
+def move_back(*, principal: Principal, visit: Appointment, revision: int) -> Appointment:
+    """Take back the move that made the visit's ``revision``: to the time and clinician that it had before.
+
+    Hours do not bind, since it was there. Taken back already, nothing changes. Raises WrongState when the visit is
+    not as that move left it, and what ``move`` raises.
+    """
+    with transaction.atomic():
+        visit = lock_visit(principal, visit, (Action.VISIT_CHANGE,))
+        moves = visit.changes.select_related("old_practitioner").filter(change=Change.MOVED)
+        moved = moves.filter(revision=revision).first()
+        if moved is None or moved.old_start is None or moved.old_practitioner is None:
+            raise WrongState(visit)
+        old = moved.old_start, moved.old_practitioner
+        if visit.revision == revision + 1 and (visit.start, visit.practitioner) == old:
+            return visit
+        if visit.revision != revision:
+            raise WrongState(visit)
+        if not moved.old_practitioner.is_active:
+            raise NotAvailable(moved.old_practitioner, visit.visit_type, moved.old_start)
+        with override(visit.clinic.language):
+            reason = _("The move was taken back.")
+        return move(
+            principal=principal, visit=visit, start=old[0], practitioner=old[1], reason=reason, at_any_time=True
+        )

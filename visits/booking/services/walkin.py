@@ -7,9 +7,10 @@ from django.db.models import Count, Q
 from django.http import Http404
 from django.utils import timezone
 
-from accounts.models import Clinic, Patient, Practitioner
+from accounts.models import Clinic, Patient, Practitioner, User
 from accounts.principal import Principal
-from visits.booking.errors import Closed, NobodyFree, SlotTaken
+from visits.booking import patients
+from visits.booking.errors import Closed, NobodyFree, NotAvailable, PatientBusy, SlotTaken
 from visits.booking.models import Appointment
 from visits.booking.services.booking import may_book, take
 from visits.booking.services.locks import lock_patient, lock_practitioner
@@ -17,30 +18,43 @@ from visits.schedule.hours import clinic_is_open, rules_of, zone_of
 from visits.schedule.models import SchedulePolicy, VisitType
 from visits.schedule.wall_clock import midnight, wall_of
 
+Status = Appointment.Status
+
 
 def takes_walk_ins(clinic: Clinic, now: datetime | None = None) -> bool:
     """Whether a patient may come without an appointment now: the clinic allows it and is open."""
     return SchedulePolicy.of(clinic).walk_ins and clinic_is_open(clinic, now or timezone.now())
 
 
-def walk_in(*, principal: Principal | None, patient: Patient, visit_type: VisitType) -> Appointment:
-    """Give the patient a visit that begins this minute, with who is at work, free, and has had the fewest today.
+def walk_in(
+    *,
+    principal: Principal | None,
+    patient: Patient,
+    visit_type: VisitType,
+    practitioner: Practitioner | None = None,
+) -> Appointment:
+    """Give the patient a visit that begins this minute, with ``practitioner``.
 
-    Asked for again while that visit lasts, it is the same visit. ``principal`` None is the system itself.
+    None: with who is at work, free, and has had the fewest today. Asked for again while that visit lasts, it is the
+    same visit. ``principal`` None is the system itself.
 
-    Raises Closed, NobodyFree, PatientBusy, Http404 for what belongs to another clinic, PermissionDenied.
+    Raises Closed, NobodyFree, of one practitioner NotAvailable (not at work, or does not offer it) and SlotTaken,
+    PatientBusy also for who is in line already, Http404 for what belongs to another clinic, PermissionDenied.
     """
     may_book(principal)
     clinic = principal.clinic if principal else patient.clinic
-    if visit_type.clinic_id != clinic.pk or patient.clinic_id != clinic.pk:
+    if {visit_type.clinic_id, patient.clinic_id, practitioner.clinic_id if practitioner else clinic.pk} != {clinic.pk}:
         raise Http404
     start = timezone.now().replace(second=0, microsecond=0)
     if not (visit_type.is_active and takes_walk_ins(clinic, start)):
         raise Closed
-    for practitioner in _at_work(clinic, visit_type, start):
+    people = _at_work(clinic, visit_type, start)
+    if practitioner is not None and practitioner not in people:
+        raise NotAvailable(practitioner, visit_type, start)
+    for one in [practitioner] if practitioner is not None else people:
         visit = Appointment(
             clinic=clinic,
-            practitioner=practitioner,
+            practitioner=one,
             patient=patient,
             visit_type=visit_type,
             start=start,
@@ -52,26 +66,61 @@ def walk_in(*, principal: Principal | None, patient: Patient, visit_type: VisitT
         try:
             return _walk_in(principal, visit)
         except SlotTaken:
-            continue
+            if practitioner is not None:
+                raise
     raise NobodyFree
+
+
+def walk_in_new_patient(
+    *,
+    principal: Principal,
+    details: patients.Details,
+    visit_type: VisitType,
+    practitioner: Practitioner | None = None,
+    despite_same: bool = False,
+) -> Appointment:
+    """Add a patient and give them a visit that begins this minute: both or neither. Sent twice, it is one of each.
+
+    Raises what ``walk_in`` and ``patients.add`` raise.
+    """
+    may_book(principal)
+    with transaction.atomic():
+        # The same form sent twice at once: the second waits here, and then sees what the first has done.
+        Clinic.objects.select_for_update(no_key=True).get(pk=principal.clinic.pk)
+        now = timezone.now()
+        for known in patients.same_person(principal.clinic, details):
+            already = _same_walk_in(known, principal.user, now)
+            if already is not None:
+                return already
+        patient = patients.add(principal=principal, details=details, despite_same=despite_same)
+        return walk_in(principal=principal, patient=patient, visit_type=visit_type, practitioner=practitioner)
 
 
 def _walk_in(principal: Principal | None, visit: Appointment) -> Appointment:
     with transaction.atomic():
         visit.practitioner = lock_practitioner(visit.clinic, visit.practitioner_id)
         visit.patient = lock_patient(visit.clinic, visit.patient_id)
-        already = Appointment.objects.filter(
-            patient=visit.patient,
-            origin=visit.origin,
-            created_by=visit.created_by,
-            status__in=(Appointment.Status.BOOKED, Appointment.Status.ARRIVED),
-            start__lte=visit.start,
-            end__gt=visit.start,
-        ).first()
+        now = timezone.now()
+        already = _same_walk_in(visit.patient, visit.created_by, now)
         if already is not None:
             return already
-        take(visit, principal, timezone.now())
+        waits = visit.patient.appointments.filter(status=Status.ARRIVED, end__gt=now - Appointment.LINE_CLOSES_AFTER)
+        other = waits.select_related("practitioner", "patient").first()
+        if other is not None:
+            raise PatientBusy(other)
+        take(visit, principal, now)
         return visit
+
+
+def _same_walk_in(patient: Patient, by: User | None, now: datetime) -> Appointment | None:
+    """This walk-in, made before by the same person and not over: the button was pressed twice."""
+    return patient.appointments.filter(
+        origin=Appointment.Origin.WALK_IN,
+        created_by=by,
+        status__in=(Status.BOOKED, Status.ARRIVED),
+        start__lte=now,
+        end__gt=now,
+    ).first()
 
 
 def _at_work(clinic: Clinic, visit_type: VisitType, start: datetime) -> list[Practitioner]:
