@@ -1,27 +1,24 @@
 """The booking page: what has been chosen so far, what there is to choose from, what went wrong."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.links import birthdate
-from accounts.models import Patient, Practitioner
+from accounts.models import Practitioner
 from visits.booking import patients, services
-from visits.booking.forms import NewPatientForm
 from visits.booking.models import Appointment
 from visits.booking.picker import Picker, as_uuid
 from visits.booking.repeat import Repeat
+from visits.booking.who import Who
 from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
 
-NEW = "new"
 
-
-class BookPage(Picker):
+class BookPage(Who, Picker):
     """Who is to be seen, and the booking itself."""
 
     @property
@@ -30,19 +27,8 @@ class BookPage(Picker):
 
     # --- who ----------------------------------------------------------------------------------
 
-    @property
-    def is_new(self) -> bool:
-        return self._wanted_patient == NEW
-
-    @cached_property
-    def patient(self) -> Patient | None:
-        pk = as_uuid(self._wanted_patient)
-        return Patient.objects.filter(clinic=self.clinic, pk=pk).first() if pk else None
-
-    @property
-    def _wanted_patient(self) -> str:
-        usual = str(self.follows.patient_id) if self.follows else ""
-        return self.data.get("use") or self.data.get("patient", usual)
+    def usual_patient(self) -> str:
+        return str(self.follows.patient_id) if self.follows else ""
 
     @cached_property
     def follows(self) -> Appointment | None:
@@ -50,37 +36,6 @@ class BookPage(Picker):
         pk = as_uuid(self.data.get("follow_up_of", ""))
         finished = Appointment.objects.filter(clinic=self.clinic, status=Appointment.Status.FULFILLED)
         return finished.filter(pk=pk).first() if pk else None
-
-    @cached_property
-    def newcomer(self) -> NewPatientForm:
-        """The new patient's fields: checked when they are to be booked, else as they stand."""
-        is_due = self.is_new and self.data.get("do") == "book"
-        return NewPatientForm(self.data) if is_due else NewPatientForm(initial=self.data.dict())
-
-    @property
-    def text(self) -> str:
-        return self.data.get("text", "").replace("\0", "").strip()
-
-    @cached_property
-    def matches(self) -> list[Patient]:
-        if not self.text:
-            return []
-        return patients.search(principal=self.principal, text=self.text, request=self.request)
-
-    @property
-    def found(self) -> list[Patient]:
-        """Who matches the search; the chosen patient stays among them."""
-        is_extra = self.patient is not None and self.patient not in self.matches
-        return [self.patient, *self.matches] if self.patient is not None and is_extra else self.matches
-
-    @property
-    def found_words(self) -> str:
-        count = len(self.matches)
-        if not self.text:
-            return ""
-        if count >= patients.LIMIT:
-            return _("The first %(count)d. Type more to find the right one.") % {"count": count}
-        return _("%(count)d found") % {"count": count} if count else _("Nobody found.")
 
     # --- with whom, for what ------------------------------------------------------------------
 
@@ -105,24 +60,6 @@ class BookPage(Picker):
             return None
         theirs = Moment(self.start.instant, self.patient.time_zone, self.clock.language)
         return None if theirs.is_same_clock(self.start) else theirs
-
-    @property
-    def receiver(self) -> Patient | None:
-        """Who is told of the visit: the patient, or the new one as far as typed; None while that is nobody."""
-        if not self.is_new:
-            return self.patient
-        if not self.data.get("given_name"):
-            return None
-        reached = {name: self.data.get(name, "").strip() for name in ("email", "phone")}
-        return Patient(clinic=self.clinic, **reached)
-
-    @property
-    def new_born(self) -> date | None:
-        """The birth date typed for a new patient, to be read back in words."""
-        try:
-            return birthdate.parse(self.data.get("birth_date", ""), self.clock.language)
-        except ValueError:
-            return None
 
     # --- booking ------------------------------------------------------------------------------
 
@@ -184,12 +121,7 @@ class BookPage(Picker):
         )
 
     def _missing(self) -> list[tuple[str, str]]:
-        problems = []
-        if self.is_new:
-            problems += [(bound.id_for_label, str(error)) for bound in self.newcomer for error in bound.errors]
-        elif self.patient is None:
-            problems.append(("who", _("Choose a patient, or add a new one.")))
-        problems += self.missing()
+        problems = [*self.who_is_missing(), *self.missing()]
         if self.repeat.rows and not self.repeat.is_seen:
             problems.append(("repeat", _("Look through the visits of the series, then book.")))
         elif self.repeat.rows and not self.repeat.starts:

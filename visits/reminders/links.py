@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from accounts.links import services as links
-from accounts.models import AccessLink, Patient
+from accounts.models import AccessLink, Patient, User
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
 
@@ -44,7 +44,7 @@ def to_visit(message: Communication) -> str:
     return issue(visit)[1]
 
 
-def issue(visit: Appointment) -> tuple[AccessLink, str]:
+def issue(visit: Appointment, *, created_by: User | None = None) -> tuple[AccessLink, str]:
     """A new link that opens the visit for its patient, and its address, which cannot be told again."""
     return links.issue(
         kind=AccessLink.Kind.PATIENT,
@@ -52,6 +52,7 @@ def issue(visit: Appointment) -> tuple[AccessLink, str]:
         resource_id=visit.pk,
         expires_at=visit.end + LINK_GRACE,
         patient=visit.patient,
+        created_by=created_by,
     )
 
 

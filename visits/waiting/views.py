@@ -15,16 +15,19 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.doors import PrincipalRequest, for_party, for_staff
+from accounts.mfa import qr
 from accounts.models import Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
 from visits.booking.errors import BookingError, WrongState
+from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.checkin.services import Step, is_ready, line_opens_at
-from visits.waiting import board, late, services
+from visits.waiting import board, handout, late, services
 from visits.waiting.card import card_of, problem_words
 from visits.waiting.services import Look, Phase
+from visits.waiting.walk_in import WalkInPage
 from visits.waiting.wording import ordinal
 
 SESSION_SCOPE = "board"
@@ -88,6 +91,51 @@ def today(request: HttpRequest) -> HttpResponse:
 def board_fragment(request: HttpRequest) -> HttpResponse:
     """The board alone, for a page that heard that it changed."""
     return render(request, "waiting/_board.html", _board_context(request))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_staff(Action.VISIT_BOOK)
+def walk_in(request: PrincipalRequest) -> HttpResponse:
+    """Put somebody into today's queue who comes without an appointment. Names travel by POST only."""
+    page = WalkInPage(request, request.POST)
+    if request.method == "POST" and page.is_due:
+        visit = page.submit()
+        if visit is not None:
+            is_new = visit.created_at >= page.now
+            words = (
+                _("Added to today’s queue, with %(clinician)s.")
+                if is_new
+                else _("The patient is in today’s queue already, with %(clinician)s.")
+            )
+            messages.success(request, words % {"clinician": visit.practitioner.name})
+            return redirect("waiting:link", pk=visit.pk)
+    return render(request, "waiting/walk_in.html", {"page": page, "nav": "today"})
+
+
+@require_POST
+@for_staff(Action.VISIT_BOOK)
+def walk_in_check(request: PrincipalRequest) -> HttpResponse:
+    """The card that follows what was chosen (htmx)."""
+    page = WalkInPage(request, request.POST)
+    return render(request, "waiting/_walk_in_check.html", {"page": page, "is_live": True})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_staff(Action.VISIT_INVITE)
+def link(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """How the patient gets to the visit: what was sent; POST makes a link and shows it once, to copy or print."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_INVITE)
+    url = handout.hand_out(principal=request.principal, visit=visit) if request.method == "POST" else ""
+    context = {
+        "nav": "today",
+        "visit": visit,
+        "url": url,
+        "code": qr.svg(url) if url else "",
+        "has_link": handout.has_link(visit),
+        "is_walk_in": visit.origin == Appointment.Origin.WALK_IN and visit.status == Appointment.Status.BOOKED,
+        "ledger": visit.communications.filter(revision=visit.revision).order_by("due_at", "planned_at"),
+    }
+    return render(request, "waiting/link.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
