@@ -133,6 +133,58 @@ def test_what_is_taken_meanwhile_is_said_and_another_time_is_one_press_away(
     assert start_of(visit) == at("11:00")
 
 
+def test_a_move_is_taken_back_by_one_press_or_by_keys(
+    person: Callable[..., Page], front_desk: User, visit: Appointment
+) -> None:
+    lee = person("lee")
+    event = open_week(lee, front_desk, visit)
+    move_down(lee, event)
+    assert start_of(visit) == at("10:40")
+    look(lee)
+
+    lee.get_by_role("button", name="Undo").click()
+    expect(lee.locator("#status")).to_contain_text("Moved back to Tue")
+    expect(lee.locator(event)).to_be_focused()
+    assert start_of(visit) == at("10:20")
+    expect(lee.get_by_role("button", name="Undo")).to_have_count(0)
+
+    move_down(lee, event)
+    lee.keyboard.press("Control+z")
+    expect(lee.locator("#status")).to_contain_text("Moved back to Tue")
+    assert start_of(visit) == at("10:20")
+
+
+def test_where_it_cannot_go_back_the_dialog_says_why_and_what_is_free(
+    person: Callable[..., Page], front_desk: User, visit: Appointment
+) -> None:
+    lee = person("lee")
+    event = open_week(lee, front_desk, visit)
+    move_down(lee, event)
+    factories.make_visit(visit.practitioner, start=at("10:20"), visit_type=visit.visit_type)
+
+    lee.keyboard.press("Control+z")
+
+    dialog = lee.locator("#move")
+    expect(dialog.get_by_role("alert")).to_be_focused()
+    expect(dialog).to_contain_text("10:20 is taken")
+    look(lee)
+    lee.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert start_of(visit) == at("10:40")
+
+
+def move_down(page: Page, event: str) -> None:
+    """Move the visit twenty minutes on, by keys."""
+    page.locator(event).focus()
+    page.keyboard.press("m")
+    expect(page.locator("#status")).to_contain_text("Picked up")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#move").get_by_role("button", name="Move the visit").click()
+    expect(page.locator("#calendar .notices")).to_contain_text("Moved to Tue")
+    expect(page.locator(event)).to_be_focused()
+
+
 def test_a_long_press_picks_up_where_a_short_one_opens(
     person: Callable[..., Page], front_desk: User, visit: Appointment
 ) -> None:

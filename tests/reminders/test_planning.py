@@ -373,3 +373,44 @@ def test_the_book_page_names_text_messages_where_the_clinic_sends_them(clinic):
     assert would_receive(by_phone, None) == "Text message now, and 1 day and 10 minutes before"
     by_phone.email = "new@example.org"
     assert would_receive(by_phone, None).endswith(" before. Text message now, and 1 day and 10 minutes before")
+
+
+def test_who_never_heard_of_a_move_that_was_taken_back_hears_nothing(far_visit, mail_server):
+    announce(far_visit, "booked")
+    services.send_due()
+    known = far_visit.start
+    move(far_visit, known + timedelta(days=1))
+    move(far_visit, known)
+
+    assert services.send_due() == 0
+    rows = {row.revision: (row.state, row.reason) for row in far_visit.communications.filter(kind=Kind.RESCHEDULE)}
+    assert rows == {1: (State.SUPPRESSED, Reason.SUPERSEDED), 2: (State.SUPPRESSED, Reason.NOT_NEEDED)}
+    assert services.is_no_news(far_visit)
+    assert far_visit.communications.filter(revision=2, kind=Kind.REMINDER, state=State.PLANNED).exists()
+
+
+def test_who_heard_of_a_move_hears_that_it_was_taken_back(far_visit, mail_server):
+    announce(far_visit, "booked")
+    known = far_visit.start
+    services.send_due()
+    move(far_visit, known + timedelta(days=1))
+    services.send_due()
+    move(far_visit, known)
+
+    assert services.send_due() == 1
+    assert not services.is_no_news(far_visit)
+
+
+@pytest.mark.parametrize("what", ["clinician", "visit type", "a row of before"])
+def test_at_the_same_time_with_somebody_else_or_for_something_else_it_is_news(far_visit, mail_server, what):
+    announce(far_visit, "booked")
+    services.send_due()
+    if what == "clinician":
+        far_visit.practitioner = factories.make_practitioner(far_visit.clinic)
+    if what == "visit type":
+        far_visit.visit_type = factories.make_visit_type(far_visit.clinic)
+    if what == "a row of before":
+        far_visit.communications.update(details={})
+    move(far_visit, far_visit.start)
+
+    assert services.send_due() == 1

@@ -1,9 +1,11 @@
 """Moving a visit to where it was dropped: asked first, with who will be told; refused with what is free nearby."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import HttpRequest, QueryDict
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import Http404, HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -11,14 +13,18 @@ from accounts.language import page_language
 from accounts.models import Practitioner
 from accounts.principal import Principal
 from visits.booking import services
+from visits.booking.access import VISITS
 from visits.booking.days import Clock, near, start_from, value_of
 from visits.booking.errors import Refused
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, AppointmentChange
 from visits.booking.picker import as_uuid, busy_words
 from visits.booking.times import free_slots, free_slots_of_any
 from visits.calendar import words
 from visits.calendar.page import CalendarPage
 from visits.schedule.moment import Moment
+
+SESSION_MOVED = "calendar-moved"
+OFFERED_FOR = timedelta(minutes=10)
 
 
 class Move:
@@ -71,18 +77,21 @@ class Move:
         if self.start is None:
             return None
         try:
-            return services.move(
-                principal=self.principal,
-                visit=self.visit,
-                start=self.start,
-                practitioner=self.practitioner if self.changes_clinician else None,
-                reason=self.reason,
-            )
+            return self._move(self.start)
         except services.BookingError as refusal:
             self.problem = self._words(refusal)
             if isinstance(refusal, Refused):
                 self.nearest = near(refusal.nearest, self.start, self.clock)
             return None
+
+    def _move(self, start: datetime) -> Appointment:
+        return services.move(
+            principal=self.principal,
+            visit=self.visit,
+            start=start,
+            practitioner=self.practitioner if self.changes_clinician else None,
+            reason=self.reason,
+        )
 
     def _words(self, refusal: services.BookingError) -> tuple[str, str]:
         assert self.start is not None  # noqa: S101 - ``submit`` has checked
@@ -113,6 +122,64 @@ class Move:
             return None
         theirs = Moment(self.new.instant, zone, self.new.language)
         return None if theirs.is_same_clock(self.new) else theirs
+
+
+class Back(Move):
+    """Taking back the move that made the visit's ``revision``. Raises Http404 when there was none."""
+
+    def __init__(self, principal: Principal, visit: Appointment, revision: int) -> None:
+        super().__init__(principal, visit, QueryDict())
+        moves = visit.changes.select_related("old_practitioner").filter(change=AppointmentChange.Change.MOVED)
+        moved = moves.filter(revision=revision).first()
+        if moved is None or moved.old_practitioner is None:
+            raise Http404
+        self.revision = revision
+        self.start, self.practitioner = moved.old_start, moved.old_practitioner
+
+    def _move(self, start: datetime) -> Appointment:
+        return services.move_back(principal=self.principal, visit=self.visit, revision=self.revision)
+
+    def _words(self, refusal: services.BookingError) -> tuple[str, str]:
+        if isinstance(refusal, services.WrongState):
+            words = _("The visit has begun, is over, or was changed meanwhile.")
+            return _("This move cannot be undone any more"), words
+        return super()._words(refusal)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A move just made: where the visit is now, and whether it can go back. Names no patient."""
+
+    visit: Appointment
+    can_go_back: bool
+    words: str
+
+
+def remember(session: SessionBase, visit: Appointment) -> None:
+    """The next looks at the calendar in this session say that the visit was moved, and offer to take it back."""
+    session[SESSION_MOVED] = [str(visit.pk), visit.revision]
+
+
+def just_moved(principal: Principal, session: SessionBase, now: datetime) -> Moved | None:
+    """The visit that was moved last in this session, for ``OFFERED_FOR`` and while it is as that move left it."""
+    pk, revision = session.get(SESSION_MOVED, (None, None))
+    visit = VISITS.filter(pk=pk, revision=revision, clinic=principal.clinic).first() if pk else None
+    moved = visit.changes.filter(change=AppointmentChange.Change.MOVED, revision=revision).first() if visit else None
+    if visit is None or moved is None or moved.old_start is None or now - moved.at > OFFERED_FOR:
+        return None
+    at = Clock(str(timezone.get_current_timezone()), page_language()).at(visit.start)
+    said = moved_words(at, visit)
+    return Moved(visit, visit.status == Appointment.Status.BOOKED and moved.old_start > now, said)
+
+
+def moved_words(at: Moment, visit: Appointment) -> str:
+    """Where a visit was moved. Names no patient."""
+    return _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
+        "day": at.short_day,
+        "time": at.time,
+        "zone": at.zone_code,
+        "clinician": visit.practitioner.name,
+    }
 
 
 def places(page: CalendarPage, visit: Appointment) -> dict[str, list[list[str]]]:

@@ -191,6 +191,7 @@ function moveByKey(key) {
 }
 
 function onKeyDown(event) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") undo(event);
   if (dialog.open || event.ctrlKey || event.altKey || event.metaKey) return;
   if (move && !press) {
     if (event.key === "Escape") letGo(grid().dataset.stays);
@@ -209,6 +210,14 @@ function onKeyDown(event) {
     event.preventDefault();
     goTo(step(link, event.key));
   }
+}
+
+/** The last move, while the page offers it; in a field the browser's own undo stays. */
+function undo(event) {
+  const button = document.querySelector("#undo");
+  if (!button || move || dialog.open || event.shiftKey || event.target.closest?.("input, textarea, select")) return;
+  event.preventDefault();
+  button.click();
 }
 
 // --- drag: a mouse that moves, a finger that rested
@@ -295,18 +304,25 @@ function onClick(event) {
   dialog.close();
 }
 
-function onMoved() {
-  wanted = move?.visit.id ?? null;
+/** Moved by drop, or moved back: then the server says which visit. */
+function onMoved({detail}) {
+  wanted = move?.visit.id.replace(/-rest$/, "") ?? (detail?.visit && `v-${detail.visit}`);
   if (move) letGo();
   dialog.close();
   globalThis.htmx.trigger("#calendar", "calendar:refresh");
 }
 
 function onSettled(event) {
+  // What is in the way of moving back is asked about as at any move.
+  if (event.target.id === "move-body" && !dialog.open && !move && event.target.querySelector("[role='alert']")) {
+    dialog.showModal();
+    event.target.querySelector("[role='alert']").focus();
+  }
   if (event.target.id !== "calendar" && !event.detail.elt?.contains?.(calendar())) return;
   prepare();
   if (!wanted) return;
-  goTo(document.getElementById(wanted));
+  // It may have gone to days that are not shown.
+  goTo(document.getElementById(wanted) ?? document.querySelector("#grid a[tabindex='0']"));
   say(document.querySelector("#calendar .notices")?.textContent.trim() ?? "");
   wanted = null;
 }

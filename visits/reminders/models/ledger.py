@@ -74,7 +74,8 @@ class Communication(models.Model):
     serial = models.PositiveSmallIntegerField(_("repeat"), default=0)
     # What it tells of, in the words of who asked for it: the same thing is announced once.
     reference = models.CharField(max_length=64, blank=True, editable=False)
-    # What a message needs besides its visit: minutes of delay, the old time, the time that is offered. No names.
+    # What a message needs besides its visit: minutes of delay, the old time, the time that is offered; and how the
+    # visit was when this was planned. No names.
     details = models.JSONField(default=dict, blank=True, editable=False)
     # The start of the visit when this was planned: what the patient was told.
     start = models.DateTimeField(_("visit at"), null=True, editable=False)
@@ -147,7 +148,13 @@ class Communication(models.Model):
         if self.appointment is not None:
             self.patient = self.appointment.patient
             self.start = self.start or self.appointment.start
+            if self._state.adding:
+                self.details = {**self.details, "visit": _facts(self.appointment)}
         super().save(*args, **kwargs)
+
+    def knows(self, visit: Appointment) -> bool:
+        """Whether who was told this knows when, with whom and for what the visit is."""
+        return self.start == visit.start and self.details.get("visit") == _facts(visit)
 
     @property
     def visit(self) -> Appointment:
@@ -167,6 +174,11 @@ class Communication(models.Model):
         if self.kind != self.Kind.REMINDER:
             return str(self.get_kind_display())
         return _now("Reminder, %(time)s before") % {"time": in_words(timedelta(minutes=self.lead))}
+
+
+def _facts(visit: Appointment) -> dict[str, str]:
+    """Besides its start, what a patient is told of a visit."""
+    return {"practitioner": str(visit.practitioner_id), "visit_type": str(visit.visit_type_id)}
 
 
 def in_words(time: timedelta) -> str:

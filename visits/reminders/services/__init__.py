@@ -3,7 +3,7 @@
 from visits.reminders.services.answering import is_confirmed
 from visits.reminders.services.delivery import send_due
 from visits.reminders.services.offering import call_off_offer, offer
-from visits.reminders.services.planning import announce, plan, plan_cancellation, plan_missed, suppress
+from visits.reminders.services.planning import announce, is_no_news, plan, plan_cancellation, plan_missed, suppress
 from visits.reminders.services.resending import NothingToSay, resend, settle
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "announce",
     "call_off_offer",
     "is_confirmed",
+    "is_no_news",
     "offer",
     "plan",
     "plan_cancellation",

@@ -27,7 +27,8 @@ TOLD = Q(state=State.SENT) | Q(dispatched_at__isnull=False)
 def plan(appointment: Appointment) -> None:
     """Write down what a booked or moved visit is to say, due at its time.
 
-    What was planned before a move is superseded. Who was told of the old time is told of the new one. What cannot
+    What was planned before a move is superseded. Who was told of the old time is told of the new one; who never heard
+    that it was moved away and back hears nothing. What cannot
     be sent, or would come too late, is written down as not sent, with the reason. Planning the same revision again
     changes nothing.
     """
@@ -35,11 +36,12 @@ def plan(appointment: Appointment) -> None:
     old = appointment.communications.filter(revision__lt=appointment.revision)
     old.filter(state=State.PLANNED).update(state=State.SUPPRESSED, reason=Reason.SUPERSEDED)
     told = old.filter(TOLD).order_by("-revision", "-due_at").first()
-    first, details = Kind.CONFIRMATION, {}
+    first, details, reason = Kind.CONFIRMATION, {}, Reason.NONE
     if told is not None:
         first, details = Kind.RESCHEDULE, {"old_start": told.start.isoformat() if told.start else ""}
+        reason = Reason.NOT_NEEDED if told.knows(appointment) else Reason.NONE
     for channel in rules.channels(appointment.clinic, first):
-        _plan(appointment, first, channel, due_at=now, details=details)
+        _plan(appointment, first, channel, due_at=now, reason=reason, details=details)
     for row in reminders(appointment, now):
         _plan(appointment, Kind.REMINDER, **row)
     _plan_form(appointment, now)
@@ -62,6 +64,12 @@ def reminders(appointment: Appointment, now: datetime) -> list[dict[str, Any]]:
             reason = Reason.TOO_LATE if at < now else Reason.QUIET if due_at < now or is_double else Reason.NONE
             found.append({"lead": minutes, "channel": channel, "due_at": at if reason else due_at, "reason": reason})
     return found
+
+
+def is_no_news(appointment: Appointment) -> bool:
+    """Whether the patient is told nothing of the last move, since they know the visit as it is now."""
+    rows = appointment.communications.filter(kind=Kind.RESCHEDULE, revision=appointment.revision)
+    return rows.filter(reason=Reason.NOT_NEEDED).exists()
 
 
 @transaction.atomic
