@@ -1,16 +1,18 @@
-"""A clinician's visits as a calendar that programs subscribe to (RFC 5545), at an address that is the secret.
+"""A person's visits as a calendar that programs subscribe to (RFC 5545), at an address that is the secret.
 
-Calendars are shared and lie on other people's servers. So it says when, which type of visit and by what means, and
-nothing of patients; no link in it opens anything.
+Calendars are shared and lie on other people's servers. A clinician's says when, which type of visit and by what means,
+and nothing of patients. A patient's says when, on which clocks, and by what means, and nothing of what it is about. No
+link in it opens anything.
 """
 
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
@@ -26,78 +28,79 @@ from accounts.policy import Action, Role, allows
 from accounts.principal import Principal
 from visits.booking.models import Appointment, AppointmentChange
 from visits.calendar.models import CalendarFeed
-from visits.reminders.invitation import uid
+from visits.reminders import invitation
+from visits.schedule.moment import Moment, of_page
 
 TOKEN_BYTES = 32
 BACK, AHEAD = timedelta(days=30), timedelta(days=180)
 
 
 def practitioner_of(principal: Principal) -> Practitioner | None:
-    """The person as a clinician: only they have visits of their own to subscribe to."""
+    """The person as a clinician: of staff only they have visits of their own to subscribe to."""
     return principal.clinic.practitioners.filter(user=principal.user).first()
 
 
 def live_feed(principal: Principal) -> CalendarFeed | None:
-    return CalendarFeed.objects.filter(user=principal.user, clinic=principal.clinic, revoked_at=None).first()
+    """The person's feed. Raises Http404 for a guest."""
+    return CalendarFeed.objects.filter(**_whose(principal), revoked_at=None).first()
 
 
 def renew(*, principal: Principal) -> str:
     """Make the person's feed, ending the one before; return its absolute URL, which cannot be had again.
 
-    Raises Http404 for who is no clinician of the clinic.
+    Raises Http404 for who has no visits of their own: staff who are no clinician of the clinic, and guests.
     """
-    if principal.user is None or practitioner_of(principal) is None:
+    whose = _whose(principal)
+    if principal.user is not None and practitioner_of(principal) is None:
         raise Http404
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
         _end(principal)
-        feed = CalendarFeed.objects.create(user=principal.user, clinic=principal.clinic, token_hash=hash_token(token))
-        record("feed.issue", Audit.CREATE, principal=principal, entity=feed)
+        feed = CalendarFeed.objects.create(**whose, token_hash=hash_token(token))
+        record("feed.issue", Audit.CREATE, principal=principal, entity=feed, patient=feed.patient)
     return settings.BASE_URL + reverse("calendar:feed-file", kwargs={"token": token})
 
 
 def revoke(*, principal: Principal) -> bool:
-    """End the person's feed now. Returns whether there was one."""
+    """End the person's feed now. Returns whether there was one. Raises Http404 for a guest."""
     with transaction.atomic():
         return _end(principal)
 
 
-def find(token: str) -> tuple[CalendarFeed, Practitioner]:
-    """The live feed with this token, and whose visits it holds.
+def find(token: str) -> CalendarFeed:
+    """The live feed with this token.
 
-    Raises Http404: also when the person may no longer see the clinic's visits.
+    Raises Http404: also when a member of staff may no longer see the clinic's visits, or takes none any more.
     """
-    feeds = CalendarFeed.objects.select_related("user", "clinic").filter(revoked_at=None)
+    feeds = CalendarFeed.objects.select_related("user", "patient", "clinic").filter(revoked_at=None)
     feed = feeds.filter(token_hash=hash_token(token)).first()
-    if feed is None or not feed.user.is_active or not _may_see(feed.user, feed.clinic):
+    if feed is None or (feed.user is not None and not _may_see(feed.user, feed.clinic)):
         raise Http404
-    practitioner = feed.clinic.practitioners.filter(user=feed.user).first()
-    if practitioner is None:
-        raise Http404
-    return feed, practitioner
+    return feed
 
 
-def calendar(feed: CalendarFeed, practitioner: Practitioner, *, now: datetime) -> bytes:
+def calendar(feed: CalendarFeed, *, now: datetime) -> bytes:
     """The visits from a month ago to half a year ahead, in the person's language; cancelled ones are gone.
 
     The same as long as no visit changes: DTSTAMP is when the visit last did.
     """
     visits = (
-        Appointment.objects.filter(practitioner=practitioner, start__gte=now - BACK, start__lt=now + AHEAD)
+        _visits(feed)
+        .filter(start__gte=now - BACK, start__lt=now + AHEAD)
         .exclude(status__in=[Appointment.Status.CANCELLED, Appointment.Status.NOSHOW])
-        .select_related("visit_type")
+        .select_related("visit_type", "clinic", "patient")
         .annotate(changed_at=Max("changes__at"))
         .order_by("start", "pk")
     )
     whole = Calendar()
     whole.add("prodid", "-//Telehealth//Visits//EN")
     whole.add("version", "2.0")
-    with override(feed.user.language):
+    with override(feed.language):
         whole.add("name", _("Visits, %(clinic)s") % {"clinic": feed.clinic.name})
         whole.add("x-wr-calname", _("Visits, %(clinic)s") % {"clinic": feed.clinic.name})
         whole.add("refresh-interval", timedelta(minutes=15), parameters={"VALUE": "DURATION"})
         for visit in visits:
-            whole.add_component(_event(visit, visit.changed_at or visit.created_at))
+            whole.add_component(_event(feed, visit, visit.changed_at or visit.created_at))
     return bytes(whole.to_ical())
 
 
@@ -105,9 +108,13 @@ def etag_of(body: bytes) -> str:
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
-def last_modified(feed: CalendarFeed, practitioner: Practitioner, *, now: datetime) -> datetime:
+def last_modified(feed: CalendarFeed, *, now: datetime) -> datetime:
     """When the feed last changed, to the second: with a visit that came or went, or with the day, as time goes by."""
-    changes = AppointmentChange.objects.filter(Q(practitioner=practitioner) | Q(old_practitioner=practitioner))
+    if feed.user is None:
+        changes = AppointmentChange.objects.filter(appointment__patient=feed.patient)
+    else:
+        own = feed.clinic.practitioners.filter(user=feed.user)
+        changes = AppointmentChange.objects.filter(Q(practitioner__in=own) | Q(old_practitioner__in=own))
     changed: datetime | None = changes.aggregate(at=Max("at"))["at"]
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return max(changed or feed.created_at, feed.created_at, midnight)
@@ -118,33 +125,63 @@ def hash_token(token: str) -> str:
     return salted_hmac("calendar.feed", token, algorithm="sha256").hexdigest()
 
 
-def _event(visit: Appointment, changed_at: datetime) -> Event:
+def _whose(principal: Principal) -> dict[str, Any]:
+    """The fields by which a feed is this person's. Raises Http404 for a guest, who has no visits of their own."""
+    if principal.user is not None:
+        return {"user": principal.user, "clinic": principal.clinic}
+    if principal.link is None or principal.link.patient is None:
+        raise Http404
+    return {"patient": principal.link.patient, "clinic": principal.clinic}
+
+
+def _visits(feed: CalendarFeed) -> QuerySet[Appointment]:
+    if feed.user is None:
+        return Appointment.objects.filter(clinic=feed.clinic, patient=feed.patient)
+    return Appointment.objects.filter(clinic=feed.clinic, practitioner__user=feed.user)
+
+
+def _event(feed: CalendarFeed, visit: Appointment, changed_at: datetime) -> Event:
     event = Event()
-    event.add("uid", uid(visit))
+    event.add("uid", invitation.uid(visit))
     event.add("sequence", visit.revision)
     event.add("dtstamp", changed_at)
     event.add("dtstart", visit.start)
     event.add("dtend", visit.end)
-    event.add("summary", f"{visit.visit_type.name}, {visit.get_mode_display()}")
+    if feed.user is None:
+        event.add("summary", invitation.title(visit))
+        event.add("description", f"{_clocks(visit)}\n{invitation.how_to_join(visit)}")
+        event.add("location", invitation.place(visit))
+    else:
+        event.add("summary", f"{visit.visit_type.name}, {visit.get_mode_display()}")
     event.add("status", "CONFIRMED")
     event.add("transp", "OPAQUE")
     event.add("class", "PRIVATE")
     return event
 
 
+def _clocks(visit: Appointment) -> str:
+    """When it is on the patient's clock, by name, and on the clinic's where that shows something else."""
+    here = of_page(visit.start, visit.patient.time_zone or visit.clinic.time_zone)
+    there = Moment(visit.start, visit.clinic.time_zone, here.language)
+    words = f"{here.short_day}, {here.time} ({here.zone_name})"
+    if here.is_same_clock(there):
+        return words
+    at_clinic = {"day": there.short_day, "time": there.time, "zone": there.zone_name}
+    return f"{words}\n{_('At the clinic: %(day)s, %(time)s (%(zone)s)') % at_clinic}"
+
+
 def _end(principal: Principal) -> bool:
-    feeds = CalendarFeed.objects.select_for_update().filter(
-        user=principal.user, clinic=principal.clinic, revoked_at=None
-    )
-    feed = feeds.first()
+    feed = CalendarFeed.objects.select_for_update().filter(**_whose(principal), revoked_at=None).first()
     if feed is None:
         return False
     feed.revoked_at = timezone.now()
     feed.save(update_fields=["revoked_at"])
-    record("feed.revoke", Audit.UPDATE, principal=principal, entity=feed)
+    record("feed.revoke", Audit.UPDATE, principal=principal, entity=feed, patient=feed.patient)
     return True
 
 
 def _may_see(user: User, clinic: Clinic) -> bool:
-    membership = Membership.objects.filter(user=user, clinic=clinic, is_active=True).first()
-    return membership is not None and allows(Role(membership.role), Action.VISIT_SEE)
+    """Whether they are a clinician of the clinic who may see its visits."""
+    membership = Membership.objects.filter(user=user, user__is_active=True, clinic=clinic, is_active=True).first()
+    is_allowed = membership is not None and allows(Role(membership.role), Action.VISIT_SEE)
+    return is_allowed and clinic.practitioners.filter(user=user).exists()

@@ -1,5 +1,6 @@
 """The calendar's pages, the dialog that moves a visit, time off, and the feed."""
 
+import json
 import uuid
 from typing import cast
 
@@ -10,26 +11,29 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.audit.address import caller_network
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
-from accounts.doors import PrincipalRequest, for_staff, public
+from accounts.doors import PrincipalRequest, for_party, for_staff, public
 from accounts.limit import too_many
 from accounts.models import Practitioner
 from accounts.policy import Action
 from visits.booking.access import appointment_for
 from visits.booking.days import day_from
+from visits.booking.models import Appointment
 from visits.booking.picker import chosen
 from visits.calendar import feed as feeds
 from visits.calendar import time_off as services
 from visits.calendar.addresses import with_query
 from visits.calendar.forms import ExceptionForm
 from visits.calendar.month import MonthPage
-from visits.calendar.moving import Move, move_of
+from visits.calendar.moving import Back, just_moved, move_of, remember
 from visits.calendar.moving import places as places_of
 from visits.calendar.page import DAY, MONTH, WEEK, CalendarPage
+from visits.reminders.models import Communication
+from visits.reminders.services import is_no_news, rules
 from visits.schedule.models import ScheduleException
 from visits.schedule.moment import of_page
 
@@ -53,7 +57,8 @@ def calendar(request: PrincipalRequest, view: str) -> HttpResponse:
         _note_look(request, page, "calendar.view")
     is_part = bool(request.headers.get("HX-Request"))
     template = "calendar/_calendar.html" if is_part else "calendar/calendar.html"
-    return render(request, template, {"page": page, "nav": "calendar", "is_part": is_part})
+    moved = just_moved(request.principal, request.session, page.now)
+    return render(request, template, {"page": page, "nav": "calendar", "is_part": is_part, "moved": moved})
 
 
 @for_staff(Action.BOARD_SEE)
@@ -77,13 +82,34 @@ def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     if request.method == "POST":
         moved = asked.submit()
         if moved is not None:
-            messages.success(request, _moved_words(asked))
+            remember(request.session, moved)
             if is_part:
                 return HttpResponse(status=204, headers={"HX-Trigger": "calendar:moved"})
             day = asked.clock.at(moved.start).date
             return redirect(with_query("calendar:week", day=day, who=moved.practitioner_id))
     template = "calendar/_move.html" if is_part else "calendar/move.html"
     return render(request, template, {"move": asked, "visit": visit, "nav": "calendar"})
+
+
+@for_staff(Action.VISIT_CHANGE)
+@require_POST
+def undo(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """Take back the move that made the visit's POSTed ``revision``; what is in the way is said as at any move."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
+    revision = request.POST.get("revision", "")
+    if not (revision.isascii() and revision.isdecimal() and len(revision) < 9):
+        raise Http404
+    asked = Back(request.principal, visit, int(revision))
+    is_part = bool(request.headers.get("HX-Request"))
+    back = asked.submit()
+    if back is None:
+        template = "calendar/_move.html" if is_part else "calendar/move.html"
+        return render(request, template, {"move": asked, "visit": visit, "nav": "calendar"})
+    messages.success(request, _back_words(asked, back))
+    if is_part:
+        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"calendar:moved": {"visit": str(pk)}})})
+    day = asked.clock.at(back.start).date
+    return redirect(with_query("calendar:week", day=day, who=back.practitioner_id))
 
 
 @for_staff(Action.VISIT_CHANGE)
@@ -165,12 +191,37 @@ def feed(request: PrincipalRequest) -> HttpResponse:
     return render(request, "calendar/feed.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_party
+def own_feed(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """A patient's calendar feed of all their visits at the clinic: POST ``do`` as in ``feed``."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
+    url = ""
+    if request.method == "POST" and request.POST.get("do") == "renew":
+        url = feeds.renew(principal=request.principal)
+    elif request.method == "POST":
+        if feeds.revoke(principal=request.principal):
+            messages.success(request, _("The feed has ended. Its address opens nothing any more."))
+        return redirect("calendar:own-feed", pk=pk)
+    now = timezone.now()
+    here = of_page(now, visit.patient.time_zone or visit.clinic.time_zone)
+    there = of_page(now, visit.clinic.time_zone)
+    context = {
+        "visit": visit,
+        "feed": feeds.live_feed(request.principal),
+        "url": url,
+        "here": here,
+        "at_clinic": None if here.is_same_clock(there) else there,
+    }
+    return render(request, "calendar/own_feed.html", context)
+
+
 @public
 @require_safe
 def feed_file(request: HttpRequest, token: str) -> HttpResponse:
     """The feed itself, for a calendar program that has nothing but the address."""
     try:
-        found, practitioner = feeds.find(token)
+        found = feeds.find(token)
     except Http404:
         if too_many(f"unknown-feed:{caller_network(request)}", times=20, seconds=600):
             return _come_back_in(600)
@@ -178,8 +229,8 @@ def feed_file(request: HttpRequest, token: str) -> HttpResponse:
     if too_many(f"feed:{found.pk}", times=60, seconds=3600):
         return _come_back_in(3600)
     now = timezone.now()
-    body = feeds.calendar(found, practitioner, now=now)
-    changed = int(feeds.last_modified(found, practitioner, now=now).timestamp())
+    body = feeds.calendar(found, now=now)
+    changed = int(feeds.last_modified(found, now=now).timestamp())
     headers = {
         "ETag": feeds.etag_of(body),
         "Last-Modified": http_date(changed),
@@ -211,16 +262,17 @@ def _come_back_in(seconds: int) -> HttpResponse:
     return HttpResponse(status=429, headers={"Retry-After": str(seconds)})
 
 
-def _moved_words(asked: Move) -> str:
-    """What to say after moving, on whatever page comes next: so it names no patient."""
-    assert asked.new is not None  # noqa: S101 - it was moved there
-    new = asked.new
-    words = _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
-        "day": new.short_day,
-        "time": new.time,
-        "zone": new.zone_code,
-        "clinician": asked.practitioner.name,
+def _back_words(asked: Back, moved: Appointment) -> str:
+    """Where the visit is again, and whether the patient hears of it."""
+    at = asked.clock.at(moved.start)
+    words = _("Moved back to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
+        "day": at.short_day,
+        "time": at.time,
+        "zone": at.zone_code,
+        "clinician": moved.practitioner.name,
     }
-    if not asked.visit.patient.email:
-        words += " " + _("There is no e-mail address: call the patient.")
+    if is_no_news(moved):
+        return f"{words} {_('The patient had not heard of the move, so no message goes out.')}"
+    if not rules.reached_by(moved.patient, Communication.Kind.RESCHEDULE):
+        return f"{words} {_('No message reaches the patient: call them.')}"
     return words

@@ -30,11 +30,9 @@ def calendar(visit: Appointment, method: str, *, now: datetime, sequence: int | 
     event.add("dtstamp", now)
     event.add("dtstart", visit.start)
     event.add("dtend", visit.end)
-    by_phone = visit.mode == VisitType.Mode.PHONE
-    title = _("Phone visit, %(clinic)s") if by_phone else _("Video visit, %(clinic)s")
-    event.add("summary", title % {"clinic": visit.clinic.name})
-    event.add("description", _description(visit, method))
-    event.add("location", _("By phone") if by_phone else _("Online"))
+    event.add("summary", title(visit))
+    event.add("description", _("This visit is cancelled.") if method == CANCEL else how_to_join(visit))
+    event.add("location", place(visit))
     event.add("status", "CANCELLED" if method == CANCEL else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if method == CANCEL else "OPAQUE")
     event.add("class", "PRIVATE")
@@ -62,9 +60,18 @@ def uid(visit: Appointment) -> str:
     return f"{visit.pk}@{urlsplit(settings.BASE_URL).hostname}"
 
 
-def _description(visit: Appointment, method: str) -> str:
-    if method == CANCEL:
-        return _("This visit is cancelled.")
+def title(visit: Appointment) -> str:
+    """What a patient's calendar calls it."""
+    by_phone = visit.mode == VisitType.Mode.PHONE
+    words = _("Phone visit, %(clinic)s") if by_phone else _("Video visit, %(clinic)s")
+    return words % {"clinic": visit.clinic.name}
+
+
+def place(visit: Appointment) -> str:
+    return _("By phone") if visit.mode == VisitType.Mode.PHONE else _("Online")
+
+
+def how_to_join(visit: Appointment) -> str:
     if visit.mode == VisitType.Mode.PHONE:
         return _("We call you.")
     return _(
