@@ -2,6 +2,7 @@
 
 from accounts.audit.tasks import seal
 from accounts.login.tasks import clear_sessions
+from accounts.mfa.tasks import mail_change
 from accounts.password.tasks import mail_link
 
-__all__ = ["clear_sessions", "mail_link", "seal"]
+__all__ = ["clear_sessions", "mail_change", "mail_link", "seal"]

@@ -5,6 +5,7 @@ from django.urls import path
 from accounts import views
 from accounts.links import views as links
 from accounts.login import views as login
+from accounts.mfa import factor_views as factors
 from accounts.mfa import views as mfa
 from accounts.passkeys import views as passkeys
 from accounts.password import views as password
@@ -17,6 +18,10 @@ urlpatterns = [
     path("mfa/", mfa.code, name="mfa-code"),
     path("mfa/setup/", mfa.setup, name="mfa-setup"),
     path("mfa/recovery-codes/", mfa.recovery_codes, name="recovery-codes"),
+    path("factors/", factors.overview, name="factors"),
+    path("factors/phone/", factors.add_phone, name="factor-phone"),
+    path("factors/passkey/", factors.add_passkey, name="factor-passkey"),
+    path("factors/<slug:key>/", factors.change, name="factor"),
     path("passkeys/options/", passkeys.options, name="passkey-options"),
     path("passkeys/enrol-options/", passkeys.enrol_options, name="passkey-enrol-options"),
     path("password/", password.change, name="password"),

@@ -28,6 +28,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from accounts.audit import services as audit
 from accounts.login.services import home_clinic
 from accounts.mfa.kinds import Kind, kind_of
+from accounts.mfa.notices import Change, tell
 from accounts.models import AuditEvent, TOTPDevice, User
 from accounts.models.totp import TOLERANCE
 from accounts.principal import verified_user
@@ -156,6 +157,8 @@ def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) 
         elif replaces:
             remove_phones(user, but=device)
         record("mfa.enrol", request, user, right, detail={"kind": Kind.PHONE})
+        if right:
+            tell(user, Change.ADDED, Kind.PHONE)
     if not right:
         raise WrongCode
     device.refresh_from_db()
@@ -205,6 +208,8 @@ def _verify(request: HttpRequest, device: Device | None, code: str, subtype: str
                 throttling_failure_count=MOST_FAILURES
             )
         record(subtype, request, user, right, device, {} if allowed else {"reason": "throttled"})
+        if right and isinstance(device, StaticDevice):
+            tell(user, Change.CODE_USED)
     if not allowed:
         raise MustWait(why["locked_until"])
     if not right:
@@ -244,19 +249,22 @@ def make_recovery_codes(*, request: HttpRequest) -> list[str]:
         device = StaticDevice.objects.create(user=user, name="Recovery codes", confirmed=True)
         StaticToken.objects.bulk_create(StaticToken(device=device, token=hash_recovery_code(code)) for code in codes)
         record("recovery-codes.make", request, user, True, detail={"codes": len(codes)})
+        tell(user, Change.CODES_MADE)
     if by_recovery:
         django_otp.login(request, device)
     return codes
 
 
 def reset(user: User) -> int:
-    """Take all second factors away, so that the next sign-in enrols a new one; ends all sessions they opened.
+    """Take all second factors away, so that the next sign-in enrols a new one; ends all sessions they opened, and tells
+    the person.
 
     Call it in the transaction that audits it. Returns how many there were, recovery codes as one.
     """
     devices = list(django_otp.devices_for_user(user, confirmed=None))
     for device in devices:
         device.delete()
+    tell(user, Change.RESET)
     return len(devices)
 
 

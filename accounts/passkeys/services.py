@@ -22,6 +22,7 @@ from accounts.audit import services as audit
 from accounts.login.services import home_clinic
 from accounts.mfa import services as mfa
 from accounts.mfa.kinds import kind_of
+from accounts.mfa.notices import Change, tell
 from accounts.models import AuditEvent, User
 from accounts.services import only_clinic
 
@@ -73,6 +74,7 @@ def enrol(*, request: HttpRequest, answer: str, name: str = "", replaces: bool =
             if replaces:
                 mfa.remove_phones(user, but=device)
             mfa.record("mfa.enrol", request, user, True, device)
+            tell(user, Change.ADDED, kind_of(device))
     except (*MALFORMED, IntegrityError) as wrong:  # IntegrityError: the key is enrolled already
         mfa.record("mfa.enrol", request, user, False, detail={"kind": "passkey", "reason": _reason(wrong)})
         raise Refused from wrong

@@ -1,6 +1,7 @@
 """Passkeys in a browser with a virtual authenticator: enrolled, as second factor, and alone."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
+from accounts.mfa.services import SESSION_CONFIRMED
 from accounts.models import User
 from tests.factories import PASSWORD
 from visits.booking.models import Appointment
@@ -101,3 +105,37 @@ def test_a_device_without_a_passkey_is_told_so_and_nothing_is_lost(page: Page, c
     expect(page.get_by_text("No passkey was used.")).to_be_visible()
     expect(page.get_by_label("E-mail")).to_have_value(clinician.email)
     expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_focused()
+
+
+def test_own_factors_by_keyboard(page: Page, clinician: User) -> None:
+    give_password(page, clinician)
+    page.get_by_role("button", name="Use a passkey instead").click()
+    page.get_by_label("I have saved them").check()
+    page.get_by_role("button", name="Continue").click()
+    page.wait_for_url(re.compile("/today/$"))
+
+    page.locator("summary.me").press("Enter")
+    page.get_by_role("link", name="How you sign in").press("Enter")
+    page.wait_for_url(re.compile("/factors/$"))
+    look_at(page, "factors")
+    page.get_by_role("link", name="Add a passkey").press("Enter")
+    look_at(page, "factor-passkey")
+    page.get_by_role("button", name="Add a passkey").press("Enter")
+    expect(page.get_by_text("This device has a passkey for you already.")).to_be_visible()
+    page.get_by_role("link", name="Back").press("Enter")
+    page.get_by_role("link", name=re.compile("^Change.*Passkey")).press("Enter")
+    page.get_by_label("Name").fill("Office computer")
+    look_at(page, "factor")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_text("Office computer", exact=True)).to_be_visible()
+
+    # Eleven minutes later it asks again, and takes the passkey.
+    for session in Session.objects.all():
+        store = SessionStore(session.session_key)
+        store[SESSION_CONFIRMED] = time.time() - 11 * 60
+        store.save()
+    page.get_by_role("link", name="Add an authenticator app").press("Enter")
+    look_at(page, "stepup")
+    page.get_by_role("button", name="Use my passkey").press("Enter")
+    expect(page.get_by_role("heading", name="Add an authenticator app")).to_be_visible()
+    look_at(page, "factor-phone")
