@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
+from accounts.contact import normal_email, normal_phone
 from accounts.links import services as links
 from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
@@ -176,9 +177,20 @@ class PatientAdmin(ClinicScopedAdmin):
     list_display = ("family_name", "given_name", "birth_date", "phone", "email", "language", "clinic")
     list_display_links = ("family_name", "given_name")
     list_filter = ("language", "clinic", "created_at")
-    search_fields = ("family_name", "given_name", "email", "phone")
+    search_fields = ("family_name", "given_name")
+    search_help_text = _("A name, or a whole e-mail address or phone number")
+    sortable_by = ("family_name", "given_name", "birth_date", "language", "clinic")
     readonly_fields = ("created_at",)
     list_select_related = ("clinic",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Patient], search_term: str
+    ) -> tuple[QuerySet[Patient], bool]:
+        found, has_doubles = super().get_search_results(request, queryset, search_term)
+        principal, term = principal_of(request), search_term.strip()
+        number = normal_phone(term, principal.clinic.time_zone if principal else "")
+        by_address = Q(email_hash__of=normal_email(term)) | Q(phone_hash__of=number)
+        return (found | queryset.filter(by_address)) if term else found, has_doubles
 
 
 @admin.register(AccessLink)

@@ -5,11 +5,14 @@ Practitioner and Patient are themselves.
 """
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.contact import last_digits, normal_email, normal_phone
+from accounts.keys.fields import EncryptedEmailField, EncryptedTextField, KeyedHashField, Searchable
 from accounts.models.user import validate_time_zone
 from accounts.policy import STAFF_ROLES, Role
 
@@ -109,7 +112,19 @@ class Practitioner(models.Model):
         return self.name
 
 
-class Patient(models.Model):
+def _email_of(patient: Any) -> str:
+    return normal_email(patient.email)
+
+
+def _phone_of(patient: Any) -> str:
+    return normal_phone(patient.phone, patient.clinic.time_zone)
+
+
+def _last_digits_of(patient: Any) -> str:
+    return last_digits(patient.phone)
+
+
+class Patient(Searchable):
     """A person in care of one clinic; needs no account."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -117,8 +132,11 @@ class Patient(models.Model):
     given_name = models.CharField(_("first name"), max_length=60)
     family_name = models.CharField(_("last name"), max_length=60)
     birth_date = models.DateField(_("birth date"))
-    email = models.EmailField(_("e-mail"), blank=True)
-    phone = models.CharField(_("phone"), max_length=32, blank=True)
+    email = EncryptedEmailField(_("e-mail"), blank=True)
+    email_hash = KeyedHashField(source="email", normal=_email_of)
+    phone = EncryptedTextField(_("phone"), max_length=32, blank=True)
+    phone_hash = KeyedHashField(source="phone", normal=_phone_of)
+    last_digits_hash = KeyedHashField(source="phone", normal=_last_digits_of)
     language = models.CharField(
         _("language"), max_length=8, default="en", choices=[("en", _("English")), ("es", _("Spanish"))]
     )
@@ -129,7 +147,12 @@ class Patient(models.Model):
         ordering = ["family_name", "given_name"]
         verbose_name = _("patient")
         verbose_name_plural = _("patients")
-        indexes = [models.Index(fields=["clinic", "family_name", "given_name"], name="patient_by_name")]
+        indexes = [
+            models.Index(fields=["clinic", "family_name", "given_name"], name="patient_by_name"),
+            models.Index(fields=["email_hash"], name="patient_by_email"),
+            models.Index(fields=["phone_hash"], name="patient_by_phone"),
+            models.Index(fields=["last_digits_hash"], name="patient_by_last_digits"),
+        ]
 
     def __str__(self) -> str:
         return self.full_name

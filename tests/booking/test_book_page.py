@@ -264,7 +264,8 @@ def test_without_an_address_the_page_says_that_nothing_can_be_sent(desk, form, p
 
 def test_who_gets_text_messages_is_not_called_unreachable(desk, form, patient):
     ReminderPolicy.make(patient.clinic, sms=True)
-    Patient.objects.update(email="", phone="(512) 555-0119")
+    patient.email, patient.phone = "", "(512) 555-0119"
+    patient.save()
 
     page = desk.post(BOOK, form).content.decode()
 

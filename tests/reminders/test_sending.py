@@ -202,7 +202,8 @@ def test_a_dead_server_costs_one_attempt_of_one_message_per_tick(booked, practit
 def test_one_broken_message_does_not_stop_the_others(booked, practitioner, mail_server):
     other = factories.make_visit(practitioner)
     announce(other, "booked")
-    type(booked.patient).objects.filter(pk=booked.patient.pk).update(email="rosa\n@example.org")
+    booked.patient.email = "rosa\n@example.org"
+    booked.patient.save()
 
     assert services.send_due() == 1
 

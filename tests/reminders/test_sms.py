@@ -17,13 +17,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.contact import e164
 from accounts.models import Clinic, Patient
 from tests import factories
 from tests.reminders.conftest import announce, set_policy
 from tests.threads import at_once
 from visits.booking.models import Appointment
 from visits.reminders import services, texts
-from visits.reminders.channels.phone import e164
 from visits.reminders.channels.twilio import is_signed
 from visits.reminders.models import Communication, Confirmation, ContactPreference, InboundMessage
 from visits.schedule.models import SchedulePolicy

@@ -39,7 +39,10 @@ def told(visit: Appointment, **patient: Any) -> Appointment:
     """The visit, of which its patient has had word; reached as ``patient`` says from then on."""
     announce(visit, "booked")
     services.send_due()
-    Patient.objects.update(**patient)
+    person = Patient.objects.get()
+    for name, value in patient.items():
+        setattr(person, name, value)
+    person.save()
     return Appointment.objects.get(pk=visit.pk)
 
 

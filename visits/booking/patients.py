@@ -8,13 +8,12 @@ from datetime import MINYEAR, date, datetime
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Replace
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
+from accounts.contact import digits, e164, last_digits, normal_email
 from accounts.models import Clinic, Patient
 from accounts.policy import Action
 from accounts.principal import Principal
@@ -22,6 +21,7 @@ from visits.booking.errors import AlreadyKnown
 
 LIMIT = 10
 MIN_LETTERS = 2
+WHOLE_NUMBER = 10  # digits: fewer may be without the area
 # A letter stands for its accented forms too: "marin" finds Marín.
 ACCENTED = {
     "a": "aáàâäãåā",
@@ -53,15 +53,22 @@ class Details:
 def find(clinic: Clinic, text: str) -> list[Patient]:
     """At most ``LIMIT`` patients of the clinic who match every word of ``text``.
 
-    A word is part of a name, e-mail address or phone number, a year of birth, or a whole birth
-    date. Fewer than two letters or digits find nobody.
+    A word is part of a name, a whole e-mail address or phone number, the last four digits of one, a year of birth, or
+    a whole birth date. Fewer than two letters or digits find nobody.
     """
     words = text.split()[:6]
     if sum(letter.isalnum() for letter in text) < MIN_LETTERS:
         return []
-    found: QuerySet[Patient] = Patient.objects.filter(clinic=clinic).annotate(digits=_digits("phone"))
+    found: QuerySet[Patient] = Patient.objects.filter(clinic=clinic)
+    numbers = [word for word in words if _is_number(word)]
     for word in words:
-        found = found.filter(_matches(word))
+        if word not in numbers:
+            found = found.filter(_matches(word))
+    if numbers:
+        # A number may be written with spaces, or be several words.
+        found = found.filter(
+            _has_number(" ".join(numbers), clinic) | Q(*(_matches_number(one, clinic) for one in numbers))
+        )
     return list(found[:LIMIT])
 
 
@@ -120,27 +127,30 @@ def _plain(name: str) -> str:
     return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).casefold().split())
 
 
-def _digits(field: str) -> Combinable:
-    """The column without what people write between digits."""
-    bare: Combinable = F(field)
-    for sign in " ()-./+":
-        bare = Replace(bare, Value(sign))
-    return bare
+def _is_number(word: str) -> bool:
+    return bool(digits(word)) and not set(word) - set("0123456789()-./+")
 
 
 def _matches(word: str) -> Q:
     if "@" in word:
-        return Q(email__icontains=word)
+        return Q(email_hash__of=normal_email(word))
     pattern = "".join(_letter(letter) for letter in _plain(word))
-    match = Q(given_name__iregex=pattern) | Q(family_name__iregex=pattern) | Q(email__icontains=word)
-    digits = re.sub(r"[\s()\-./+]", "", word)
-    if digits.isdecimal():
-        match |= Q(digits__contains=digits)
-        if len(digits) == 4 and int(digits) >= MINYEAR:
-            match |= Q(birth_date__year=int(digits))
-        for born in _dates(word):
-            match |= Q(birth_date=born)
+    return Q(given_name__iregex=pattern) | Q(family_name__iregex=pattern)
+
+
+def _matches_number(word: str, clinic: Clinic) -> Q:
+    match = _has_number(word, clinic)
+    if len(word) == 4 and word.isdecimal() and int(word) >= MINYEAR:
+        match |= Q(birth_date__year=int(word))
+    for born in _dates(word):
+        match |= Q(birth_date=born)
     return match
+
+
+def _has_number(number: str, clinic: Clinic) -> Q:
+    """The phone number itself; of what may be the end of one its last four digits."""
+    match = Q(phone_hash__of=e164(number, clinic.time_zone))
+    return match if len(digits(number)) >= WHOLE_NUMBER else match | Q(last_digits_hash__of=last_digits(number))
 
 
 def _letter(letter: str) -> str:

@@ -6,9 +6,9 @@ from django import forms
 from django.core import signing
 from django.utils.translation import gettext_lazy as _
 
+from accounts.contact import e164
 from accounts.links.fields import BirthDateField
 from visits.online.models import Verification
-from visits.reminders.channels.phone import e164
 
 Channel = Verification.Channel
 

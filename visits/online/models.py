@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.keys.fields import EncryptedTextField
 from accounts.models import Clinic
 
 
@@ -27,7 +28,7 @@ class Verification(models.Model):
     clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="+")
     channel = models.CharField(_("channel"), max_length=8, choices=Channel)
     # As messages are sent to it: phone numbers in E.164.
-    address = models.CharField(_("sent to"), max_length=254)
+    address = EncryptedTextField(_("sent to"), max_length=254)
     language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES)
     # Empty until a worker has made the code.
     code_hash = models.CharField(max_length=64, blank=True, editable=False)

@@ -182,7 +182,7 @@ def _patient(row: Verification, details: Details, zone: str, request: HttpReques
 
 
 def _is_address_of(row: Verification, patient: Patient) -> bool:
-    return rules.address_of(patient, row.channel).casefold() == row.address.casefold()
+    return bool(rules.address_of(patient, row.channel).casefold() == row.address.casefold())
 
 
 def _open_here(visit: Appointment, request: HttpRequest) -> None:

@@ -9,10 +9,11 @@ from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
 from django.test.utils import isolate_apps
 
-from accounts.models import TOTPDevice, User
+from accounts.models import Patient, TOTPDevice, User
 from tests import factories
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
+from visits.reminders.models import Communication, ContactPreference
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,3 +94,31 @@ def test_seeds_of_phones_move_into_a_table_that_seals_them(old_table: Any) -> No
     assert (found.user_id, found.key, found.last_t, found.name) == (user.pk, "ab" * 20, 7, "phone")
     assert found.created_at == old.created_at
     assert not old_table.objects.exists()
+
+
+def test_patients_addresses_are_sealed_and_found_by_their_hash(visit: Appointment) -> None:
+    with before("accounts", "0006_clinic_names_staff"), connection.cursor() as cursor:
+        cursor.execute("SELECT email, phone FROM accounts_patient")
+        assert cursor.fetchall() == [("rosa@example.org", "(555) 010-0177")]
+
+    for found in (
+        {"email_hash__of": "rosa@example.org"},
+        {"phone_hash__of": "+15550100177"},
+        {"last_digits_hash__of": "0177"},
+    ):
+        assert Patient.objects.get(**found).email == "rosa@example.org"
+
+
+def test_addresses_in_the_ledger_are_sealed_and_found_by_their_hash(visit: Appointment) -> None:
+    Communication.objects.create(appointment=visit, kind="confirmation", due_at=visit.start, address="rosa@example.org")
+    ContactPreference.objects.create(
+        patient=visit.patient, channel="email", bounced_at=visit.start, bounced_address="rosa@example.org"
+    )
+
+    with before("reminders", "0005_of_a_patient"), connection.cursor() as cursor:
+        for column, table in (("address", "communication"), ("bounced_address", "contactpreference")):
+            cursor.execute(f"SELECT {column} FROM reminders_{table}")
+            assert cursor.fetchall() == [("rosa@example.org",)]
+
+    assert Communication.objects.get(address_hash__of="rosa@example.org").address == "rosa@example.org"
+    assert ContactPreference.objects.get().bounced_address == "rosa@example.org"

@@ -66,16 +66,17 @@ def test_what_the_application_changes_meanwhile_is_not_overwritten(
     rotate_row = rotation._rotate_row
 
     def change_before(row: Any, fields: Any) -> int:
-        changed = CheckIn.objects.get(pk=row.pk)
-        changed.location = "changed meanwhile"
-        changed.save()
+        if isinstance(row, CheckIn):
+            changed = CheckIn.objects.get(pk=row.pk)
+            changed.location = "changed meanwhile"
+            changed.save()
         return rotate_row(row, fields)
 
     with ring(NEW, OLD):
         monkeypatch.setattr(rotation, "_rotate_row", change_before)
         said = rotated()
 
-        assert said.count("0 rows written.") == 1
+        assert "2 rows written." in said, "the patients"
         assert {row.location for row in CheckIn.objects.all()} == {"changed meanwhile"}
         assert "No row uses 'old' any more" in said
 

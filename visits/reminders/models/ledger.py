@@ -10,11 +10,17 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.contact import normal_email
+from accounts.keys.fields import EncryptedTextField, KeyedHashField, Searchable
 from accounts.models import Patient
 from visits.booking.models import Appointment
 
 
-class Communication(models.Model):
+def _address_of(message: Any) -> str:
+    return normal_email(message.address)
+
+
+class Communication(Searchable):
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation", _("Confirmation")
         RESCHEDULE = "reschedule", _("New time")
@@ -89,7 +95,8 @@ class Communication(models.Model):
     # From here on the provider may have it.
     dispatched_at = models.DateTimeField(_("handed over"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-    address = models.CharField(_("sent to"), max_length=254, blank=True)
+    address = EncryptedTextField(_("sent to"), max_length=254, blank=True)
+    address_hash = KeyedHashField(source="address", normal=_address_of)
     provider_id = models.CharField(_("provider's id"), max_length=128, blank=True)
     planned_at = models.DateTimeField(_("planned"), default=timezone.now, editable=False)
 
@@ -99,7 +106,7 @@ class Communication(models.Model):
         verbose_name_plural = _("messages")
         indexes = [
             models.Index(fields=["state", "due_at"], name="communication_due"),
-            models.Index(fields=["address", "sent_at"], name="communication_by_address"),
+            models.Index(fields=["address_hash", "sent_at"], name="communication_by_address"),
             models.Index(fields=["provider_id"], name="communication_by_provider_id"),
         ]
         constraints = [

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.keys.fields import EncryptedTextField
 from accounts.models import Patient
 from visits.reminders.models.ledger import Communication
 
@@ -15,7 +16,9 @@ class ContactPreference(models.Model):
     opted_out_at = models.DateTimeField(_("does not want it since"), null=True, blank=True)
     bounced_at = models.DateTimeField(_("does not work since"), null=True, blank=True)
     # The mark is the address's: a new one of the same patient has none.
-    bounced_address = models.CharField(_("address that does not work"), max_length=254, blank=True)
+    bounced_address = EncryptedTextField(
+        _("address that does not work"), max_length=254, bound_to="patient_id", blank=True
+    )
 
     class Meta:
         ordering = ["patient", "channel"]

@@ -17,6 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import services as audit
+from accounts.keys.fields import columns
 from accounts.models import AuditEvent
 from visits.booking.models import Appointment
 from visits.reminders.channels.base import Channel, OptedOut, RefusedForGood, RefusedForNow, Unreachable, Unsure
@@ -169,11 +170,10 @@ def _hand_over(message: Communication, now: datetime) -> None:
             message.appointment.status, message.appointment.revision = visit.status, visit.revision
         if reason := rules.why_not(message, now=now):
             raise Withdrawn(reason)
-        address = rules.address_of(message.patient, message.channel)
-        if not _still_ours(message).update(dispatched_at=timezone.now(), address=address):
+        message.address = rules.address_of(message.patient, message.channel)
+        if not _still_ours(message).update(dispatched_at=timezone.now(), **columns(message, "address")):
             raise Withdrawn(Reason.NONE)
     message.dispatched_at = timezone.now()
-    message.address = address
 
 
 def _leave_open(message: Communication, now: datetime, reason: Communication.Reason) -> None:

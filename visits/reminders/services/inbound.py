@@ -85,7 +85,7 @@ def _answerable(sender: str, now: datetime) -> Communication | None:
 
 
 def _sent_to(number: str) -> QuerySet[Communication]:
-    sent = Communication.objects.filter(channel=Channel.SMS, address=number, dispatched_at__isnull=False)
+    sent = Communication.objects.filter(channel=Channel.SMS, address_hash__of=number, dispatched_at__isnull=False)
     return sent.select_related("patient__clinic").order_by("-dispatched_at")
 
 

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from django.utils.dateparse import parse_datetime
 
+from accounts.contact import e164
 from accounts.models import Clinic, Patient
 from visits.booking.models import Appointment
-from visits.reminders.channels.phone import e164
 from visits.reminders.models import Communication, ContactPreference, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, QuietHours
 

@@ -1,4 +1,4 @@
-"""Telephone numbers as the network wants them (E.164)."""
+"""Addresses in one form, so that the same one is the same however it is written."""
 
 from functools import cache
 
@@ -15,6 +15,26 @@ def e164(number: str, zone: str) -> str:
     if not phonenumbers.is_possible_number(parsed):
         return ""
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normal_email(address: str) -> str:
+    """Whatever case."""
+    return address.strip().casefold()
+
+
+def normal_phone(number: str, zone: str) -> str:
+    """E.164; the bare digits of what is no whole number."""
+    return e164(number, zone) or digits(number)
+
+
+def last_digits(number: str) -> str:
+    """The last four, by which people tell numbers apart; empty where there are fewer."""
+    found = digits(number)
+    return found[-4:] if len(found) >= 4 else ""
+
+
+def digits(text: str) -> str:
+    return "".join(sign for sign in text if sign.isdecimal())
 
 
 @cache
