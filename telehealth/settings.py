@@ -177,10 +177,17 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+# NIST SP 800-63B-4 allows 8 characters beside a second factor; 12 cost nobody much.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.password.validators.ContextValidator"},
+]
+# The others are for hashes of before, made anew at their owners' next sign-in.
+PASSWORD_HASHERS = [
+    "accounts.password.hashers.Argon2idPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 LOGOUT_REDIRECT_URL = "accounts:signin"
 STAFF_HOME = "waiting:today"

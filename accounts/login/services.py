@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.audit import services as audit
-from accounts.models import AuditEvent, Clinic, User
+from accounts.models import AuditEvent, Clinic, Membership, User
 
 Outcome = AuditEvent.Outcome
 
@@ -42,16 +42,23 @@ def sign_in(*, request: HttpRequest, email: str, password: str) -> User | None:
 
 def refuse(request: HttpRequest, email: str, subtype: str) -> None:
     """Record a refused sign-in; the account is what was tried, not who acted."""
-    tried = User.objects.filter(email__iexact=email).first()
+    tried, clinic = account_of(email)
     audit.record(
         subtype,
         AuditEvent.Action.EXECUTE,
-        clinic=home_clinic(tried) if tried else None,
+        clinic=clinic,
         entity=tried,
         outcome=Outcome.MINOR_FAILURE,
         request=request,
         detail={"account": "known" if tried else "unknown"},
     )
+
+
+def account_of(email: str) -> tuple[User | None, Clinic | None]:
+    """Whose account a typed e-mail is, and the clinic whose trail shows it; as much work when it is nobody's."""
+    user = User.objects.filter(email__iexact=email).first()
+    membership = Membership.objects.filter(user__email__iexact=email, is_active=True).select_related("clinic").first()
+    return user, membership.clinic if membership else None
 
 
 def sign_out(*, request: HttpRequest) -> None:

@@ -3,6 +3,8 @@
 A mailed link opens no session and replaces no second factor (ASVS 6.4.3).
 """
 
+import uuid
+
 from axes.utils import reset as unlock
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
@@ -14,7 +16,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts.audit import services as audit
-from accounts.login.services import home_clinic
+from accounts.login.services import account_of, home_clinic
 from accounts.models import AuditEvent, User
 
 
@@ -25,18 +27,26 @@ def request_mail(user: User) -> None:
     transaction.on_commit(lambda: mail_link.delay(str(user.pk)), robust=True)
 
 
-def ask_for_mail(*, request: HttpRequest, user: User) -> None:
-    """Somebody, perhaps a stranger, asks for the link at the sign-in page."""
+def ask_for_mail(*, request: HttpRequest, email: str) -> None:
+    """Somebody, perhaps a stranger, asks for the link at the sign-in page.
+
+    The same work whether there is such an account or not, so that the time it takes tells nothing; only the worker
+    finds that there is nobody to write to.
+    """
+    from accounts.password.tasks import mail_link
+
+    user, clinic = account_of(email)
     with transaction.atomic():
         audit.record(
             "user.password-mail",
             AuditEvent.Action.EXECUTE,
-            clinic=home_clinic(user),
+            clinic=clinic,
             entity=user,
             request=request,
-            detail={"by": "sign-in page"},
+            detail={"by": "sign-in page", "account": "known" if user else "unknown"},
         )
-        request_mail(user)
+        asked = str(user.pk if user else uuid.uuid4())
+        transaction.on_commit(lambda: mail_link.delay(asked), robust=True)
 
 
 def mail_link(user: User) -> None:

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -27,10 +28,11 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     form = ForgottenForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "accounts/password_forgotten.html", {"form": form, "clinic": only_clinic()})
-    user = User.objects.filter(email__iexact=form.cleaned_data["email"], is_active=True).first()
+    email = form.cleaned_data["email"].lower()
+    account = salted_hmac("accounts.password", email, algorithm="sha256").hexdigest()
     address_busy = too_many(f"password-mail:{caller_network(request)}", times=20, seconds=3600)
-    if user and not address_busy and not too_many(f"password-mail:{user.pk}", times=3, seconds=3600):
-        services.ask_for_mail(request=request, user=user)
+    if not too_many(f"password-mail:{account}", times=3, seconds=3600) and not address_busy:
+        services.ask_for_mail(request=request, email=email)
     return render(request, "accounts/password_mailed.html", {"clinic": only_clinic()})
 
 

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import MD5PasswordHasher, PBKDF2PasswordHasher, check_password, make_password
+from django.contrib.auth.password_validation import validate_password
 from django.core import mail
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Clinic, User
@@ -20,6 +25,10 @@ from accounts.principal import staff_principal
 from tests import factories
 
 NEW = "quiet river over nine stones"
+REAL_HASHERS = [
+    "accounts.password.hashers.Argon2idPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +68,7 @@ def test_mailed_link_sets_the_password_once_and_signs_nobody_in(client: Client, 
 
 
 def test_new_password_still_needs_the_second_factor(client: Client, clinician: User) -> None:
+    """Row 13 of the checklist: a reset does not go past the second factor."""
     client.post(mailed_link(clinician), {"new": NEW})
 
     client.post("/signin/", {"email": clinician.email, "password": NEW})
@@ -105,7 +115,10 @@ def test_asking_says_the_same_for_strangers(
         return re.sub(r'csrfmiddlewaretoken" value="\w+"', "", page)
 
     assert ask("AMARA@example.org") == ask("nobody@example.org")
-    assert asked == [str(clinician.pk)]
+    assert asked[0] == str(clinician.pk)
+    assert not User.objects.filter(pk=asked[1]).exists()
+    mail_link(asked[1])
+    assert mail.outbox == []
 
 
 def test_at_most_three_mails_an_hour(
@@ -116,6 +129,29 @@ def test_at_most_three_mails_an_hour(
             client.post("/password/forgotten/", {"email": clinician.email})
 
     assert len(asked) == 3
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(("path", "fields"), [("/password/forgotten/", {}), ("/signin/", {"password": "wrong"})])
+def test_a_known_and_an_unknown_email_cost_the_same(
+    client: Client, clinician: User, monkeypatch: Any, path: str, fields: dict[str, str]
+) -> None:
+    """Row 13 of the checklist: neither answer nor work tells whether there is an account (counted: queries, hashes)."""
+    hashes: list[str] = []
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(
+        MD5PasswordHasher, "encode", lambda self, *given: (hashes.append(self.algorithm), encode(self, *given))[1]
+    )
+
+    def cost(email: str) -> tuple[int, list[str], list[str]]:
+        hashes.clear()
+        with CaptureQueriesContext(connection) as queries:
+            client.post(path, {"email": email} | fields)
+        shapes = [re.sub(r"'[^']*'|\d+", "?", query["sql"]) for query in queries]
+        return len(queries), [shape.split("WHERE")[0][:60] for shape in shapes], list(hashes)
+
+    cost("first@example.org")
+    assert cost(clinician.email) == cost("nobody@example.org")
 
 
 @pytest.mark.usefixtures("asked")
@@ -171,6 +207,67 @@ def test_guessing_the_old_password_is_limited(verified: Any, clinician: User) ->
     assert "Too many tries" in answer.content.decode()
     clinician.refresh_from_db()
     assert clinician.check_password(factories.PASSWORD)
+
+
+# --- what is kept, and what is refused
+
+
+def test_passwords_are_kept_by_argon2id(settings: Any) -> None:
+    """Row 10 of the checklist: argon2id, at the least that OWASP asks for."""
+    settings.PASSWORD_HASHERS = REAL_HASHERS
+
+    kept = make_password(NEW)
+
+    assert kept.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert check_password(NEW, kept)
+
+
+def test_an_old_hash_is_made_anew_at_sign_in(client: Client, clinician: User, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = REAL_HASHERS
+    clinician.password = PBKDF2PasswordHasher().encode(NEW, "salt" * 6)
+    clinician.save()
+
+    assert client.post("/signin/", {"email": clinician.email, "password": NEW}).status_code == 302
+
+    clinician.refresh_from_db()
+    assert clinician.password.startswith("argon2$argon2id$")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "riversidefamily",
+        "Riverside-Clinic-2026!",
+        "AmaraOkafor1979",
+        "telehealth2026",
+        "Telehealth Riverside",
+        "amara.okafor@example.org",
+        "Contraseña2026!",
+        "okaforokaforokafor",
+    ],
+)
+def test_words_of_the_context_are_refused_in_words(clinician: User, bad: str) -> None:
+    """Row 10 of the checklist: words that anybody would try for this person are refused."""
+    with pytest.raises(ValidationError) as refused:
+        validate_password(bad, clinician)
+
+    assert "password_of_context" in {error.code for error in refused.value.error_list}
+
+
+@pytest.mark.parametrize(
+    "good", [NEW, "aaaaaaaaaaab", "amara sails under nine moons", "ünïcödé wörds äre fine", "🦊" * 12]
+)
+def test_length_is_what_counts(clinician: User, good: str) -> None:
+    """Row 10 of the checklist: nothing is asked of which characters there are."""
+    validate_password(good, clinician)
+
+
+def test_pasting_is_not_hindered(client: Client, clinician: User) -> None:
+    """Row 10 of the checklist: password managers may fill and paste."""
+    for url in ("/signin/", mailed_link(clinician)):
+        assert "onpaste" not in client.get(url).content.decode()
+    scripts = (settings.BASE_DIR / "static/js").rglob("*.js")
+    assert not [path for path in scripts if '"paste"' in path.read_text()]
 
 
 # --- createclinic
