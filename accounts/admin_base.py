@@ -191,7 +191,7 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown and (self.patient_path or self.model is Patient):
             detail = {"model": self.opts.object_name, "shown": len(shown["cl"].result_list)}
-            self._record(request, "admin.list", AuditEvent.Action.READ, detail=detail)
+            self.record(request, "admin.list", AuditEvent.Action.READ, detail=detail)
         return answer
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -204,9 +204,10 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     def audit(self, request: HttpRequest, subtype: str, action: AuditEvent.Action, obj: Model, **detail: Any) -> None:
         """Record what was done to ``obj`` here; call it in the transaction that does it."""
         clinic, patient = self.clinic_of(obj), self.patient_of(obj)
-        self._record(request, subtype, action, clinic=clinic, entity=obj, patient=patient, detail=detail)
+        self.record(request, subtype, action, clinic=clinic, entity=obj, patient=patient, detail=detail)
 
-    def _record(self, request: HttpRequest, subtype: str, action: AuditEvent.Action, **fields: Any) -> None:
+    def record(self, request: HttpRequest, subtype: str, action: AuditEvent.Action, **fields: Any) -> None:
+        """Record what was done here to no row in particular, or to what ``fields`` say."""
         principal = principal_of(request)
         user = None if principal else request.user
         audit.record(subtype, action, principal=principal, user=user, request=request, **fields)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from accounts.mfa import qr
 from accounts.models import Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
-from visits.booking.access import appointment_for
+from visits.booking.access import appointment_for, note_look
 from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
@@ -135,6 +135,7 @@ def link(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         "is_walk_in": visit.origin == Appointment.Origin.WALK_IN and visit.status == Appointment.Status.BOOKED,
         "ledger": visit.communications.filter(revision=visit.revision).order_by("due_at", "planned_at"),
     }
+    note_look(request, visit)
     return render(request, "waiting/link.html", context)
 
 
