@@ -437,8 +437,10 @@ def test_a_copied_row_is_refused(trail):
 def test_a_copied_row_is_found_where_the_database_was_made_to_take_it(trail):
     original = trail[3].pk
     with connection.cursor() as cursor:
+        known = connection.introspection.get_constraints(cursor, "accounts_auditevent")
+        unique = next(name for name, rule in known.items() if rule["unique"] and rule["columns"] == ["uid"])
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("ALTER TABLE accounts_auditevent DROP CONSTRAINT accounts_auditevent_uid_key")
+        cursor.execute(f"ALTER TABLE accounts_auditevent DROP CONSTRAINT {unique}")
     trail[3].pk = None
     trail[3].save(force_insert=True)
     sealing.seal()
