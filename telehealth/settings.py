@@ -214,6 +214,7 @@ OTP_WEBAUTHN_ALLOWED_ORIGINS = [BASE_URL]
 # Its tracebacks say nothing that the trail does not.
 OTP_WEBAUTHN_EXCEPTION_LOGGER_NAME = ""
 
+SESSION_ENGINE = "accounts.keys.sessions"
 SESSION_COOKIE_AGE = 12 * 3600  # NIST SP 800-63B-4 §2.2.3: at most 24 h at AAL2
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS

@@ -168,7 +168,7 @@ def _take_challenge(request: HttpRequest, purpose: str) -> dict[str, Any]:
     session = cast(SessionStore, request.session)
     with transaction.atomic():
         row = session.model.objects.select_for_update().filter(session_key=session.session_key).first()
-        state: dict[str, Any] = row.get_decoded().get(SESSION_CHALLENGE, {}) if row else {}
+        state: dict[str, Any] = session.decode(row.session_data).get(SESSION_CHALLENGE, {}) if row else {}
         # Also where there is none any more, or the copy that this request has read would be written back.
         session.pop(SESSION_CHALLENGE, None)
         if state:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
+from accounts.keys.sessions import SessionStore
 from accounts.mfa.services import SESSION_CONFIRMED
 from accounts.models import User
 from tests.factories import PASSWORD
