@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
+    "telehealth.apps.TelehealthConfig",
     "telehealth.storage.StaticFiles",
     "channels",
     "django_otp",
@@ -170,9 +171,11 @@ METRICS_TOKEN = env_secret("TELEHEALTH_METRICS_TOKEN", min_length=24) if _has_me
 # --- who may come in --------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-# auth.W004: unique whatever the case, by a constraint that this check does not know (User.Meta). otp_webauthn.E031:
-# over plain HTTP browsers have no passkeys, but on localhost; our pages then offer none.
-SILENCED_SYSTEM_CHECKS = ["auth.W004", "otp_webauthn.E031"]
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # unique whatever the case, by a constraint that this check does not know (User.Meta)
+    "otp_webauthn.E031",  # over plain HTTP browsers have no passkeys, but on localhost; our pages then offer none
+    "security.W021",  # to be in browsers' preload lists is the domain owner's to decide: nobody leaves them soon
+]
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
