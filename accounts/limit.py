@@ -15,3 +15,11 @@ def too_many(key: str, *, times: int, seconds: int) -> bool:
         return cache.incr(key) > times
     except (redis.RedisError, ValueError):  # ValueError: the count expired between the two
         return False
+
+
+def spent(key: str, *, times: int) -> bool:
+    """Whether ``too_many`` has counted ``key`` ``times`` in its seconds. Counts nothing; False when Redis is away."""
+    try:
+        return int(cache.get(f"limit:{key}", 0)) >= times
+    except redis.RedisError:
+        return False

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.doors import public
 from accounts.language import forget_switch
-from accounts.login import services
+from accounts.login import guessing, services
 from accounts.login.forms import SignInForm
 from accounts.login.steps import next_step, remember_next
 from accounts.services import only_clinic
@@ -32,8 +32,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     email, password = form.cleaned_data["email"], form.cleaned_data["password"]
+    seconds = guessing.must_wait(request, email)
+    if seconds:
+        return _locked_page(request, form, email, seconds)
     user = services.sign_in(request=request, email=email, password=password)
     if user is None:
+        guessing.count_wrong(request, email)
         form.add_error(None, _("The e-mail or the password is not right. Check both and try again."))
         return _page(request, form)
     remember_next(request, request.POST.get("next", ""))
@@ -44,10 +48,15 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any]) -> HttpResponse:
     """What django-axes answers instead, once this account had too many wrong passwords from this address."""
-    services.refuse(request, str((credentials or {}).get("email") or ""), "user.lock")
     form = SignInForm(request.POST)
     form.is_valid()
-    minutes = round(settings.AXES_COOLOFF_TIME * 60)
+    email = str((credentials or {}).get("email") or "")
+    return _locked_page(request, form, email, round(settings.AXES_COOLOFF_TIME * 3600))
+
+
+def _locked_page(request: HttpRequest, form: SignInForm, email: str, seconds: int) -> HttpResponse:
+    services.refuse(request, email, "user.lock")
+    minutes = -(-seconds // 60)
     words = ngettext(
         "Too many wrong passwords. Wait %(count)d minute, or choose a new password.",
         "Too many wrong passwords. Wait %(count)d minutes, or choose a new password.",

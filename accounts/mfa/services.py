@@ -26,6 +26,7 @@ from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
 from accounts.audit import services as audit
+from accounts.login import guessing
 from accounts.login.services import home_clinic
 from accounts.mfa.kinds import Kind, kind_of
 from accounts.mfa.notices import Change, tell
@@ -222,6 +223,7 @@ def enter(request: HttpRequest, device: Device) -> None:
     request.session.cycle_key()
     request.session[SESSION_ENTERED] = True
     confirm(request)
+    guessing.know(request, cast(User, request.user).email)
     django_otp.login(request, device)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +26,11 @@ SIGNIN = "/signin/"
 CODE = "/mfa/"
 SETUP = "/mfa/setup/"
 CODES = "/mfa/recovery-codes/"
+
+
+@pytest.fixture(autouse=True)
+def counters_begin_anew() -> None:
+    cache.clear()
 
 
 def give_password(client: Client, user: User, **fields: str) -> Any:

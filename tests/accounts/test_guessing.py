@@ -1,0 +1,116 @@
+"""Guesses of passwords: from one address, from thousands, at one account or at all; and the owner meanwhile."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.login import guessing
+from accounts.models import Clinic, User
+from accounts.policy import Role
+from tests import factories
+from tests.accounts.authenticator import Authenticator
+from tests.accounts.test_passkeys import key, sign_in  # noqa: F401
+from tests.accounts.test_signin import CODE, SIGNIN, code_of, is_in, phone_of
+
+HOME = "192.0.2.7"
+
+
+@pytest.fixture(autouse=True)
+def counters_begin_anew() -> None:
+    cache.clear()
+
+
+def guess(user: User, n: int, password: str = "wrong") -> int:
+    """The answer's status for a guess from address number ``n`` of the world."""
+    address = str(IPv4Address("11.0.0.0") + n)
+    return int(Client(REMOTE_ADDR=address).post(SIGNIN, {"email": user.email, "password": password}).status_code)
+
+
+def forget(user: User) -> None:
+    """A minute goes by."""
+    cache.delete(f"limit:{guessing._account(user.email)}")
+
+
+def test_ten_thousand_guesses_from_as_many_addresses_get_nothing(
+    clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 12 of the checklist: of 10,000 guesses ten are checked, though the right one is among them."""
+    checked: list[str] = []
+    check: Callable[..., bool] = User.check_password
+    # One minute, however long this machine takes; and without drawing the page each time.
+    monkeypatch.setattr(guessing, "ACCOUNT_SECONDS", 3600)
+    monkeypatch.setattr("accounts.login.views._page", lambda *given, status=200: HttpResponse(status=status))
+    monkeypatch.setattr(User, "check_password", lambda self, raw: (checked.append(raw), check(self, raw))[1])
+
+    statuses = {guess(clinician, n, factories.PASSWORD if n % 100 == 50 else f"wrong {n}") for n in range(10_000)}
+
+    assert statuses == {200, 429}  # wrong, or wait; never in
+    assert len(checked) == guessing.ACCOUNT_TIMES
+
+
+def test_the_owner_comes_in_meanwhile_from_where_they_were_and_elsewhere_a_minute_later(clinician: User) -> None:
+    """Row 12 of the checklist: an attacker does not shut the owner out."""
+    home = Client(REMOTE_ADDR=HOME)
+    home.post(SIGNIN, {"email": clinician.email, "password": factories.PASSWORD})
+    home.post(CODE, {"code": code_of(phone_of(clinician))})
+    assert is_in(home, clinician)
+    for n in range(20):
+        guess(clinician, n)
+
+    again = Client(REMOTE_ADDR=HOME).post(SIGNIN, {"email": clinician.email, "password": factories.PASSWORD})
+    assert again.status_code == 302
+    assert guess(clinician, 21, factories.PASSWORD) == 429
+    forget(clinician)
+    assert guess(clinician, 21, factories.PASSWORD) == 302
+    assert guessing.ACCOUNT_SECONDS <= 60
+
+
+def test_the_wait_is_shown_and_nothing_typed_is_lost(clinician: User) -> None:
+    for n in range(10):
+        guess(clinician, n)
+
+    page = Client().post(SIGNIN, {"email": clinician.email, "password": factories.PASSWORD}).content.decode()
+
+    assert "Too many wrong passwords. Wait 1 minute, or choose a new password." in page
+    assert f'value="{clinician.email}"' in page
+
+
+def test_an_unknown_account_waits_the_same(clinician: User) -> None:
+    nobody = User(email="nobody@example.org")
+
+    assert [guess(nobody, n) for n in range(12)] == [guess(clinician, n) for n in range(12)]
+
+
+def test_spraying_over_accounts_from_one_network_is_ended(clinic: Clinic, clinician: User) -> None:
+    """Row 12 of the checklist: one guess at each of many accounts from one line of many addresses."""
+    statuses = [
+        Client(REMOTE_ADDR=f"2001:db8:0:1::{n:x}")
+        .post(SIGNIN, {"email": f"user{n}@example.org", "password": "Spring2026!"})
+        .status_code
+        for n in range(guessing.NETWORK_TIMES + 1)
+    ]
+    right = {"email": clinician.email, "password": factories.PASSWORD}
+
+    assert statuses == [200] * guessing.NETWORK_TIMES + [429]
+    assert Client(REMOTE_ADDR="2001:db8:0:1::ffff").post(SIGNIN, right).status_code == 429
+    assert Client(REMOTE_ADDR="2001:db8:0:2::1").post(SIGNIN, right).status_code == 302
+
+
+def test_passkeys_do_not_wait(client: Client, clinician: User, key: Authenticator) -> None:  # noqa: F811
+    for n in range(20):
+        guess(clinician, n)
+
+    sign_in(client, key)
+
+    assert is_in(client, clinician)
+
+
+def test_who_signs_in_rightly_is_never_counted(clinic: Clinic, settings: Any) -> None:
+    person = factories.make_member(clinic, Role.CLINICIAN)
+
+    assert {guess(person, n, factories.PASSWORD) for n in range(guessing.ACCOUNT_TIMES * 2)} == {302}
