@@ -283,7 +283,7 @@ def test_the_record_of_a_visit_leads_there(desk: Client, visit: Appointment) -> 
     assert f'href="{link_of(visit)}"' in text(desk.get(f"/visits/{visit.pk}/"))
 
 
-@pytest.mark.parametrize("change", [{"mode": "phone"}, {"status": "cancelled"}, {"status": "fulfilled"}])
+@pytest.mark.parametrize("change", [{"status": "cancelled"}, {"status": "fulfilled"}])
 def test_where_there_is_nothing_to_open_there_is_no_link(
     desk: Client, visit: Appointment, change: dict[str, str]
 ) -> None:

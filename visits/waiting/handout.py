@@ -8,12 +8,11 @@ from accounts.principal import Principal
 from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
 from visits.reminders.links import issue
-from visits.schedule.models import VisitType
 
 
 def has_link(visit: Appointment) -> bool:
-    """Whether there is anything to open: not of a visit by phone, or one that will not take place any more."""
-    return visit.is_open and visit.mode == VisitType.Mode.VIDEO
+    """Whether there is anything to open: not of a visit that will not take place any more."""
+    return visit.is_open
 
 
 def hand_out(*, principal: Principal, visit: Appointment) -> str:
