@@ -58,9 +58,15 @@ def admit(visit: Appointment, user: User) -> None:
     Ticket.objects.create(appointment=visit, admitted_at=timezone.now(), admitted_by=user)
 
 
+def enter(principal: Principal, visit: Appointment, **wishes: bool) -> Seat:
+    """The person takes their seat, by a socket that was opened just now."""
+    wishes = {"audio": True, "video": True, "e2ee": True} | wishes
+    return services.enter(principal=principal, visit=visit, opened_at=services.opening_time(visit), **wishes)
+
+
 def be_here(principal: Principal, visit: Appointment) -> Seat:
     """The person is in the call, and their media flow."""
-    seat = services.enter(principal=principal, visit=visit, audio=True, video=True, e2ee=True)
+    seat = enter(principal, visit)
     presence.connected(seat=seat.pk, epoch=seat.epoch)
     return seat
 

@@ -1,5 +1,9 @@
 """Opening, entering and ending a visit."""
 
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+
 import pytest
 from django.http import Http404
 from django.utils import timezone
@@ -8,7 +12,7 @@ from accounts.models import AccessLink, AuditEvent, User
 from accounts.principal import Principal
 from tests.conftest import staff
 from tests.party import bearer, make_link
-from tests.room.conftest import be_here
+from tests.room.conftest import be_here, enter
 from tests.threads import at_once
 from visits.booking import services as booking
 from visits.booking.errors import WrongState
@@ -19,10 +23,6 @@ from visits.room.models import Encounter, Presence, Seat
 from visits.waiting import services as waiting
 from visits.waiting.models import Ticket
 from visits.waiting.signals import admitted as was_admitted
-
-
-def enter(principal: Principal, visit: Appointment, **media: bool) -> Seat:
-    return services.enter(principal=principal, visit=visit, **{"audio": True, "video": True, "e2ee": True} | media)
 
 
 def test_the_visit_opens_when_the_patient_is_admitted(visit: Appointment, front_desk: User) -> None:
@@ -280,12 +280,20 @@ def test_other_changes_leave_the_room_open(encounter: Encounter) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_devices_of_a_patient_coming_at_once_are_one_person(encounter: Encounter) -> None:
     visit = encounter.appointment
-    bearers = [bearer(make_link(visit)) for _ in range(4)]
+    opened = services.opening_time(visit)
+    devices = [(bearer(make_link(visit)), opened - timedelta(seconds=n)) for n in range(4)]
 
-    seats = at_once([lambda who=who: enter(who, visit) for who in bearers])  # type: ignore[misc]
+    def come(who: Principal, opened_at: datetime) -> Seat | None:
+        with suppress(services.SeatTaken):
+            return services.enter(principal=who, visit=visit, opened_at=opened_at, audio=True, video=True, e2ee=True)
+        return None
 
-    assert len({seat.pk for seat in seats}) == 1
-    assert sorted(seat.epoch for seat in seats) == [1, 2, 3, 4]
+    seats = at_once([partial(come, *device) for device in devices])
+
+    seat = Seat.objects.get(role="patient")
+    assert {came.pk for came in seats if came} == {seat.pk}
+    assert sorted(came.epoch for came in seats if came) == list(range(1, seat.epoch + 1))
+    assert (seats[0].epoch, seat.opened_at) == (seat.epoch, opened)  # who was opened last has it
 
 
 @pytest.mark.django_db(transaction=True)

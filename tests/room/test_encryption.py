@@ -17,16 +17,13 @@ from accounts.principal import Principal
 from tests import factories
 from tests.conftest import staff
 from tests.party import bearer, make_link
+from tests.room.conftest import enter
 from visits.booking.models import Appointment
 from visits.room import encryption, presence, services
 from visits.room.models import Encounter, Seat
 from visits.room.state import call_state
 
 SignIn = Callable[[User], Client]
-
-
-def enter(principal: Principal, visit: Appointment, *, e2ee: bool = True) -> Seat:
-    return services.enter(principal=principal, visit=visit, audio=True, video=True, e2ee=e2ee)
 
 
 def told(principal: Principal, visit: Appointment) -> dict[str, Any]:

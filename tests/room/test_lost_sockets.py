@@ -1,9 +1,10 @@
 """A socket that is lost while the media flow: the copy is kept, and another socket takes it up."""
 
 import asyncio
+import contextlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.party import make_link
 from tests.room.sockets import Page, is_gone, is_here
 from visits.relay.client import RelayClient, RelayUnavailable
 from visits.room import farewell, presence, services
+from visits.room.consumers import RoomConsumer
 from visits.room.models import Encounter, Presence, Seat
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,6 +191,63 @@ async def test_two_sockets_never_have_one_copy(
         assert await half_dead.until_closed() == 4409
         await still_sees(one, "patient")
         assert await Presence.objects.filter(seat__role="patient", left_at=None).aexists()
+
+
+@contextlib.asynccontextmanager
+async def held_up(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], Awaitable[int]]) -> AsyncIterator[None]:
+    """What is asked reaches the server, which gets to it only after what happens meanwhile."""
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: RoomConsumer) -> None:
+        arrived.set()
+        await go_on.wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RoomConsumer, "_count_taking", wait)
+        await ask()
+        await asyncio.wait_for(arrived.wait(), 10)
+    yield
+    go_on.set()
+
+
+async def test_a_join_that_its_page_has_given_up_does_not_evict_the_one_that_followed(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    staff_page: Pages,
+    patient_page: Pages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with staff_page() as one, patient_page() as given_up, patient_page() as again:
+        await one.join()
+        async with held_up(monkeypatch, given_up.ask):
+            joined = await again.join()
+
+        assert await given_up.until_closed() == 4409
+        await again.until("state", is_here("patient"))
+        await still_sees(one, "patient")
+    assert joined["epoch"] == 1
+    assert [stay.epoch async for stay in Presence.objects.filter(seat__role="patient")] == [1]
+
+
+async def test_nor_does_a_taking_up_that_was_given_up(
+    relay: subprocess.Popen[str],
+    encounter: Encounter,
+    staff_page: Pages,
+    patient_page: Pages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with staff_page() as one, patient_page() as two, patient_page() as given_up, patient_page() as again:
+        await one.join()
+        joined = await two.join()
+        await one.until("state", is_here("patient"))
+        await lose(two)
+        async with held_up(monkeypatch, lambda: given_up.send("resume", epoch=joined["epoch"])):
+            await take_up(again, joined["epoch"])
+
+        assert (await given_up.until("error"))["code"] == "not-joined"
+        await again.send("media", audio=False, video=True)
+        await again.until("state", lambda said: any(not person["audio"] for person in said["people"]))
+        await still_sees(one, "patient")
 
 
 async def test_a_second_device_evicts_also_who_was_taken_up(

@@ -1,7 +1,7 @@
 """From when to when somebody was there."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from accounts.models import Patient, Practitioner
 from accounts.principal import Principal
 from tests import factories
 from tests.party import bearer, make_link
-from tests.room.conftest import be_here
+from tests.room.conftest import be_here, enter
 from tests.threads import at_once
 from visits.booking import services as booking
 from visits.booking.models import Appointment
@@ -25,7 +25,7 @@ from visits.waiting import services as waiting
 
 @pytest.fixture
 def seat(encounter: Encounter, as_patient: Principal) -> Seat:
-    return services.enter(principal=as_patient, visit=encounter.appointment, audio=True, video=True, e2ee=True)
+    return enter(as_patient, encounter.appointment)
 
 
 def test_being_connected_is_noted_once(seat: Seat) -> None:
@@ -47,7 +47,7 @@ def test_leaving_closes_it(seat: Seat) -> None:
 
 def test_a_newer_copy_takes_over_without_overlap(seat: Seat) -> None:
     presence.connected(seat=seat.pk, epoch=seat.epoch)
-    newer = services.next_epoch(seat, audio=True, video=False)
+    newer = services.next_epoch(seat, opened_at=timezone.now(), audio=True, video=False)
     presence.connected(seat=seat.pk, epoch=newer.epoch)
 
     old, new = Presence.objects.filter(seat=seat).order_by("epoch")
@@ -56,7 +56,7 @@ def test_a_newer_copy_takes_over_without_overlap(seat: Seat) -> None:
 
 def test_news_of_an_older_copy_is_stale(seat: Seat) -> None:
     older = seat.epoch
-    newer = services.next_epoch(seat, audio=True, video=True).epoch
+    newer = services.next_epoch(seat, opened_at=timezone.now(), audio=True, video=True).epoch
     presence.connected(seat=seat.pk, epoch=newer)
 
     presence.connected(seat=seat.pk, epoch=older)
@@ -73,9 +73,9 @@ def other_visit(practitioner: Practitioner, other_patient: Patient) -> Appointme
 def test_a_clinician_is_in_one_visit_at_a_time(
     encounter: Encounter, other_visit: Appointment, as_clinician: Principal
 ) -> None:
-    first = services.enter(principal=as_clinician, visit=encounter.appointment, audio=True, video=True, e2ee=True)
+    first = enter(as_clinician, encounter.appointment)
     presence.connected(seat=first.pk, epoch=first.epoch)
-    second = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True, e2ee=True)
+    second = enter(as_clinician, other_visit)
     presence.connected(seat=second.pk, epoch=second.epoch)
 
     before = Presence.objects.get(seat=first)
@@ -89,7 +89,7 @@ def test_others_stay_when_the_clinician_goes_to_another_visit(
     encounter: Encounter, other_visit: Appointment, seat: Seat, as_clinician: Principal
 ) -> None:
     presence.connected(seat=seat.pk, epoch=seat.epoch)
-    theirs = services.enter(principal=as_clinician, visit=other_visit, audio=True, video=True, e2ee=True)
+    theirs = enter(as_clinician, other_visit)
     presence.connected(seat=theirs.pk, epoch=theirs.epoch)
 
     assert Presence.objects.get(seat=seat).left_at is None
@@ -130,7 +130,7 @@ def test_what_is_sent_out_as_silent_cannot_be_taken_up(seat: Seat, as_patient: P
     assert close_silent() == 1
 
     with pytest.raises(services.NotJoined):
-        services.resume(principal=as_patient, seat=copy)
+        services.resume(principal=as_patient, seat=copy, opened_at=timezone.now())
 
 
 def send_out_as_lost(seat: Seat) -> bool:
@@ -150,7 +150,7 @@ def test_who_comes_back_at_that_moment_is_either_sent_out_or_in(
 
     def take_up() -> bool:
         try:
-            services.resume(principal=as_patient, seat=copy)
+            services.resume(principal=as_patient, seat=copy, opened_at=timezone.now())
         except services.NotJoined:
             return False
         return True
@@ -187,6 +187,48 @@ def test_who_was_missed_and_comes_after_all_is_present_anew(
     assert (ended.status, visit.status) == (Encounter.Status.FINISHED, Appointment.Status.FULFILLED)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_two_sockets_that_join_at_once_the_one_that_was_opened_later_has_the_seat(
+    encounter: Encounter, as_patient: Principal
+) -> None:
+    visit = encounter.appointment
+
+    def join(opened_at: datetime) -> int | None:
+        try:
+            seat = services.enter(
+                principal=as_patient, visit=visit, opened_at=opened_at, audio=True, video=True, e2ee=True
+            )
+        except services.SeatTaken:
+            return None
+        return seat.epoch
+
+    for _ in range(10):
+        older, newer = services.opening_time(visit) - timedelta(seconds=8), services.opening_time(visit)
+        Seat.objects.update(opened_at=None)
+
+        early, late = at_once([lambda at=at: join(at) for at in (older, newer)])
+
+        assert late is not None
+        assert early is None or early < late
+        seat = Seat.objects.get(role="patient")
+        assert (seat.epoch, seat.opened_at) == (late, newer)
+
+
+def test_the_same_socket_joins_as_often_as_it_likes(encounter: Encounter, as_patient: Principal) -> None:
+    visit, wishes = encounter.appointment, {"audio": True, "video": True, "e2ee": True}
+    opened_at = services.opening_time(visit)
+
+    for epoch in (1, 2):
+        seat = services.enter(principal=as_patient, visit=visit, opened_at=opened_at, **wishes)
+        assert seat.epoch == epoch
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_out(seat: Seat, as_patient: Principal) -> None:
+    Seat.objects.update(opened_at=timezone.now() + timedelta(minutes=5))
+
+    assert enter(as_patient, seat.encounter.appointment).epoch == seat.epoch + 1
+
+
 def test_the_database_refuses_two_at_once(seat: Seat) -> None:
     now = timezone.now()
     Presence.objects.create(seat=seat, epoch=1, joined_at=now, seen_at=now)
@@ -211,7 +253,7 @@ def test_the_state_of_a_call_costs_a_handful_of_queries(
     """However many are in it: every socket asks every five seconds."""
     principal, visit = request.getfixturevalue(who), seat.encounter.appointment
     for name in ("Ana", "Ben", "Cem"):
-        services.enter(principal=bearer(make_link(visit, guest=name)), visit=visit, audio=True, video=True, e2ee=True)
+        enter(bearer(make_link(visit, guest=name)), visit)
 
     with django_assert_num_queries(queries):
         assert len(call_state(principal, visit.pk).people) == 4

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -81,6 +82,7 @@ class RoomConsumer(LiveConsumer):
     volatile: ClassVar[frozenset[str]] = frozenset({"now"})
 
     visit: Appointment
+    opened_at: datetime  # by the database's clock
     seat: Seat | None = None  # the copy that this socket vouches for
     outside: Seat | None = None  # whose browser cannot encrypt, and waits
 
@@ -102,6 +104,7 @@ class RoomConsumer(LiveConsumer):
 
     async def opened(self) -> None:
         self.visit = await database_sync_to_async(appointment_for)(self.who, self.visit_id, Action.VISIT_JOIN)
+        self.opened_at = await database_sync_to_async(services.opening_time)(self.visit)
 
     async def greeting(self) -> dict[str, Any]:
         return {"ice_servers": await database_sync_to_async(turn.servers_for)(self.who, self.visit)}
@@ -211,11 +214,15 @@ class RoomConsumer(LiveConsumer):
         await self._count_taking()
         wishes = {name: message.fields[name] for name in ("audio", "video", "e2ee")}
         try:
-            seat = await database_sync_to_async(services.enter)(principal=self.who, visit=self.visit, **wishes)
+            seat = await database_sync_to_async(services.enter)(
+                principal=self.who, visit=self.visit, opened_at=self.opened_at, **wishes
+            )
         except services.NotOpen:
             raise Refused("not-open") from None
         except services.RoomFull:
             raise Refused("room-full") from None
+        except services.SeatTaken:
+            raise Closed(SEAT_TAKEN) from None
         except encryption.CannotEncrypt as refusal:
             self.outside = refusal.seat
             raise Refused("encryption-required" if refusal.is_final else "encryption-undecided") from None
@@ -241,7 +248,9 @@ class RoomConsumer(LiveConsumer):
                 principal=self.who, visit=self.visit, epoch=message.fields["epoch"]
             )
             await self._leg.take_up(seat)
-            self.seat = await database_sync_to_async(services.resume)(principal=self.who, seat=seat)
+            self.seat = await database_sync_to_async(services.resume)(
+                principal=self.who, seat=seat, opened_at=self.opened_at
+            )
         except services.NotOpen:
             raise Refused("not-open") from None
         except services.NotJoined:

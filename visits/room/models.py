@@ -124,6 +124,8 @@ class Seat(models.Model):
     epoch = models.PositiveIntegerField(_("times joined"), default=0)
     # Grows with each socket that takes the seat, by joining or by taking up a copy whose socket was lost.
     turn = models.PositiveIntegerField(_("times taken"), default=0)
+    # When, by the database's clock, the socket that took it last was opened.
+    opened_at = models.DateTimeField(null=True, editable=False)
     audio = models.BooleanField(_("microphone on"), default=False)
     video = models.BooleanField(_("camera on"), default=False)
     # The last sign of life of a browser of theirs that cannot encrypt, and therefore waits outside.

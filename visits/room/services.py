@@ -1,10 +1,12 @@
 """What happens to a visit as a whole: it opens, people take their seats, it ends."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.audit.services import Action as Audit
@@ -35,6 +37,10 @@ class RoomFull(Exception):
 
 class NotJoined(Exception):
     """There is no such copy of this person in the call."""
+
+
+class SeatTaken(Exception):
+    """A socket that was opened later has the seat."""
 
 
 class NotBegun(Exception):
@@ -82,17 +88,26 @@ def open_to(principal: Principal, visit: Appointment) -> bool:
     return going_on.exists()
 
 
-def enter(*, principal: Principal, visit: Appointment, audio: bool, video: bool, e2ee: bool) -> Seat:
+def opening_time(visit: Appointment) -> datetime:
+    """The time by the database's clock, which all web processes share: to be read when a socket opens."""
+    now: datetime = Appointment.objects.values_list(Now(), flat=True).get(pk=visit.pk)
+    return now
+
+
+def enter(
+    *, principal: Principal, visit: Appointment, opened_at: datetime, audio: bool, video: bool, e2ee: bool
+) -> Seat:
     """Take one's seat with a new epoch, which evicts the copy that had it before.
 
-    ``e2ee``: this browser can encrypt end to end. Raises NotOpen, RoomFull, CannotEncrypt (the seat is
-    kept, an older copy stays), and Http404 for who may not be in this visit at all.
+    ``opened_at``: the ``opening_time`` of the socket that asks. ``e2ee``: this browser can encrypt end to end.
+    Raises NotOpen, RoomFull, SeatTaken, CannotEncrypt (the seat is kept, an older copy stays), and Http404
+    for who may not be in this visit at all.
     """
     with transaction.atomic():
         seat = _admitted_seat(principal, visit)
         may_come = e2ee or not seat.encounter.is_encrypted
         if may_come:
-            return _take(principal, seat, audio=audio, video=video, e2ee=e2ee)
+            return _take(principal, seat, opened_at=opened_at, audio=audio, video=video, e2ee=e2ee)
         encryption.wait_outside(principal, seat)
     raise encryption.CannotEncrypt(seat)
 
@@ -109,9 +124,9 @@ def _admitted_seat(principal: Principal, visit: Appointment) -> Seat:
     return seat
 
 
-def _take(principal: Principal, seat: Seat, *, audio: bool, video: bool, e2ee: bool) -> Seat:
+def _take(principal: Principal, seat: Seat, *, opened_at: datetime, audio: bool, video: bool, e2ee: bool) -> Seat:
     encryption.no_more_outside(seat)
-    seat = next_epoch(seat, audio=audio, video=video)
+    seat = next_epoch(seat, opened_at=opened_at, audio=audio, video=video)
     record(
         "visit.join",
         Audit.EXECUTE,
@@ -138,11 +153,15 @@ def copy_of(*, principal: Principal, visit: Appointment, epoch: int) -> Seat:
     return seat
 
 
-def resume(*, principal: Principal, seat: Seat) -> Seat:
-    """Take up a copy of one's own whose socket was lost; an older socket of it is told. Raises NotJoined."""
+def resume(*, principal: Principal, seat: Seat, opened_at: datetime) -> Seat:
+    """Take up a copy of one's own whose socket was lost; an older socket of it is told. Raises NotJoined.
+
+    ``opened_at``: the ``opening_time`` of the socket that asks.
+    """
     with transaction.atomic():
-        if not Seat.objects.filter(pk=seat.pk, epoch=seat.epoch).update(turn=F("turn") + 1):
-            raise NotJoined  # a newer copy joined in between
+        free = Seat.objects.filter(_not_taken_since(opened_at), pk=seat.pk, epoch=seat.epoch)
+        if not free.update(turn=F("turn") + 1, opened_at=opened_at):
+            raise NotJoined  # a newer copy joined in between, or a newer socket took this one up
         seat.refresh_from_db(fields=["turn"])
         presence.seen(seat=seat.pk, epoch=seat.epoch)
         record(
@@ -187,13 +206,21 @@ def has_place(seat: Seat) -> bool:
     return len(roles) + kept <= PLACES
 
 
-def next_epoch(seat: Seat, *, audio: bool, video: bool) -> Seat:
-    """The seat with the next epoch; tells older copies that they have lost it."""
+def next_epoch(seat: Seat, *, opened_at: datetime, audio: bool, video: bool) -> Seat:
+    """The seat with the next epoch; tells older copies that they have lost it. Raises SeatTaken."""
     with transaction.atomic():
-        Seat.objects.filter(pk=seat.pk).update(epoch=F("epoch") + 1, turn=F("turn") + 1, audio=audio, video=video)
+        free = Seat.objects.filter(_not_taken_since(opened_at), pk=seat.pk)
+        if not free.update(epoch=F("epoch") + 1, turn=F("turn") + 1, opened_at=opened_at, audio=audio, video=video):
+            raise SeatTaken
         seat.refresh_from_db(fields=["epoch", "turn", "audio", "video"])
         events.seat_taken(seat.encounter.appointment_id, seat.pk, seat.turn)
         return seat
+
+
+def _not_taken_since(opened_at: datetime) -> Q:
+    """Seats that no socket opened later than ``opened_at`` has taken."""
+    # What was opened in the future was so before the clock was set back, and keeps nobody out.
+    return ~Q(opened_at__gt=opened_at, opened_at__lte=Now())
 
 
 def set_media(*, seat: Seat, audio: bool, video: bool) -> None:
