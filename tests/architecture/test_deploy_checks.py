@@ -30,9 +30,10 @@ def said(**changed: str) -> str:
         for name in ("TELEHEALTH_SECRET_KEY", "TELEHEALTH_RELAY_SECRET", "TELEHEALTH_AUDIT_KEY")
     }
     fresh["TELEHEALTH_DATA_KEYS"] = f"a:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
     run = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "ERROR"],
-        cwd=ROOT, env={**os.environ, **fresh, **GOOD, **changed}, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**inherited, **fresh, **GOOD, **changed}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return f"{run.returncode} {run.stdout} {run.stderr}"
 

@@ -276,7 +276,7 @@ def test_the_card_says_who_is_told_before_anybody_is(verified, front_desk, pract
         words = client.get(path, asked, headers=headers).content.decode()
         assert "Dr. Amara Okafor, 15 minutes late." in words
         assert "We tell 1 waiting and 2 upcoming patients." in words
-        assert "Nadia Petrov (555 1)" in words
+        assert 'Nadia Petrov (<span class="nowrap">555 1</span>)' in words
         assert "Tell 3 patients" in words
     assert not Delay.objects.exists()
     assert client.get(LATE, asked).url == f"{TODAY}?of={practitioner.pk}&late=15"
