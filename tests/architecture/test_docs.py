@@ -34,3 +34,19 @@ def test_no_page_has_inline_scripts_or_styles():
         assert not re.search(r"\sstyle=|<style|\son\w+=[\"']|javascript:", text), page.relative_to(ROOT)
         for tag in re.findall(r"<script\b[^>]*>", text):
             assert "src=" in tag or "application/json" in tag, page.relative_to(ROOT)
+
+
+def test_the_safeguards_are_those_that_tests_show():
+    """docs/security.md names a test for each row of the checklist that a test is named after, and no other."""
+    tests = {path.relative_to(ROOT).as_posix(): path.read_text() for path in ROOT.glob("tests/**/test_*.py")}
+    shown = {
+        (int(row), path) for path, text in tests.items() for row in re.findall(r'"""Row (\d+) of the checklist:', text)
+    }
+    said = set()
+    for line in (ROOT / "docs/security.md").read_text().splitlines():
+        rows = [int(row) for words in re.findall(r"rows? (\d+(?: and \d+)*)", line) for row in words.split(" and ")]
+        named = [path for path in re.findall(r"`(tests/[\w/]+\.py)`", line)]
+        assert set(named) <= set(tests), line
+        said |= {(row, path) for row in rows for path in named if (row, path) in shown}
+        assert not rows or any((row, path) in shown for row in rows for path in named), line
+    assert said == shown
