@@ -36,9 +36,9 @@ dependencies() {
     else
         uv=.tools/bin/uv
         if [ ! -x "$uv" ]; then
-            "$python" -m venv .tools >/dev/null 2>&1 || {
+            "$python" -m venv --clear .tools >/dev/null 2>&1 || {
                 rm -rf .tools
-                apt_install python3-venv && "$python" -m venv .tools >/dev/null 2>&1
+                apt_install python3-venv && "$python" -m venv --clear .tools >/dev/null 2>&1
             } || fail "this Python cannot make virtual environments. On Debian: apt-get install python3-venv"
             .tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14' ||
                 fail "uv could not be installed; is there a network?"
