@@ -198,24 +198,28 @@ def _verify(request: HttpRequest, device: Device | None, code: str, subtype: str
     if device is None:
         raise WrongCode
     with transaction.atomic():
-        # The lock comes first: who waits for it sees what the one before has used up.
-        locked = type(device).objects.select_for_update().filter(pk=device.pk).first()
-        if locked is None:
+        # The lock comes first: who waits for it sees what the one before has used up. All phones wait as one: a wrong
+        # code counts on one of them, whichever it was a guess at.
+        kind = type(device).objects.filter(user=user, confirmed=True)
+        locked = {one.pk: one for one in kind.select_for_update().order_by("pk")}
+        if device.pk not in locked:
             raise WrongCode
-        allowed, why = locked.verify_is_allowed()
-        right = allowed and django_otp.verify_token(user, device.persistent_id, code) is not None
-        if allowed and not right:
-            type(device).objects.filter(pk=device.pk, throttling_failure_count__gt=MOST_FAILURES).update(
-                throttling_failure_count=MOST_FAILURES
-            )
-        record(subtype, request, user, right, device, {} if allowed else {"reason": "throttled"})
+        waits = [
+            why["locked_until"] for allowed, why in (one.verify_is_allowed() for one in locked.values()) if not allowed
+        ]
+        right = not waits and django_otp.verify_token(user, device.persistent_id, code) is not None
+        if right:
+            kind.update(throttling_failure_count=0, throttling_failure_timestamp=None)
+        elif not waits:
+            kind.filter(throttling_failure_count__gt=MOST_FAILURES).update(throttling_failure_count=MOST_FAILURES)
+        record(subtype, request, user, right, device, {"reason": "throttled"} if waits else {})
         if right and isinstance(device, StaticDevice):
             tell(user, Change.CODE_USED)
-    if not allowed:
-        raise MustWait(why["locked_until"])
+    if waits:
+        raise MustWait(max(waits))
     if not right:
         raise WrongCode
-    return locked
+    return locked[device.pk]
 
 
 def enter(request: HttpRequest, device: Device) -> None:

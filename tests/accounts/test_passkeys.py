@@ -354,3 +354,23 @@ def test_good_sign_ins_leave_other_devices_alone(clinician: User, key: Authentic
     for phone in phones:
         phone.refresh_from_db()
         assert phone.throttling_failure_count == 0
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_wrong_codes_make_all_phones_wait(clinician: User, key: Authenticator, which: int) -> None:
+    """Row 12 of the checklist: with a second phone there are no more guesses at the first."""
+    phones = [phone_of(clinician) for _ in range(2)]
+    guesser = Client()
+    give_password(guesser, clinician)
+    shown = {code_of(phone) for phone in phones}
+    wrong = next(code for code in (f"{n:06}" for n in range(100)) if code not in shown)
+    for _ in range(3):
+        guesser.post(CODE, {"code": wrong})
+
+    guesser.post(CODE, {"code": code_of(phones[which])})
+
+    assert not is_in(guesser, clinician)
+    type(phones[0]).objects.update(throttling_failure_timestamp=None)
+    guesser.post(CODE, {"code": code_of(phones[which])})
+    assert is_in(guesser, clinician)
+    assert not type(phones[0]).objects.exclude(throttling_failure_count=0).exists()
