@@ -139,7 +139,7 @@ def test_a_row_that_was_rolled_back_is_no_hole(trail):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(ON_SQLITE, reason="has one writer at a time")
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite has one writer at a time: no two can be on their way at once")
 def test_a_row_that_is_committed_late_comes_later_in_the_chain(trail):
     written, sealed = Event(), Event()
 
@@ -433,7 +433,7 @@ def test_a_copied_row_is_refused(trail):
 
 
 @pytest.mark.django_db
-@pytest.mark.skipif(ON_SQLITE, reason="drops no constraint")
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite cannot drop a constraint, which this forgery needs")
 def test_a_copied_row_is_found_where_the_database_was_made_to_take_it(trail):
     original = trail[3].pk
     with connection.cursor() as cursor:

@@ -350,6 +350,16 @@ def busy_words(refusal: PatientBusy, clock: Clock) -> tuple[str, str]:
     return _("The patient is busy then"), text
 
 
+def moved_words(at: Moment, visit: Appointment) -> str:
+    """Where a visit was moved, to be said on whatever page comes next: so it names no patient."""
+    return _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
+        "day": at.short_day,
+        "time": at.time,
+        "zone": at.zone_code,
+        "clinician": visit.practitioner.name,
+    }
+
+
 def chosen(rows: Sequence[Row], value: str | None) -> Row | None:
     """The row whose id was sent; None for one that is not among them."""
     return next((row for row in rows if str(row.pk) == value), None)

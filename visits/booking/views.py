@@ -17,6 +17,7 @@ from visits.booking.forms import CancelForm
 from visits.booking.models import Appointment
 from visits.booking.move_page import MovePage
 from visits.booking.page import page_of
+from visits.booking.picker import moved_words
 from visits.schedule.moment import Moment, of_page
 
 
@@ -67,7 +68,7 @@ def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             messages.error(request, _("This visit cannot be moved any more."))
             return redirect("room:visit", pk=pk)
         if moved is not None:
-            messages.success(request, _moved_words(moved))
+            messages.success(request, moved_words(_moment(moved), moved))
             return redirect("room:visit", pk=pk)
     elif request.method == "POST":
         page.keep()
@@ -107,17 +108,6 @@ def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _moment(visit: Appointment) -> Moment:
     return of_page(visit.start, visit.clinic.time_zone)
-
-
-def _moved_words(visit: Appointment) -> str:
-    """What to say after moving, on whatever page comes next: so it names no patient."""
-    when = _moment(visit)
-    return _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
-        "day": when.short_day,
-        "time": when.time,
-        "zone": when.zone_code,
-        "clinician": visit.practitioner.name,
-    }
 
 
 def _booked_words(visit: Appointment) -> str:

@@ -17,7 +17,7 @@ from visits.booking.access import VISITS
 from visits.booking.days import Clock, near, start_from, value_of
 from visits.booking.errors import Refused
 from visits.booking.models import Appointment, AppointmentChange
-from visits.booking.picker import as_uuid, busy_words
+from visits.booking.picker import as_uuid, busy_words, moved_words
 from visits.booking.times import free_slots, free_slots_of_any
 from visits.calendar import words
 from visits.calendar.page import CalendarPage
@@ -170,16 +170,6 @@ def just_moved(principal: Principal, session: SessionBase, now: datetime) -> Mov
     at = Clock(str(timezone.get_current_timezone()), page_language()).at(visit.start)
     said = moved_words(at, visit)
     return Moved(visit, visit.status == Appointment.Status.BOOKED and moved.old_start > now, said)
-
-
-def moved_words(at: Moment, visit: Appointment) -> str:
-    """Where a visit was moved. Names no patient."""
-    return _("Moved to %(day)s, %(time)s %(zone)s with %(clinician)s.") % {
-        "day": at.short_day,
-        "time": at.time,
-        "zone": at.zone_code,
-        "clinician": visit.practitioner.name,
-    }
 
 
 def places(page: CalendarPage, visit: Appointment) -> dict[str, list[list[str]]]:

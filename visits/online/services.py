@@ -43,7 +43,7 @@ class NotFree(Exception):
 
 
 def begins_too_often(request: HttpRequest) -> bool:
-    """Count one more who comes without an appointment; whether so many did from this place that none may for now."""
+    """Count one more who comes without an appointment; whether so many did from this place that no more may yet."""
     return too_many(f"walk-in:{caller_network(request)}", times=WALK_INS_PER_CALLER, seconds=TEN_MINUTES)
 
 
