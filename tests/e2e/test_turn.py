@@ -11,8 +11,9 @@ from django.test import Client
 from playwright.sync_api import Page
 
 from accounts.models import AccessLink, User
+from tests import turnserver
 from tests.conftest import staff
-from tests.e2e import media, steps, turnserver
+from tests.e2e import media, steps
 from tests.e2e.conftest import Relay
 from tests.room.conftest import admit, patient_link, redeemed  # noqa: F401
 from visits.booking.models import Appointment

@@ -1,5 +1,6 @@
-"""coturn as docs/operations.md has it, but on the loopback interface and without TLS."""
+"""coturn with the configuration of docs/operations.md, but on the loopback interface and without TLS."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -22,22 +23,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def documented() -> list[str]:
+    """The lines of the configuration that clinics are told to use."""
+    text = (Path(__file__).resolve().parents[1] / "docs/operations.md").read_text()
+    [block] = re.findall(r"`/etc/turnserver.conf`:\n\n```\n(.*?)```", text, re.DOTALL)
+    return [line for line in block.splitlines() if line and not line.startswith("#")]
+
+
 @contextmanager
 def running(secret: str, relay: str) -> Iterator[int]:
     """A TURN server that takes users of that secret to the address of the relay; its port."""
     port = free_port()
+    elsewhere = {"tls-listening-port", "cert", "pkey", "listening-port", "static-auth-secret", "allowed-peer-ip"}
+    kept = [line for line in documented() if line.partition("=")[0] not in elsewhere]
     with tempfile.TemporaryDirectory(prefix="th-turn-") as folder:
-        options = {
-            "listening-ip": "127.0.0.1", "relay-ip": "127.0.0.1", "listening-port": port, "realm": "telehealth",
-            "denied-peer-ip": "0.0.0.0-255.255.255.255", "allowed-peer-ip": relay,
-            "static-auth-secret": secret, "userdb": f"{folder}/turndb", "pidfile": f"{folder}/pid",
-            "log-file": f"{folder}/log",
-        }  # fmt: skip
-        flags = ["use-auth-secret", "simple-log", "no-cli", "no-tls", "no-dtls", "no-tcp-relay", "allow-loopback-peers"]
+        here = [
+            "listening-ip=127.0.0.1", "relay-ip=127.0.0.1", f"listening-port={port}", f"static-auth-secret={secret}",
+            f"allowed-peer-ip={relay}", f"userdb={folder}/turndb", f"pidfile={folder}/pid", "no-tls", "no-dtls",
+            "allow-loopback-peers",
+        ]  # fmt: skip
+        configuration = Path(folder, "turnserver.conf")
+        configuration.write_text("\n".join([*kept, *here, ""]))
         process = subprocess.Popen(
-            [str(program()), "-n", *(f"--{name}={value}" for name, value in options.items()),
-             *(f"--{flag}" for flag in flags)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=end_with_parent, cwd=Path(folder),
+            [str(program()), "-c", str(configuration)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=end_with_parent, cwd=folder,
         )  # fmt: skip
         try:
             _wait_for(port, process)
