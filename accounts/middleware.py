@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from accounts import doors
+from accounts.audit import services as audit
 from accounts.language import speak
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from accounts.policy import Action, allows
 from accounts.principal import Principal, link_principal, staff_principal, verified_user
 
@@ -75,15 +76,29 @@ class AccessMiddleware:
 def _staff_door(request: HttpRequest, user: User, principal: Principal | None, mark: Any) -> HttpResponse | None:
     in_admin = request.resolver_match is not None and "admin" in request.resolver_match.app_names
     if in_admin and not user.is_staff:
-        raise PermissionDenied
+        _refuse(request, user, principal, "admin")
     if principal is None:
         if mark == doors.VERIFIED or (in_admin and user.is_superuser):
             return None
         return redirect("accounts:no-clinic")
     if isinstance(mark, Action) and not allows(principal.role, mark):
-        raise PermissionDenied
+        _refuse(request, user, principal, str(mark))
     _enter(request, principal)
     return None
+
+
+def _refuse(request: HttpRequest, user: User, principal: Principal | None, what: str) -> NoReturn:
+    """Put on the trail who tried what their role may not do (OWASP ASVS 5.0, 16.3.2), and raise PermissionDenied."""
+    audit.record(
+        "access.refuse",
+        AuditEvent.Action.EXECUTE,
+        principal=principal,
+        user=user,
+        outcome=AuditEvent.Outcome.MINOR_FAILURE,
+        request=request,
+        detail={"action": what},
+    )
+    raise PermissionDenied
 
 
 def _enter(request: HttpRequest, principal: Principal) -> None:

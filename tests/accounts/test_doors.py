@@ -13,7 +13,7 @@ from django.urls.converters import IntConverter, SlugConverter, UUIDConverter
 
 from accounts import doors
 from accounts.audit.address import caller_network, client_address
-from accounts.models import Clinic, User
+from accounts.models import AuditEvent, Clinic, User
 from tests.live.sockets import Socket
 
 # Pages that anybody may read. The rest must not answer 200 to who is not in.
@@ -154,6 +154,17 @@ def test_admin_is_for_those_marked_for_it(verified: Any, clinician: User, clinic
     clinic_admin.is_staff = False
     clinic_admin.save()
     assert verified(clinic_admin).get("/admin/").status_code == 403
+
+
+def test_what_a_role_may_not_do_is_on_the_trail(verified: Any, clinician: User, front_desk: User) -> None:
+    assert verified(clinician).get("/admin/").status_code == 403
+    assert verified(front_desk).post(reverse("room:end", args=[uuid.UUID(int=7)])).status_code == 403
+
+    refused = AuditEvent.objects.filter(subtype="access.refuse", outcome="4")
+    assert [(event.user, event.role, event.detail["action"]) for event in refused.order_by("id")] == [
+        (clinician, "clinician", "admin"),
+        (front_desk, "front_desk", "visit.end"),
+    ]
 
 
 def test_htmx_is_told_to_sign_in(client: Client, db: Any) -> None:
