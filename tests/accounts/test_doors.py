@@ -81,6 +81,7 @@ def test_nothing_opens_to_strangers(clinic: Clinic) -> None:
 @pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("who", ["clinician", "superuser"])
 def test_nothing_opens_to_a_password_alone(password_only: Any, clinician: User, who: str) -> None:
+    """Row 7 of the checklist: no page opens to a session with a password only."""
     if who == "superuser":
         User.objects.update(is_staff=True, is_superuser=True)
     opened = set()

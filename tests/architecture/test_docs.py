@@ -17,6 +17,7 @@ def test_every_setting_is_documented_and_every_documented_setting_exists():
 
 
 def test_no_page_loads_anything_from_another_host():
+    """Row 38 of the checklist: no page loads anything from another host."""
     pages = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("static/**/*.css"), *ROOT.glob("static/**/*.js")]
     for page in pages:
         if page.is_relative_to(ROOT / "templates/emails"):
@@ -50,3 +51,34 @@ def test_the_safeguards_are_those_that_tests_show():
         said |= {(row, path) for row in rows for path in named if (row, path) in shown}
         assert not rows or any((row, path) in shown for row in rows for path in named), line
     assert said == shown
+
+
+def test_each_requirement_of_the_asvs_has_its_state_and_what_is_named_is_there():
+    lines = re.findall(
+        r"^\| (\d[\d., –]+) \| (met|partly|not met|n/a) \| (.+) \|$", (ROOT / "docs/asvs.md").read_text(), re.MULTILINE
+    )
+    numbers = [number for line in lines for number in numbers_of(line[0])]
+    named = {path for line in lines for path in re.findall(r"`([\w/]+(?:/[\w.]+))`", line[2])}
+
+    assert len(numbers) == len(set(numbers)) == ASVS_REQUIREMENTS
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+ASVS_REQUIREMENTS = 253  # of the levels 1 (70) and 2 (183), version 5.0.0
+
+
+def numbers_of(text: str) -> list[str]:
+    """Each number of a list that may hold ranges."""
+    numbers = []
+    for part in text.split(", "):
+        first, _, last = part.partition("–")
+        section, _, start = first.rpartition(".")
+        end = last.rpartition(".")[2] or start
+        numbers += [f"{section}.{number}" for number in range(int(start), int(end) + 1)]
+    return numbers
+
+
+def test_links_between_the_documents_lead_somewhere():
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", page.read_text()):
+            assert not target or (page.parent / target).exists(), f"{page.name}: {target}"

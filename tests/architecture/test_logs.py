@@ -25,6 +25,7 @@ from telehealth.logs import HidingFormatter
     ],
 )
 def test_secrets_and_addresses_are_cut_out(text: str, written: str) -> None:
+    """Row 19 of the checklist: no secrets and no addresses of people in logs."""
     record = logging.makeLogRecord({"msg": "%s", "args": (text,)})
 
     assert HidingFormatter().format(record) == written

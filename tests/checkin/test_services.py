@@ -49,6 +49,7 @@ def test_a_guest_checks_devices_only_and_leaves_no_trace_in_the_patients_record(
 
 
 def test_consent_is_recorded_once_with_its_version(as_patient, visit):
+    """Row 27 of the checklist: consent is recorded with the version of its text."""
     first = agree(as_patient, visit)
     again = agree(as_patient, visit)
 
@@ -101,6 +102,7 @@ def test_the_database_keeps_a_consent_as_it_was_given(as_patient, visit):
 
 
 def test_details_start_from_the_last_visit_and_the_file(as_patient, visit, practitioner):
+    """Row 28 of the checklist: where the patient is, whom to call, asked anew for each visit."""
     assert services.details_to_start_from(visit).callback_phone == visit.patient.phone
     services.save_details(
         principal=as_patient, visit=visit, callback_phone="1234567", location="Home", emergency_contact="Luis"
@@ -156,6 +158,7 @@ def test_staff_do_not_check_in_for_a_patient(visit, clinician):
 
 
 def test_ready_means_details_and_consent(as_patient, visit):
+    """Row 27 of the checklist: nobody is ready for a visit without it."""
     assert not services.is_ready(visit)
     get_ready(as_patient, visit)
     assert services.is_ready(visit)

@@ -253,6 +253,7 @@ def decoded(heap: decoding.Heap) -> tuple[int, int, float]:
 
 
 def test_nothing_can_be_decoded_at_the_relay(tapped: Path, doctor: Page, rosa: Page) -> None:  # noqa: F811
+    """Row 26 of the checklist: what the relay holds and sends can be decoded as nothing."""
     media.looks(picture(doctor), "blue")
     media.sounds(doctor.locator("#tiles audio"), 1000)
     is_on(doctor, rosa)

@@ -141,6 +141,7 @@ def test_nothing_is_asked_where_no_server_is_named(
     clinician: User,
     verified: Callable[[User], Client],
 ) -> None:
+    """Row 25 of the checklist: no STUN or TURN server is contacted unless one is set."""
     page = person("doctor")
     steps.carry_session(page, verified(clinician))
     page.goto(f"/visits/{visit.pk}/room/")

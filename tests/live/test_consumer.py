@@ -62,6 +62,7 @@ async def test_ping_and_resync_are_answered(board):
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example", "null"])
 async def test_a_foreign_origin_is_refused_before_the_socket_opens(clinician_client, origin):
+    """Row 15 of the checklist: a wrong or absent Origin is refused."""
     async with Socket(clinician_client, BOARD, origin=origin) as socket:
         assert not socket.accepted
 
@@ -100,6 +101,7 @@ async def test_a_link_opens_the_socket_of_its_own_visit_only(visit, practitioner
     ],
 )
 async def test_a_bad_message_gets_a_coded_error_and_hurts_nobody(verified, clinician, front_desk, frame, code):
+    """Row 24 of the checklist: malformed messages are answered, and others are served."""
     clients = await database_sync_to_async(lambda: (verified(clinician), verified(front_desk)))()
     async with Socket(clients[0], BOARD) as bad, Socket(clients[1], BOARD) as other:
         await bad.until("state")
@@ -134,6 +136,7 @@ async def test_a_frame_that_is_too_large_closes_the_socket(board, frame):
 
 
 async def test_a_flood_is_slowed_down_and_then_closed(board):
+    """Row 24 of the checklist: a socket that floods is closed."""
     async with board() as socket:
         await socket.until("state")
         for _ in range(MESSAGE_BURST + 10):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import socket
 import struct
 import time
@@ -137,6 +138,7 @@ async def goes_on(relay, ann: Participant, ben: Participant) -> None:
 
 
 async def test_malformed_rtp_of_somebody_in_the_room(relay, call):
+    """Row 23 of the checklist: malformed SRTP with the right keys does not stop others."""
     ann, ben, mallory = call
     packets = mutations(rtp_seeds(mallory) + kept_seeds("rtp"), MUTATIONS, 1)
     rejected = relay.engine.counters["srtp_rejected"]
@@ -273,6 +275,7 @@ async def test_streams_without_end_are_refused(relay, call):
 
 
 async def test_who_floods_uses_up_only_their_own_budget(relay, call):
+    """Row 23 of the checklist: a flood of SRTP does not stop others."""
     ann, ben, mallory = call
     for round_ in range(20):
         for _ in range(400):
@@ -360,3 +363,22 @@ async def test_long_reports_cost_more_than_short_ones(relay, call):
         spent.append(before - peer.budget)
     assert spent[0] == 2  # the datagram, and the one message in it
     assert spent[1] == 1 + 60 + 720 // 128
+
+
+async def test_who_shakes_hands_with_another_certificate_than_was_signaled_is_never_connected(relay):
+    """Row 22 of the checklist: a fingerprint that does not match ends the media."""
+    ann, ben = Participant("ann"), Participant("ben")
+    await relay.enter(ann)
+    signaled, own = Participant("ben").offer(), ben.offer()
+    fingerprint = re.compile(r"a=fingerprint:.*")
+    forged = fingerprint.sub(fingerprint.search(signaled).group(), own)
+    assert forged != own
+    ben.offer = lambda: forged
+
+    await ben.open(relay.admit(ben))
+
+    await eventually(lambda: "ben" not in relay.engine.halls["room"].copies)
+    assert "connected" not in relay.kinds("ben")
+    assert not ann.seen(0) + ann.seen(0, "audio")
+    await relay.enter(Participant("cam"))
+    await ann.sees("cam", 0)

@@ -72,6 +72,7 @@ async def test_a_stranger_does_not_find_the_visit(
 async def test_a_password_alone_is_not_enough(
     visit: Appointment, clinician: User, password_only: Callable[[User], Client]
 ) -> None:
+    """Row 7 of the checklist: no socket opens to a session with a password only."""
     client = await database_sync_to_async(password_only)(clinician)
 
     async with Page(client, f"/ws/visits/{visit.pk}/room/") as page:
