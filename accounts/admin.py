@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
+from accounts.admin_sections import Section
 from accounts.audit.export import as_csv
 from accounts.audit.forms import TrailForm
 from accounts.contact import normal_email, normal_phone
@@ -27,11 +28,13 @@ from accounts.links import services as links
 from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
-from accounts.policy import STAFF_ROLES, Action
+from accounts.policy import STAFF_ROLES, Action, Role
 
 
 @admin.register(Clinic)
 class ClinicAdmin(ClinicScopedAdmin):
+    section = Section.PEOPLE
+    about = _("The clinic's name, phone, clock and language, and how its visits are encrypted.")
     audited_fields = ("encryption", "names_staff")
     clinic_path = "pk"
     deletable = False
@@ -79,6 +82,8 @@ class RoleFilter(admin.SimpleListFilter):
 
 @admin.register(User)
 class UserAdmin(ClinicScopedAdmin):
+    section = Section.PEOPLE
+    about = _("Everybody who signs in: names, addresses, second factors. A new person gets a link by e-mail.")
     audited_fields = ("is_active", "is_staff", "is_superuser")
     form = UserForm
     clinic_path = "memberships__clinic"
@@ -162,6 +167,8 @@ class UserAdmin(ClinicScopedAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(ClinicScopedAdmin):
+    section = Section.PEOPLE
+    about = _("Who works in the clinic, and as what.")
     audited_fields = ("role", "is_active")
     fixed_fields = ("user",)
     list_display = ("user", "clinic", "role", "is_active")
@@ -172,6 +179,8 @@ class MembershipAdmin(ClinicScopedAdmin):
 
 @admin.register(Practitioner)
 class PractitionerAdmin(ClinicScopedAdmin):
+    section = Section.PEOPLE
+    about = _("Clinicians as patients see them: name and specialty.")
     list_display = ("name", "specialty", "user", "clinic", "is_active")
     list_filter = ("is_active", "clinic", "specialty")
     search_fields = ("name", "specialty", "user__email")
@@ -180,6 +189,8 @@ class PractitionerAdmin(ClinicScopedAdmin):
 
 @admin.register(Patient)
 class PatientAdmin(ClinicScopedAdmin):
+    section = Section.PEOPLE
+    about = _("Names, birth dates and addresses. Nothing clinical is shown here.")
     deletable = False
     list_display = ("family_name", "given_name", "birth_date", "phone", "email", "language", "clinic")
     list_display_links = ("family_name", "given_name")
@@ -202,6 +213,8 @@ class PatientAdmin(ClinicScopedAdmin):
 
 @admin.register(AccessLink)
 class AccessLinkAdmin(ClinicScopedAdmin):
+    section = Section.SAFETY
+    about = _("The links that patients and guests come by, to look at and to revoke.")
     read_only = True
     patient_path = "patient"
     list_display = ("id", "kind", "bearer", "created_at", "expires_at", "first_used_at", "state", "clinic")
@@ -241,15 +254,38 @@ STATES = {
 }
 
 
+class ActorRoleFilter(admin.SimpleListFilter):
+    """By the role in which somebody did it, in words."""
+
+    title = _("role")
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(role.value, role.label) for role in Role]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        return queryset.filter(role=self.value()) if self.value() else queryset
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(ClinicScopedAdmin):
     """Read only, for who may read the trail; opening a patient's event is itself on it."""
 
+    section = Section.SAFETY
+    about = _("Who did what, and when. Nobody can change it.")
     read_only = True
     policy_action = Action.AUDIT_READ
     patient_path = "patient"
     list_display = ("when", "subtype", "outcome", "who", "role", "what", "address", "clinic")
-    list_filter = ("clinic", "outcome", "action", "role", ("recorded", admin.DateFieldListFilter), "subtype", "user")
+    list_filter = (
+        "clinic",
+        "outcome",
+        "action",
+        ActorRoleFilter,
+        ("recorded", admin.DateFieldListFilter),
+        "subtype",
+        "user",
+    )
     list_select_related = ("user", "link", "clinic")
     search_fields = ("entity_id",)
     search_help_text = _("An id (of a person, patient, object or request), or an event such as link.redeem")

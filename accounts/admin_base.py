@@ -13,14 +13,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models, transaction
 from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
+from accounts import admin_search
+from accounts.admin_sections import Section
 from accounts.audit import services as audit
 from accounts.models import AuditEvent, Clinic, Patient
 from accounts.policy import Action
@@ -30,8 +36,10 @@ if TYPE_CHECKING:
     _Base = BaseModelAdmin[Any]
     _ModelAdmin = admin.ModelAdmin[Any]
     _TabularInline = admin.TabularInline[Any, Any]
+    _InlineFormSet = BaseInlineFormSet[Any, Any, Any]
 else:
     _Base, _ModelAdmin, _TabularInline = object, admin.ModelAdmin, admin.TabularInline
+    _InlineFormSet = BaseInlineFormSet
 
 
 class ClinicScope(_Base):
@@ -47,6 +55,15 @@ class ClinicScope(_Base):
     read_only = False
     # Rows that others refer to are better ended than deleted.
     deletable = True
+    # The browser's own fields for days and times: Django's calendar speaks of the server's clock, and no reader of it.
+    formfield_overrides = {
+        models.DateField: {"widget": forms.DateInput({"type": "date"}, format="%Y-%m-%d")},
+        models.TimeField: {"widget": forms.TimeInput({"type": "time"}, format="%H:%M")},
+        models.DateTimeField: {
+            "form_class": forms.DateTimeField,
+            "widget": forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        },
+    }
 
     def may(self, request: HttpRequest) -> bool:
         """Whether this person's role opens this part of the admin. The doors have checked the rest."""
@@ -87,6 +104,7 @@ class ClinicScope(_Base):
 
     def formfield_for_manytomany(self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         self._limit_choices(db_field, request, kwargs)
+        kwargs.setdefault("widget", forms.CheckboxSelectMultiple())
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def _limit_choices(self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
@@ -111,6 +129,9 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     """A ModelAdmin under ``ClinicScope`` that records each add, change and delete, and each look at a patient's row."""
 
     show_facets = admin.ShowFacets.NEVER
+    # Where the index has it, and what it says of it there.
+    section = Section.VISITS
+    about: Any = ""
     # What a row keeps once it was saved, besides its clinic: others refer to it as it was.
     fixed_fields: tuple[str, ...] = ()
     # Fields of codes, whose values the trail keeps: what was granted, not only that something was.
@@ -186,8 +207,14 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
             self.audit(request, "admin.view", AuditEvent.Action.READ, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return admin_search.KeptSearch
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        answer = super().changelist_view(request, extra_context)
+        if admin_search.is_asked(request) and self.has_view_permission(request):
+            return admin_search.keep(request)
+        title = capfirst(self.opts.verbose_name_plural)
+        answer = super().changelist_view(request, {"title": title, "about": self.about, **(extra_context or {})})
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown and (self.patient_path or self.model is Patient):
             detail = {"model": self.opts.object_name, "shown": len(shown["cl"].result_list)}
@@ -227,9 +254,21 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         return walk(obj, self.patient_path) if self.patient_path else None
 
 
+class LabelledRows(_InlineFormSet):
+    """The fields of a table have no labels of their own; a screen reader hears the name of the column."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            if not field.widget.is_hidden:
+                # The select itself where Django has wrapped it in links to the row that is chosen.
+                getattr(field.widget, "widget", field.widget).attrs["aria-label"] = field.label
+
+
 class ClinicScopedInline(ClinicScope, _TabularInline):
     """Rows of the same clinic under another row."""
 
+    formset = LabelledRows
     extra = 0
 
 

@@ -1,6 +1,6 @@
 """The Django admin without a door of its own: people come in by ``accounts:signin``, second factor and all."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +9,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_sections import Section
 from accounts.doors import MARK, PUBLIC
+
+if TYPE_CHECKING:
+    from accounts.admin_base import ClinicScopedAdmin
 
 
 class TelehealthAdminSite(AdminSite):
@@ -18,6 +22,25 @@ class TelehealthAdminSite(AdminSite):
     index_title = _("Administration")
     site_url = "/"
     enable_nav_sidebar = True
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """What the person may open, by sections; of one app as Django has it."""
+        apps: list[Any] = super().get_app_list(request, app_label)
+        if app_label is not None:
+            return apps
+        entries = {entry["model"]: entry for app in apps for entry in app["models"]}
+        sections: dict[str, list[Any]] = {section: [] for section in Section}
+        for model, model_admin in cast(dict[Any, "ClinicScopedAdmin"], self._registry).items():
+            if model in entries:
+                entry = {**entries[model], "about": model_admin.about}
+                sections[model_admin.section].append(entry)
+        return [
+            {"name": Section(key).label, "key": key, "models": models} for key, models in sections.items() if models
+        ]
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> HttpResponse:  # type: ignore[override]
+        """The index is the one page of what there is."""
+        return redirect("admin:index")
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Take only what knows whose rows are whose: other packages' admins (TOTP keys, groups) stay out."""

@@ -17,6 +17,7 @@ from accounts.links import services as links
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from tests import factories
+from tests.lists import find
 
 MODELS = ["clinic", "user", "membership", "practitioner", "patient", "accesslink", "auditevent"]
 
@@ -81,7 +82,7 @@ def test_clinic_admin_sees_the_own_clinics_rows_only(
     browser = verified(clinic_admin)
 
     listed = browser.get(list_of(model)).content.decode()
-    found = browser.get(list_of(model), {"q": "Zz"}).content.decode()
+    found = find(browser, list_of(model), "Zz").content.decode()
 
     assert not [word for word in WORDS if word in listed + found]
     assert page_of(elsewhere[model]) not in listed
@@ -411,7 +412,7 @@ def test_the_trail_is_searched_by_ids_and_events(
         "subtype": "visit.look",
     }  # fmt: skip
 
-    page = verified(auditor).get(list_of("auditevent"), {"q": terms[by]}).content.decode()
+    page = find(verified(auditor), list_of("auditevent"), terms[by]).content.decode()
 
     table = page.split('id="result_list"')[1].split("</table>")[0]
     assert "other.thing" not in table

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from accounts.policy import Role
 from tests import factories
+from tests.lists import find
 from visits.schedule.models import Availability, VisitType
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +36,7 @@ def test_lists_show_the_own_clinic_only(admin, visit, hours, theirs, name):
 
 
 def test_a_visit_is_found_and_shown_but_not_changed(admin, visit):
-    found = admin.get(reverse("admin:booking_appointment_changelist"), {"q": "marín", "status__exact": "booked"})
+    found = find(admin, reverse("admin:booking_appointment_changelist"), "marín", status__exact="booked")
     page = admin.get(reverse("admin:booking_appointment_change", args=[visit.pk]))
 
     assert "Rosa" in found.content.decode()

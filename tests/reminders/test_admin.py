@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from tests import factories
+from tests.lists import find
 from tests.reminders.conftest import announce
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
@@ -31,8 +32,8 @@ def test_the_clinic_admin_reads_the_ledger_of_the_own_clinic(planned, clinic_adm
 def test_the_filters_and_the_search_work(planned, clinic_admin, verified):
     admin = verified(clinic_admin)
 
-    assert admin.get(LIST, {"state__exact": "planned", "q": "Marín"}).context["cl"].result_count > 0
-    assert admin.get(LIST, {"q": "Nobody"}).context["cl"].result_count == 0
+    assert find(admin, LIST, "Marín", state__exact="planned").context["cl"].result_count > 0
+    assert find(admin, LIST, "Nobody").context["cl"].result_count == 0
 
 
 def test_nothing_can_be_written(planned, clinic_admin, verified):

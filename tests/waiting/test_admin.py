@@ -65,7 +65,7 @@ def test_a_new_version_of_the_agreement_can_be_added(verified, clinic_admin, cli
     response = verified(clinic_admin).post(
         reverse("admin:checkin_consenttext_add"),
         {"clinic": clinic.pk, "language": "en", "version": 2, "body": "New words.",
-         "published_at_0": "2026-01-01", "published_at_1": "00:00:00"},
+         "published_at": "2026-01-01T00:00"},
     )  # fmt: skip
 
     assert response.status_code == 302

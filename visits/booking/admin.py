@@ -7,12 +7,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_sections import Section
 from visits.booking.models import Appointment
 from visits.schedule.moment import of_page
 
 
 @admin.register(Appointment)
 class AppointmentAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("All visits to look at. They are booked and changed in the calendar.")
     patient_path = "patient"
     read_only = True
     list_display = ("starts", "practitioner", "patient", "visit_type", "status", "booked_by", "clinic")

@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_sections import Section
 from visits.checkin.models import CheckIn, Consent, ConsentText
 
 
@@ -12,6 +13,8 @@ from visits.checkin.models import CheckIn, Consent, ConsentText
 class ConsentTextAdmin(ClinicScopedAdmin):
     """A published text stays as it is (the database refuses a change): add the next version."""
 
+    section = Section.TEXTS
+    about = _("The agreement that patients give before a visit, one for each language.")
     list_display = ("clinic", "language", "version", "published_at")
     list_filter = ("clinic", "language")
     search_fields = ("body",)
@@ -23,6 +26,8 @@ class ConsentTextAdmin(ClinicScopedAdmin):
 
 @admin.register(Consent)
 class ConsentAdmin(ClinicScopedAdmin):
+    section = Section.TEXTS
+    about = _("Which patient agreed to which text, and when.")
     list_display = ("given_at", "patient", "appointment", "text")
     list_filter = ("text__language", "given_at")
     search_fields = ("patient__family_name", "patient__given_name", "=appointment__id")
@@ -35,6 +40,8 @@ class ConsentAdmin(ClinicScopedAdmin):
 
 @admin.register(CheckIn)
 class CheckInAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("How far patients are with getting ready.")
     list_display = ("appointment", "patient", "details_at", "camera", "microphone", "devices_at")
     list_filter = ("camera", "microphone", "details_at")
     search_fields = ("appointment__patient__family_name", "appointment__patient__given_name", "=appointment__id")

@@ -1,15 +1,15 @@
 """The ledger to read: what was sent, what not, and why. How a clinic reminds, and what patients want."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
+from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, LabelledRows, principal_of
+from accounts.admin_sections import Section
 from accounts.models import Clinic
 from visits.reminders import services
 from visits.reminders.models import (
@@ -21,14 +21,11 @@ from visits.reminders.models import (
 )
 from visits.reminders.models.policy import DEFAULT_LEADS
 
-if TYPE_CHECKING:
-    _InlineFormSet = BaseInlineFormSet[Any, Any, Any]
-else:
-    _InlineFormSet = BaseInlineFormSet
-
 
 @admin.register(Communication)
 class CommunicationAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("Every message to a patient: sent, or why not.")
     clinic_path = "patient__clinic"
     patient_path = "patient"
     read_only = True
@@ -84,7 +81,7 @@ class CommunicationAdmin(ClinicScopedAdmin):
         return actions
 
 
-class LeadFormSet(_InlineFormSet):
+class LeadFormSet(LabelledRows):
     """A clinic that writes its own rules begins with the reminders that it had without."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -104,6 +101,8 @@ class LeadTimeInline(ClinicScopedInline):
 
 @admin.register(ReminderPolicy)
 class ReminderPolicyAdmin(ClinicScopedAdmin):
+    section = Section.TEXTS
+    about = _("When patients are reminded, by what, and when it is quiet.")
     inlines = [LeadTimeInline]
     list_display = ("clinic", "sms", "quiet_from", "quiet_until", "form_lead")
     audited_fields = ("sms", "form_lead")
@@ -125,6 +124,8 @@ class LeadTimeAdmin(ClinicScopedAdmin):
 class ContactPreferenceAdmin(ClinicScopedAdmin):
     """Deleting a row takes an opt-out or a mark back."""
 
+    section = Section.VISITS
+    about = _("Who wants no e-mail or texts, and whose address does not work.")
     clinic_path = "patient__clinic"
     patient_path = "patient"
     list_display = ("patient", "channel", "opted_out_at", "bounced_at")
@@ -141,6 +142,8 @@ class ContactPreferenceAdmin(ClinicScopedAdmin):
 
 @admin.register(Confirmation)
 class ConfirmationAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("Who said that they will come.")
     clinic_path = "appointment__clinic"
     patient_path = "appointment__patient"
     read_only = True

@@ -14,6 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline
+from accounts.admin_sections import Section
 from accounts.models import AuditEvent
 from visits.room import nodes, watch
 from visits.room.models import Encounter, Presence, RelayNode, Seat
@@ -39,6 +40,8 @@ class SeatInline(ClinicScopedInline):
 
 @admin.register(Encounter)
 class EncounterAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("Video visits that took place: who was there, and from when to when.")
     clinic_path = "appointment__clinic"
     patient_path = "appointment__patient"
     read_only = True
@@ -96,6 +99,8 @@ def _stretch(encounter: Encounter, presence: Presence) -> str:
 class RelayNodeAdmin(ClinicScopedAdmin):
     """They belong to no clinic, so they are the superuser's."""
 
+    section = Section.MACHINE
+    about = _("The programs that pass sound and pictures on: how busy they are, and taking them out of service.")
     clinic_path = ""
     read_only = True
     actions = ("drain", "move_now", "take_back")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.admin_sections import Section
 from accounts.models import Clinic, Practitioner
 from visits.schedule.forms import CopyWeekForm
 from visits.schedule.models import Availability, OpeningHours, ScheduleException, SchedulePolicy, VisitType
@@ -20,6 +21,8 @@ from visits.schedule.services import copy_week
 
 @admin.register(SchedulePolicy)
 class SchedulePolicyAdmin(ClinicScopedAdmin):
+    section = Section.SCHEDULE
+    about = _("Booking by patients, walk-ins, holidays, and until when a visit can be changed.")
     deletable = False  # without a row there are the defaults
     audited_fields = ("online_booking", "walk_ins", "holiday_region", "change_notice", "offer_minutes")
     list_display = ("clinic", "online_booking", "walk_ins", "holiday_region", "change_notice", "offer_minutes")
@@ -39,17 +42,18 @@ class VisitTypeForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(VisitType)
 class VisitTypeAdmin(ClinicScopedAdmin):
+    section = Section.SCHEDULE
+    about = _("What can be booked: length, by whom, how far ahead.")
     form = VisitTypeForm
     deletable = False  # visits were booked as it; ``is_active`` takes it off the list
     list_display = ("name", "minutes", "mode", "booked_by", "is_active", "clinic")
     list_filter = ("is_active", "booked_by", "mode", "clinic")
     list_select_related = ("clinic",)
     search_fields = ("name",)
-    filter_horizontal = ("practitioners",)
     fieldsets = (
         (None, {"fields": ("clinic", "name", "minutes", "mode", "colour", "is_active")}),
         (_("Time around it"), {"fields": ("buffer_before", "buffer_after")}),
-        (_("Who books it"), {"fields": ("booked_by", "minimum_notice", "horizon_days", "practitioners", "has_intake")}),
+        (_("Who books it"), {"fields": ("booked_by", "minimum_notice", "horizon_days", "practitioners")}),
     )
 
 
@@ -64,13 +68,14 @@ class AvailabilityForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Availability)
 class AvailabilityAdmin(ClinicScopedAdmin):
+    section = Section.SCHEDULE
+    about = _("When each clinician sees patients, week after week.")
     form = AvailabilityForm
     clinic_path = "practitioner__clinic"
     list_display = ("practitioner", "weekday", "start_time", "end_time", "valid_from", "valid_until", "zone", "clinic")
     list_filter = ("weekday", "practitioner", "practitioner__clinic")
     list_select_related = ("practitioner__clinic",)
     search_fields = ("practitioner__name",)
-    filter_horizontal = ("visit_types",)
 
     @admin.display(description=_("clinic"), ordering="practitioner__clinic__name")
     def clinic(self, hours: Availability) -> Clinic:
@@ -83,6 +88,8 @@ class AvailabilityAdmin(ClinicScopedAdmin):
 
 @admin.register(OpeningHours)
 class OpeningHoursAdmin(ClinicScopedAdmin):
+    section = Section.SCHEDULE
+    about = _("When the clinic is open. Without any, clinicians' own hours count alone.")
     list_display = ("weekday", "start_time", "end_time", "zone", "clinic")
     list_filter = ("weekday", "clinic")
     list_select_related = ("clinic",)
@@ -94,6 +101,8 @@ class OpeningHoursAdmin(ClinicScopedAdmin):
 
 @admin.register(ScheduleException)
 class ScheduleExceptionAdmin(ClinicScopedAdmin):
+    section = Section.SCHEDULE
+    about = _("Days off, closed days and extra hours.")
     list_display = ("whose", "kind", "first_day", "last_day", "start_time", "end_time", "note", "clinic")
     list_display_links = ("whose", "kind")
     list_filter = ("kind", "practitioner", "clinic", "first_day")

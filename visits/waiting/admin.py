@@ -2,11 +2,14 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_sections import Section
 from visits.waiting.models import Delay, Ticket
 
 
 @admin.register(Ticket)
 class TicketAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("Who waited, and for how long.")
     list_display = ("appointment", "patient", "arrived_at", "seen_at", "admitted_at", "admitted_by", "finished_at")
     list_filter = ("arrived_at", "appointment__practitioner", "appointment__status")
     search_fields = ("appointment__patient__family_name", "appointment__patient__given_name", "=appointment__id")
@@ -23,6 +26,8 @@ class TicketAdmin(ClinicScopedAdmin):
 
 @admin.register(Delay)
 class DelayAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("When a clinician ran late, and by how much.")
     list_display = ("practitioner", "day", "minutes", "changed_at", "changed_by")
     list_filter = ("day", "practitioner")
     list_select_related = ("practitioner", "changed_by")

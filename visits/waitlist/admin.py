@@ -2,11 +2,14 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_sections import Section
 from visits.waitlist.models import Offer, WaitlistEntry
 
 
 @admin.register(WaitlistEntry)
 class WaitlistEntryAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("Who wants an earlier visit.")
     list_display = ("appointment", "patient", "anyone", "last_day", "created_at", "ended_at", "end")
     list_filter = ("end", "created_at", "appointment__practitioner")
     search_fields = ("appointment__patient__family_name", "appointment__patient__given_name", "=appointment__id")
@@ -23,6 +26,8 @@ class WaitlistEntryAdmin(ClinicScopedAdmin):
 
 @admin.register(Offer)
 class OfferAdmin(ClinicScopedAdmin):
+    section = Section.VISITS
+    about = _("Earlier times that were offered, and what became of them.")
     list_display = ("start", "practitioner", "patient", "state", "made_at", "until", "closed_at")
     list_filter = ("state", "made_at", "practitioner")
     search_fields = ("entry__appointment__patient__family_name", "=entry__appointment__id")

@@ -1,0 +1,15 @@
+"""How the admin's index is ordered: by what people come to do, not by where the code of it is."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Section(TextChoices):
+    """The parts of the index, in the order of the page."""
+
+    PEOPLE = "people", _("People")
+    SCHEDULE = "schedule", _("Schedule")
+    VISITS = "visits", _("Visits and messages")
+    TEXTS = "texts", _("Texts and forms")
+    SAFETY = "safety", _("Safety")
+    MACHINE = "machine", _("Machine")

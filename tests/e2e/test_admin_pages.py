@@ -1,0 +1,67 @@
+"""Every page of the admin in a browser: both schemes, phone and desktop, axe, and nothing that our policy refuses."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from accounts.models import Clinic, User
+from accounts.policy import Role
+from tests import factories
+from tests.conftest import verify
+from tests.e2e import steps
+from tests.party import make_link
+from visits.booking.models import Appointment
+
+pytestmark = pytest.mark.e2e
+
+
+def look_at(page: Page, name: str) -> None:
+    """Nothing wider than a small phone, nothing serious for axe to say; pictures where they are wanted."""
+    page.set_viewport_size({"width": 320, "height": 640})
+    wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{name} is {wide} px too wide"
+    for width, scheme in ((390, "dark"), (390, "light"), (1440, "light"), (1440, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        if folder := os.environ.get("TELEHEALTH_TEST_PICTURES"):
+            page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
+        if width == 390:
+            found = Axe().run(page).response["violations"]
+            bad = [each for each in found if each["impact"] in {"serious", "critical"}]
+            assert not bad, (name, scheme, [(each["id"], [node["html"] for node in each["nodes"]]) for each in bad])
+
+
+@pytest.fixture
+def administrator(clinic: Clinic) -> User:
+    return factories.make_member(clinic, Role.CLINIC_ADMIN, name="Ada Admin", is_staff=True, is_superuser=True)
+
+
+def test_every_page(person: Callable[..., Page], administrator: User, visit: Appointment) -> None:
+    factories.make_hours(visit.practitioner, 0)
+    make_link(visit)
+    ada = person("ada")
+    refused: list[str] = []
+    ada.on("console", lambda said: refused.append(said.text) if said.type in {"error", "warning"} else None)
+    steps.carry_session(ada, verify(Client(), administrator))
+
+    def visit_page(name: str, address: str) -> None:
+        ada.goto(address)
+        assert refused == [], name  # before axe and screenshots, which write styles of their own into the page
+        look_at(ada, name)
+        refused.clear()
+
+    visit_page("index", "/admin/")
+    for model, model_admin in list(admin.site._registry.items()):
+        label = model._meta.label_lower.replace(".", "_")
+        visit_page(f"{label}-list", reverse(f"admin:{label}_changelist"))
+        if ada.locator(".object-tools .addlink").count():
+            visit_page(f"{label}-add", reverse(f"admin:{label}_add"))
+        if row := model_admin.model._default_manager.first():
+            visit_page(f"{label}-row", reverse(f"admin:{label}_change", args=[row.pk]))
