@@ -203,9 +203,13 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        if obj is not None and request.method == "GET" and self.patient_of(obj):
-            self.audit(request, "admin.view", AuditEvent.Action.READ, obj)
+        if obj is not None:
+            self.note_look(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        self.note_look(request, context["object"])
+        return super().render_delete_form(request, context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return admin_search.KeptSearch
@@ -224,9 +228,14 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         answer = super().history_view(request, object_id, extra_context)
         obj = (getattr(answer, "context_data", None) or {}).get("object")
-        if obj is not None and self.patient_of(obj):
-            self.audit(request, "admin.view", AuditEvent.Action.READ, obj)
+        if obj is not None:
+            self.note_look(request, obj)
         return answer
+
+    def note_look(self, request: HttpRequest, obj: Model) -> None:
+        """Record that a patient's row is shown, also beside what is wrong with what was typed."""
+        if self.patient_of(obj):
+            self.audit(request, "admin.view", AuditEvent.Action.READ, obj)
 
     def audit(self, request: HttpRequest, subtype: str, action: AuditEvent.Action, obj: Model, **detail: Any) -> None:
         """Record what was done to ``obj`` here; call it in the transaction that does it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from telehealth.logs import SECRET_PATHS
 
@@ -11,6 +11,19 @@ PERMISSIONS_POLICY = (
     "speaker-selection=(self), geolocation=(), payment=(), usb=(), "
     "browsing-topics=(), interest-cohort=()"
 )
+
+
+METHODS = ("GET", "HEAD", "POST")
+
+
+class MethodMiddleware:
+    """405 for what no page of ours takes: Django's admin answers PUT and DELETE as if they were GET."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request) if request.method in METHODS else HttpResponseNotAllowed(METHODS)
 
 
 class BrowserPolicyMiddleware:

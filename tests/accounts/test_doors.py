@@ -1,142 +1,15 @@
-"""Every address of the project, tried by who has not given a second factor."""
+"""Doors one by one: the admin's, htmx, second factors of others, callers' addresses, sockets from elsewhere."""
 
-import re
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from django.urls.converters import IntConverter, SlugConverter, UUIDConverter
+from django.urls import reverse
 
-from accounts import doors
 from accounts.audit.address import caller_network, client_address
-from accounts.models import AuditEvent, Clinic, User
+from accounts.models import AuditEvent, User
 from tests.live.sockets import Socket
-
-# Pages that anybody may read. The rest must not answer 200 to who is not in.
-PUBLIC = {
-    "accounts:signin",
-    "accounts:link-needed",
-    "accounts:passkey-options",  # a challenge, the same for everybody
-    "accounts:password-forgotten",
-    "/healthz/",
-    "/healthz/audit/",
-    "room:left",  # the end of a visit: names nobody, and the clinic only to who had a link
-}
-# Pages that who gave the password alone may read besides.
-PASSWORD_ONLY = {"accounts:mfa-setup", "accounts:passkey-enrol-options"}
-METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
-
-
-def every_pattern(
-    patterns: list[URLPattern | URLResolver], path: str = "/", namespace: str = ""
-) -> Iterator[tuple[str, str, Any]]:
-    """(name or path, a path that matches, view) of each pattern below."""
-    for pattern in patterns:
-        here = path + example_of(pattern)
-        if isinstance(pattern, URLResolver):
-            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
-            yield from every_pattern(pattern.url_patterns, here, inner)
-        else:
-            yield (f"{namespace}{pattern.name}" if pattern.name else here), here, pattern.callback
-
-
-def example_of(pattern: URLPattern | URLResolver) -> str:
-    """Text that the route matches, with ids of things that do not exist."""
-    values = {IntConverter: "1", UUIDConverter: str(uuid.UUID(int=7)), SlugConverter: "some"}
-    text = str(pattern.pattern)
-    for name, converter in pattern.pattern.converters.items():
-        text = re.sub(rf"<(\w+:)?{name}>", values.get(type(converter), "some"), text)
-    # The admin's few regular expressions: app labels and "anything".
-    text = re.sub(r"\(\?P<app_label>([^)|]+)[^)]*\)", r"\1", text)
-    return re.sub(r"\(\?P<url>\.\*\)", "anything", text).replace("^", "").replace("$", "")
-
-
-ALL = sorted({(name, path) for name, path, _ in every_pattern(get_resolver().url_patterns)})
-
-
-def test_the_walk_finds_the_project() -> None:
-    names = {name for name, _ in ALL}
-
-    assert {"home", "accounts:signin", "admin:index", "admin:accounts_patient_changelist", "set_language"} <= names
-    assert not [path for _, path in ALL if re.search(r"[<>()\\?]", path)]
-
-
-@pytest.fixture
-def plain(settings: Any) -> None:
-    """Refusals without pages, to be quick; and counters that begin anew."""
-    cache.clear()
-
-
-@pytest.mark.usefixtures("plain")
-def test_nothing_opens_to_strangers(clinic: Clinic) -> None:
-    opened = {(name, method) for name, path in ALL for method in METHODS if answers_200(Client(), method, path)}
-
-    assert {name for name, _ in opened} <= PUBLIC | {"set_language"}
-
-
-@pytest.mark.usefixtures("plain")
-@pytest.mark.parametrize("who", ["clinician", "superuser"])
-def test_nothing_opens_to_a_password_alone(password_only: Any, clinician: User, who: str) -> None:
-    """Row 7 of the checklist: no page opens to a session with a password only."""
-    if who == "superuser":
-        User.objects.update(is_staff=True, is_superuser=True)
-    opened = set()
-    for name, path in ALL:
-        for method in METHODS:
-            if answers_200(password_only(clinician), method, path):
-                opened.add(name)
-
-    assert opened <= PUBLIC | PASSWORD_ONLY | {"set_language"}
-
-
-def answers_200(client: Client, method: str, path: str) -> bool:
-    return bool(getattr(client, method)(path).status_code < 300)
-
-
-def test_marked_public_is_what_we_know() -> None:
-    """A new public view is a decision: write it down here."""
-    public = {name for name, _, view in every_pattern(get_resolver().url_patterns) if is_public(view)}
-
-    assert {name for name in public if not name.startswith("demo:")} == {
-        "home",
-        "set_language",
-        "/healthz/",
-        "/metrics/",  # to who shows a token
-        "admin:login",
-        "accounts:signin",
-        "accounts:signout",
-        "accounts:mfa-code",
-        "accounts:mfa-setup",
-        "accounts:passkey-options",
-        "accounts:passkey-enrol-options",  # to who enrols a first factor, or gave one a moment ago
-        "accounts:passkey-signin",
-        "accounts:password-forgotten",
-        "accounts:password-choose",
-        "accounts:no-clinic",
-        "accounts:link",
-        "accounts:link-needed",
-        "calendar:feed-file",  # to who has the secret address
-        "room:left",
-        "/healthz/audit/",
-        "/healthz/messages/",
-        "reminders:answer",  # to who has the signed token of a message
-        "reminders:stop",
-        "reminders:sms",  # to who shows the provider's signature
-        "reminders:sms-status",
-        "online:choose",  # where the clinic lets patients book for themselves
-        "online:now",
-        "online:person",  # to the browser whose booking it is
-        "online:code",
-        "waitlist:offer",  # to who has the signed address
-    }
-
-
-def is_public(view: Any) -> bool:
-    return getattr(view, doors.MARK, None) == doors.PUBLIC
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from tests import factories
-from tests.accounts.test_doors import ALL
+from tests.architecture.addresses import routes
 from tests.booking.conftest import at
 from tests.online.conftest import PAGE, PERSON, Browser, code_sent, long_ago
 from visits.booking.days import value_of
@@ -25,7 +25,7 @@ def test_a_clinic_without_online_booking_has_no_such_page(clinic, page, slug):
 
 
 def test_no_other_page_stands_where_a_clinics_short_name_does():
-    below = {name for name, path in ALL if path.startswith("/book/") and path != "/book/"}
+    below = {route.name for route in routes() if route.template.startswith("/book/") and route.template != "/book/"}
 
     assert below == {"online:choose", "online:now", "online:person", "online:code"}
 

@@ -20,7 +20,7 @@ from accounts.doors import PrincipalRequest, for_party, for_staff, public
 from accounts.limit import too_many
 from accounts.models import Practitioner
 from accounts.policy import Action
-from visits.booking.access import appointment_for
+from visits.booking.access import appointment_for, note_look
 from visits.booking.days import day_from
 from visits.booking.models import Appointment
 from visits.booking.picker import chosen
@@ -87,6 +87,7 @@ def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
                 return HttpResponse(status=204, headers={"HX-Trigger": "calendar:moved"})
             day = asked.clock.at(moved.start).date
             return redirect(with_query("calendar:week", day=day, who=moved.practitioner_id))
+    note_look(request, visit)
     template = "calendar/_move.html" if is_part else "calendar/move.html"
     return render(request, template, {"move": asked, "visit": visit, "nav": "calendar"})
 
@@ -103,6 +104,7 @@ def undo(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     is_part = bool(request.headers.get("HX-Request"))
     back = asked.submit()
     if back is None:
+        note_look(request, visit)
         template = "calendar/_move.html" if is_part else "calendar/move.html"
         return render(request, template, {"move": asked, "visit": visit, "nav": "calendar"})
     messages.success(request, _back_words(asked, back))

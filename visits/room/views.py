@@ -149,6 +149,7 @@ def _guests_answer(
     extra = {**_guests(visit, form), "address": address}
     if request.headers.get("HX-Request"):
         return render(request, "room/_guests.html", {"visit": visit, **extra})
+    note_look(request, visit)
     return _record_page(request, visit, **extra)
 
 

@@ -180,6 +180,8 @@ def move_later(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             words = ngettext("%(count)s visit is moved.", "%(count)s visits are moved.", count) % {"count": count}
             messages.success(request, f"{words} {_('The patients are told of the new times.')}" if count else words)
             return redirect("waiting:today")
+    for shift in shifts:
+        note_look(request, shift.visit)
     stuck = [shift for shift in shifts if shift.problem]
     context = {
         "nav": "today",

@@ -1,0 +1,245 @@
+"""Who may open which address, and say what on which socket: written down by hand, and held against the code.
+
+``test_crawl.py`` says how to add a line. The kinds of pages:
+
+``look``  shows something by GET; nothing else is taken
+``page``  shows something by GET, and does something by POST
+``post``  does something by POST alone
+``ask``   answers a POST and changes nothing (what is asked for must not stand in an address)
+
+Of those named, the first is the one whose POST must come through and change something. Where fewer may POST than look,
+``posts`` names them.
+"""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    kind: str
+    who: tuple[str, ...]
+    posts: tuple[str, ...]
+
+
+def look(who: tuple[str, ...] = ()) -> Row:
+    return Row("look", who, ())
+
+
+def page(who: tuple[str, ...] = (), *, posts: tuple[str, ...] | None = None) -> Row:
+    return Row("page", who, who if posts is None else posts)
+
+
+def post(who: tuple[str, ...] = ()) -> Row:
+    return Row("post", who, who)
+
+
+def ask(who: tuple[str, ...] = ()) -> Row:
+    return Row("ask", who, who)
+
+
+BOOKS = ("front_desk", "clinician")
+LOOKS = ("front_desk", "clinician", "clinic_admin")
+TREATS = ("clinician",)
+PATIENT = ("patient",)
+PARTY = ("patient", "guest")
+ADMINS = ("clinic_admin", "superuser")
+TRAIL = ("clinic_admin", "auditor", "superuser")
+ROOT = ("superuser",)
+MEMBERS = ("clinician", "front_desk", "clinic_admin", "auditor")
+VERIFIED = (*MEMBERS, "superuser", "former member")
+
+# For members of the clinic, in the role that is named.
+STAFF = {
+    "booking:book": page(BOOKS),
+    "booking:cancel": page(BOOKS),
+    "booking:move": page(BOOKS),
+    "booking:move_slots": ask(BOOKS),
+    "booking:patients": ask(BOOKS),
+    "booking:slots": ask(BOOKS),
+    "calendar:change-time-off": page(LOOKS),
+    "calendar:day": look(LOOKS),
+    "calendar:feed": page(LOOKS, posts=TREATS),
+    "calendar:index": look(LOOKS),
+    "calendar:month": look(LOOKS),
+    "calendar:move": page(BOOKS),
+    "calendar:places": look(BOOKS),
+    "calendar:print": look(LOOKS),
+    "calendar:time-off": page(LOOKS),
+    "calendar:undo": post(BOOKS),
+    "calendar:week": look(LOOKS),
+    "reminders:arrived": post(BOOKS),
+    "reminders:send-again": post(BOOKS),
+    "room:end": post(TREATS),
+    "room:invite": post(BOOKS),
+    "room:revoke": post(BOOKS),
+    "room:staff": look(TREATS),
+    "room:visit": look(LOOKS),
+    "waiting:admit": post(BOOKS),
+    "waiting:board": look(LOOKS),
+    "waiting:late": page(BOOKS),
+    "waiting:late-move": page(BOOKS),
+    "waiting:link": page(BOOKS),
+    "waiting:noshow": post(BOOKS),
+    "waiting:today": look(LOOKS),
+    "waiting:walk-in": page(BOOKS),
+    "waiting:walk-in-check": ask(BOOKS),
+    "waitlist:visit": page(BOOKS),
+}
+
+# For who redeemed a link to the visit.
+PARTIES = {
+    "calendar:own-feed": page(PATIENT),
+    "checkin:details": page(PATIENT),
+    "checkin:devices": page(PARTY),
+    "checkin:start": look(PARTY),
+    "online:booked": look(PATIENT),
+    "online:calendar": look(PATIENT),
+    "online:cancel": page(PATIENT),
+    "online:looks": look(PATIENT),
+    "online:move": page(PATIENT),
+    "online:send-link": post(PATIENT),
+    "online:visit": look(PATIENT),
+    "online:visits": look(PATIENT),
+    "room:party": look(PARTY),
+    "waiting:left": page(PARTY),
+    "waiting:moment": post(PATIENT),
+    "waiting:room": page(PARTY, posts=PATIENT),
+    "waitlist:mine": page(PATIENT),
+}
+
+# For who gave a second factor, in a clinic or not: what is one's own.
+OWN = {
+    "accounts:clinic": post(MEMBERS),
+    "accounts:factor": page(VERIFIED),
+    "accounts:factor-passkey": page(VERIFIED),
+    "accounts:factor-phone": page(VERIFIED),
+    "accounts:factors": look(VERIFIED),
+    "accounts:password": page(VERIFIED),
+    "accounts:recovery-codes": page(VERIFIED),
+}
+
+# For anybody, and why.
+PUBLIC = {
+    "/healthz/": "says ok",
+    "/healthz/audit/": "says ok",
+    "/healthz/messages/": "says ok",
+    "/metrics/": "to who shows a token",
+    "accounts:link": "to who has the link: asks for the birth date",
+    "accounts:link-needed": "tells to open the link again",
+    "accounts:mfa-code": "after the password",
+    "accounts:mfa-setup": "after the password, to who has no second factor yet",
+    "accounts:no-clinic": "to who is signed in and belongs nowhere",
+    "accounts:passkey-enrol-options": "to who enrols a first factor, or gave one a moment ago",
+    "accounts:passkey-options": "a challenge, the same for everybody",
+    "accounts:passkey-signin": "a way in",
+    "accounts:password-choose": "to who has the address that was mailed",
+    "accounts:password-forgotten": "the same for everybody",
+    "accounts:signin": "a way in",
+    "accounts:signout": "ends one's own session",
+    "admin:login": "leads to signing in",
+    "calendar:feed-file": "to who has the secret address",
+    "home": "leads to where one's work is",
+    "online:choose": "where the clinic lets patients book for themselves",
+    "online:code": "to the browser whose booking it is",
+    "online:now": "where the clinic lets patients book for themselves",
+    "online:person": "to the browser whose booking it is",
+    "reminders:answer": "to who has the signed address of a message",
+    "reminders:sms": "to who shows the provider's signature",
+    "reminders:sms-status": "to who shows the provider's signature",
+    "reminders:stop": "to who has the signed address of a message",
+    "room:left": "the end of a visit: names nobody, and the clinic only to who had a link",
+    "set_language": "a cookie of one's own",
+    "waitlist:offer": "to who has the signed address",
+}
+
+# The admin's pages besides those of models.
+ADMIN = {
+    "/admin/{url}": look(),  # is nowhere
+    "admin:accounts_auditevent_export": page(TRAIL),
+    "admin:app_list": look(TRAIL),
+    "admin:autocomplete": look(),  # nobody has a field that asks
+    "admin:index": look(TRAIL),
+    "admin:jsi18n": look(TRAIL),
+    "admin:logout": post(TRAIL),
+    "admin:password_change": look(TRAIL),
+    "admin:password_change_done": look(TRAIL),
+    "admin:schedule_scheduleexception_copy": page(("clinic_admin",)),
+    "admin:view_on_site": look(),  # no model has an address of its own
+}
+
+
+class Rows(NamedTuple):
+    """Who sees the rows of a model in the admin, and may add, change, delete them; of the own clinic alone."""
+
+    who: tuple[str, ...]
+    add: tuple[str, ...] = ()
+    change: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
+
+
+MODELS = {
+    "accounts.accesslink": Rows(ADMINS),
+    "accounts.auditevent": Rows(TRAIL),
+    "accounts.clinic": Rows(ADMINS, add=ROOT, change=ADMINS),
+    # Whom a clinic's admin may choose belongs to the clinic already: they are added on their own page.
+    "accounts.membership": Rows(ADMINS, add=("superuser", "clinic_admin"), change=ADMINS, delete=ADMINS),
+    "accounts.patient": Rows(ADMINS, add=ADMINS, change=ADMINS),
+    "accounts.practitioner": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "accounts.user": Rows(ADMINS, add=ADMINS, change=ADMINS),
+    "booking.appointment": Rows(ADMINS),
+    "checkin.checkin": Rows(ADMINS),
+    "checkin.consent": Rows(ADMINS),
+    "checkin.consenttext": Rows(ADMINS, add=ADMINS),
+    "reminders.communication": Rows(ADMINS),
+    "reminders.confirmation": Rows(ADMINS),
+    "reminders.contactpreference": Rows(ADMINS, delete=ADMINS),
+    "reminders.leadtime": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "reminders.reminderpolicy": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "room.encounter": Rows(ADMINS),
+    "room.relaynode": Rows(ROOT),
+    "schedule.availability": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "schedule.openinghours": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "schedule.scheduleexception": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "schedule.schedulepolicy": Rows(ADMINS, add=ADMINS, change=ADMINS),
+    "schedule.visittype": Rows(ADMINS, add=ADMINS, change=ADMINS),
+    "waiting.delay": Rows(ADMINS),
+    "waiting.ticket": Rows(ADMINS),
+    "waitlist.offer": Rows(ADMINS),
+    "waitlist.waitlistentry": Rows(ADMINS),
+}
+
+# Whose words who may see anywhere: of the person (p and q are patients of our clinic, r is another clinic's).
+FILE = {"name", "mail", "guest", "place", "contact", "reason", "note"}
+SEES: dict[str, dict[str, set[str]]] = {
+    "clinician": {"p": FILE, "q": FILE},
+    "front_desk": {"p": FILE, "q": FILE},
+    "clinic_admin": {"p": FILE, "q": FILE},
+    "strange clinician": {"r": FILE},
+    "strange admin": {"r": FILE},
+    "superuser": {"p": FILE, "q": FILE, "r": FILE},
+    "patient": {"p": FILE - {"note"}},
+    "guest": {"p": {"name", "guest"}},
+    "other patient": {"q": FILE - {"note"}},
+}
+# What an address that is a secret shows to whoever has it.
+SHOWS: dict[str, set[str]] = {}
+
+# What reading a page may write besides the trail and sessions, and why.
+READING_WRITES = {
+    "admin:room_relaynode_changelist": {"room_relaynode"},  # looks after them, to show how they are now
+    "waiting:room": {"waiting_ticket", "booking_appointment"},  # opening the waiting room is the arrival
+}
+# Parts of a page whose opening is on the trail, which the page itself asks for again and again to stay true.
+SAME_LOOK = {"booking:move_slots", "waiting:board"}
+# What a POST changes that this crawl cannot see, and why.
+UNSEEN = {
+    "accounts:clinic": "writes the session alone",
+    "accounts:factor-passkey": "ends what a request before it began",
+    "accounts:factor-phone": "ends what a request before it began",
+    "admin:accounts_auditevent_export": "writes the trail alone",
+    "admin:accounts_practitioner_delete": "one who has had visits stays",
+    "admin:logout": "ends the session alone",
+    "admin:reminders_reminderpolicy_add": "a clinic has one, and ours has it already",
+    "admin:schedule_schedulepolicy_add": "a clinic has one, and ours has it already",
+}
+# Answers that may be kept, and by whom.
+KEPT = {"calendar:feed-file": "a calendar program, which asks whether it changed"}
