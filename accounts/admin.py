@@ -180,7 +180,7 @@ class MembershipAdmin(ClinicScopedAdmin):
 @admin.register(Practitioner)
 class PractitionerAdmin(ClinicScopedAdmin):
     section = Section.PEOPLE
-    about = _("Clinicians as patients see them: name and specialty.")
+    about = _("Clinicians as patients see them, and when they see patients.")
     list_display = ("name", "specialty", "user", "clinic", "is_active")
     list_filter = ("is_active", "clinic", "specialty")
     search_fields = ("name", "specialty", "user__email")

@@ -100,6 +100,9 @@ class ClinicScope(_Base):
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         self._limit_choices(db_field, request, kwargs)
+        principal = principal_of(request)
+        if principal is not None and db_field.remote_field.model is Clinic:
+            kwargs.setdefault("initial", principal.clinic)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:

@@ -11,7 +11,8 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.admin import PractitionerAdmin
+from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
 from accounts.admin_sections import Section
 from accounts.models import Clinic, Practitioner
 from visits.schedule.forms import CopyWeekForm
@@ -84,6 +85,17 @@ class AvailabilityAdmin(ClinicScopedAdmin):
     @admin.display(description=_("time zone"), ordering="practitioner__clinic__time_zone")
     def zone(self, hours: Availability) -> str:
         return hours.practitioner.clinic.time_zone
+
+
+class AvailabilityInline(ClinicScopedInline):
+    """A clinician's week on the page of the clinician. For which visits they are is on their own page."""
+
+    model = Availability
+    clinic_path = "practitioner__clinic"
+    fields = ("weekday", "start_time", "end_time", "valid_from", "valid_until")
+
+
+PractitionerAdmin.inlines = (*PractitionerAdmin.inlines, AvailabilityInline)
 
 
 @admin.register(OpeningHours)
