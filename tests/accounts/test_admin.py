@@ -307,6 +307,7 @@ def test_a_row_stays_in_its_clinic(
 
     data = {"clinic": str(elsewhere["clinic"].pk), "user": str(superuser.pk), "role": "clinician", "name": "New"}
     data |= {"given_name": "New", "family_name": "Name", "birth_date": "1990-01-02", "language": "en"}
+    data |= {"availability-TOTAL_FORMS": "0", "availability-INITIAL_FORMS": "0"}
     answer = browser.post(page_of(row), data)
 
     assert answer.status_code == 302
