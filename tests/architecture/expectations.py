@@ -11,7 +11,7 @@ Of those named, the first is the one whose POST must come through and change som
 ``posts`` names them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
@@ -206,6 +206,45 @@ MODELS = {
     "waitlist.offer": Rows(ADMINS),
     "waitlist.waitlistentry": Rows(ADMINS),
 }
+
+
+class Talk(NamedTuple):
+    """A message as it should be, and what one hears who has not joined a call; ``but`` says what others hear."""
+
+    fields: dict[str, Any]
+    heard: str
+    but: dict[str, str] = {}
+
+
+# By path; {visit} is one that was admitted to the call.
+SOCKETS = {
+    "ws/board/": LOOKS,
+    "ws/my/{visit}/waiting/": PARTY,
+    "ws/my/{visit}/room/": PARTY,
+    "ws/visits/{visit}/room/": TREATS,
+}
+NOT_JOINED = "not-joined"
+# The last three change what is there, said by whom they are for.
+MESSAGES = {
+    "ping": Talk({}, "pong"),
+    "resync": Talk({}, "state"),
+    "resume": Talk({"epoch": 1}, NOT_JOINED),
+    "media": Talk({"audio": True, "video": True}, NOT_JOINED),
+    "share": Talk({"on": True}, NOT_JOINED),
+    "sizes": Talk({"heights": {"0": 360}}, NOT_JOINED),
+    "e2ee": Talk({"to": None, "data": "x"}, NOT_JOINED),
+    "stats": Talk(
+        {
+            "span": 5000, "round_trip": None, "freezes": 0, "frozen": 0, "concealed": 0, "heard": 5000, "decoded": 100,
+            "dropped": 0, "width": 640, "height": 360,
+        },
+        NOT_JOINED,
+    ),
+    "leave": Talk({}, NOT_JOINED),
+    "join": Talk({"sdp": "v=0", "audio": True, "video": True, "e2ee": True}, "relay-unavailable"),
+    "encryption": Talk({"on": False}, "not-allowed", {"clinician": "state"}),
+    "end": Talk({}, "not-allowed", {"clinician": "state"}),
+}  # fmt: skip
 
 # Whose words who may see anywhere: of the person (p and q are patients of our clinic, r is another clinic's).
 FILE = {"name", "mail", "guest", "place", "contact", "reason", "note"}

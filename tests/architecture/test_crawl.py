@@ -20,7 +20,7 @@ not exist, word for word.
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
@@ -250,8 +250,19 @@ def test_each_address_answers_each_caller_as_it_should(who: str) -> None:
         for route in routes():
             crawl.walk(route)
 
-    found = crawl.found + crawl.leaks("the log", "\n".join(crawl.log), set())
+    found = crawl.found + leaks("nobody", "the log", "\n".join(crawl.log))
     assert not found, "\n".join(found)
+
+
+def leaks(who: str, where: str, text: str, shown: Container[str] = ()) -> list[str]:
+    """What in the text is not the caller's to see."""
+    mine = SEES.get(who, {})
+    words = {(found[2], found[1]) for found in re.finditer(r"canary([a-z]+)([pqr])\b", text)}
+    return [
+        f"{where} names the {kind} of {whose}"
+        for whose, kind in sorted(words)
+        if kind not in mine.get(whose, set()) and kind not in shown
+    ]
 
 
 class Answer(NamedTuple):
@@ -445,22 +456,12 @@ class Crawl:
             reason = getattr(answer, "exc_info", None)
             self.found.append(f"{what}: {told.status} {reason and repr(reason[1])}")
         headers = "\n".join([*told.headers.values(), *(one.OutputString() for one in answer.cookies.values())])
-        self.found += self.leaks(what, told.text + headers, SHOWS.get(route.name, set()))
+        self.found += leaks(self.who, what, told.text + headers, SHOWS.get(route.name, ()))
         policy = told.headers.get("Content-Security-Policy", "")
         self._found_if("default-src 'none'" not in policy or "unsafe" in policy, f"{what}: the CSP is {policy!r}")
         is_kept = "no-store" not in told.headers.get("Cache-Control", "")
         self._found_if(is_kept and route.name not in KEPT, f"{what}: {told.status} may be kept by a browser")
         return told
-
-    def leaks(self, where: str, text: str, shown: set[str]) -> list[str]:
-        """Words in the text that are not this caller's to see."""
-        mine = SEES.get(self.who, {})
-        words = {(found[2], found[1]) for found in re.finditer(r"canary([a-z]+)([pqr])\b", text)}
-        return [
-            f"{where} names the {kind} of {whose}"
-            for whose, kind in sorted(words)
-            if kind not in mine.get(whose, set()) | shown
-        ]
 
     def _paths(self, route: Route, place: Place) -> list[str]:
         return [route.path(**values) for values in self._values(route, place)]

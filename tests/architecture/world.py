@@ -262,7 +262,10 @@ def _doctor(world: World, *, place: str = "ours") -> Client:
 
 def _holder(visits: list[Appointment], **guest: str) -> Client:
     """Who has redeemed links to each of the visits."""
-    redeemed = [make_link(visit, **guest) for visit in visits]
+    return _bearer([make_link(visit, **guest) for visit in visits])
+
+
+def _bearer(redeemed: list[AccessLink]) -> Client:
     client = browser(redeemed[0])
     session = client.session
     session[SESSION_LINKS] = {str(link.resource_id): str(link.pk) for link in redeemed}
@@ -283,20 +286,22 @@ def _superuser(world: World) -> Client:
 
 
 def _disabled(world: World) -> Client:
-    client = _doctor(world)
-    User.objects.filter(pk=world.ours.doctor.pk).update(is_active=False)
+    user = world.ours.member(Role.CLINICIAN)
+    client = verify(Client(), user)
+    User.objects.filter(pk=user.pk).update(is_active=False)
     return client
 
 
 def _former(world: World) -> Client:
-    client = _doctor(world)
-    Membership.objects.filter(user=world.ours.doctor).update(is_active=False)
+    user = world.ours.member(Role.CLINICIAN)
+    client = verify(Client(), user)
+    Membership.objects.filter(user=user).update(is_active=False)
     return client
 
 
 def _signed_out(world: World) -> Client:
     """Who kept the cookie of a session that was ended."""
-    client = _doctor(world)
+    client = _verified(Role.CLINICIAN, world)
     kept = client.cookies.copy()
     client.post("/signout/")
     client.cookies = kept
@@ -304,8 +309,9 @@ def _signed_out(world: World) -> Client:
 
 
 def _taken_back(world: World) -> Client:
-    client = _holder(world.ours.visits)
-    AccessLink.objects.filter(patient=world.ours.patient).update(revoked_at=timezone.now())
+    redeemed = [make_link(visit) for visit in world.ours.visits]
+    client = _bearer(redeemed)
+    AccessLink.objects.filter(pk__in=[link.pk for link in redeemed]).update(revoked_at=timezone.now())
     return client
 
 
