@@ -1,10 +1,13 @@
 """Who sends more than any page takes is refused before it lies on the disk."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from telehealth.asgi import application
 
@@ -46,3 +49,22 @@ async def test_a_form_that_is_too_long_is_refused_by_its_page() -> None:
     status, _taken = await send(2)
 
     assert status in {400, 403}
+
+
+@pytest.mark.django_db
+def test_a_file_that_no_page_asked_for_is_not_kept(client: Client, settings: Any, tmp_path: Path) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    bomb = SimpleUploadedFile("bomb.zip", b"PK" + bytes(3 * MEGABYTE // 2))
+
+    answer = client.post("/signin/", {"email": "rosa@example.org", "password": "x", "file": bomb})
+    answer.close()
+
+    assert answer.status_code == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_more_files_than_any_page_takes_are_refused(client: Client) -> None:
+    files = {f"file{n}": SimpleUploadedFile(f"{n}.txt", b"x") for n in range(101)}
+
+    assert client.post("/signin/", files).status_code == 400
