@@ -18,7 +18,11 @@ def who(request: HttpRequest) -> dict[str, Any]:
         "principal": principal,
         "clinic": principal.clinic,
         "other_clinics": lambda: other_clinics(principal),
-        "perms_nav": {"board": principal.may(Action.BOARD_SEE), "book": principal.may(Action.VISIT_BOOK)},
+        "perms_nav": {
+            "board": principal.may(Action.BOARD_SEE),
+            "book": principal.may(Action.VISIT_BOOK),
+            "run": principal.may(Action.CLINIC_RUN),
+        },
     }
 
 

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("visits.waiting.urls")),
     path("", include("visits.room.urls")),
     path("", include("visits.reminders.urls")),
+    path("", include("visits.dashboard.urls")),
     path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("healthz/", health),

@@ -66,6 +66,8 @@ STAFF = {
     "calendar:time-off": page(LOOKS),
     "calendar:undo": post(BOOKS),
     "calendar:week": look(LOOKS),
+    "dashboard:index": look(("clinic_admin",)),
+    "dashboard:numbers": look(("clinic_admin",)),
     "reminders:arrived": post(BOOKS),
     "reminders:send-again": post(BOOKS),
     "room:end": post(TREATS),

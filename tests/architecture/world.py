@@ -197,6 +197,7 @@ class Place:
             "calendar:change-time-off": {"pk": self.off.pk},
             "calendar:undo": {"pk": self.coming.pk},
             "calendar:feed-file": {"token": _last(feed.renew(principal=bearer(self.link))).removesuffix(".ics")},
+            "dashboard:numbers": {"name": "visits"},
             "online:send-link": {"pk": self.here.pk, "other": self.coming.pk},
             "reminders:answer": {"token": _last(letters.to_answer(self.message))},
             "reminders:stop": {"token": _last(letters.to_stop(self.patient, "email"))},

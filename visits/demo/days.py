@@ -11,11 +11,12 @@ from accounts.models import AccessLink, Clinic, Patient, Practitioner
 from accounts.policy import Role
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.demo.lines import minutes_of
 from visits.reminders.models import Communication
 from visits.reminders.services import suppress
 from visits.reminders.services.planning import MISSED_AFTER, reminders
 from visits.reminders.services.rules import address_of, channels
-from visits.room.models import Encounter, Presence, Seat
+from visits.room.models import Encounter, LineMinute, Presence, Seat
 from visits.schedule.hours import zone_of
 from visits.schedule.models import VisitType
 from visits.waiting.models import Ticket
@@ -61,6 +62,8 @@ TODAY = [
 ]
 PAST_DAYS, COMING_DAYS = 7, 5
 ENDINGS = [*[Status.FULFILLED] * 7, Status.NOSHOW, Status.CANCELLED]
+# How many minutes after the booked time a visit begins, and how many before it the patient comes.
+LATE, EARLY = (0, 1, 1, 2, 2, 3, 4, 6, 8), (3, 5, 6, 8, 9, 10, 12, 14)
 _SENIORITY = {"amara": 0, "noor": 1, "mei": 2}
 
 
@@ -275,11 +278,15 @@ def _check_in(visit: Appointment, at: datetime) -> None:
 
 
 def _hold(visit: Appointment) -> None:
-    """An encounter in which clinician and patient were present to the end."""
-    began, ended = visit.start + timedelta(minutes=2), visit.end - timedelta(minutes=1)
+    """An encounter in which clinician and patient were present to the end, and which began as such do."""
+    chance = random.Random(visit.start.isoformat())  # noqa: S311
+    began, ended = visit.start + timedelta(minutes=chance.choice(LATE)), visit.end - timedelta(minutes=1)
     user = visit.practitioner.user
     Ticket.objects.create(
-        appointment=visit, arrived_at=visit.start - timedelta(minutes=8), admitted_at=began, admitted_by=user
+        appointment=visit,
+        arrived_at=visit.start - timedelta(minutes=chance.choice(EARLY)),
+        admitted_at=began,
+        admitted_by=user,
     )
     encounter = Encounter.objects.create(
         appointment=visit,
@@ -289,7 +296,17 @@ def _hold(visit: Appointment) -> None:
         ended_by=user,
         encryption=visit.clinic.encryption,
     )
-    link = AccessLink.objects.create(
+    link = link_of(visit)
+    link.save()
+    for seat in seats_of(encounter, link):
+        seat.save()
+        presence_of(seat).save()
+        LineMinute.objects.bulk_create(minutes_of(seat, chance))
+
+
+def link_of(visit: Appointment) -> AccessLink:
+    """Unsaved: what the patient of a visit that is over came in by."""
+    return AccessLink(
         token_hash=hash_token(secrets.token_urlsafe(32)),
         kind=AccessLink.Kind.PATIENT,
         clinic=visit.clinic,
@@ -297,23 +314,37 @@ def _hold(visit: Appointment) -> None:
         resource_id=visit.pk,
         created_at=visit.created_at,
         expires_at=visit.end,
-        revoked_at=ended,
+        revoked_at=visit.end,
         first_used_at=visit.start - timedelta(minutes=14),
     )
-    seats = [
-        Seat(encounter=encounter, user=user, name=visit.practitioner.name, role=Role.CLINICIAN, epoch=1),
+
+
+def seats_of(encounter: Encounter, link: AccessLink) -> list[Seat]:
+    """Unsaved: the clinician's, then the patient's."""
+    visit = encounter.appointment
+    return [
+        Seat(
+            encounter=encounter,
+            user=visit.practitioner.user,
+            name=visit.practitioner.name,
+            role=Role.CLINICIAN,
+            epoch=1,
+        ),
         Seat(encounter=encounter, link=link, name=visit.patient.full_name, role=Role.PATIENT, epoch=1),
     ]
-    for late, seat in enumerate(seats):
-        seat.save()
-        Presence.objects.create(
-            seat=seat,
-            epoch=1,
-            joined_at=began + timedelta(seconds=20 * late),
-            seen_at=ended,
-            left_at=ended,
-            left_why="ended",
-        )
+
+
+def presence_of(seat: Seat) -> Presence:
+    """Unsaved: to the end of an encounter that is over; the patient came a little later."""
+    began, ended = seat.encounter.started_at, seat.encounter.ended_at
+    return Presence(
+        seat=seat,
+        epoch=1,
+        joined_at=began + timedelta(seconds=20 if seat.link else 0),
+        seen_at=ended,
+        left_at=ended,
+        left_why="ended",
+    )
 
 
 def _on_grid(moment: datetime) -> datetime:

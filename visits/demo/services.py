@@ -14,6 +14,7 @@ from visits.booking import services as booking
 from visits.booking.models import Appointment
 from visits.demo import cast, happenings, seeding
 from visits.demo.days import Days, close_old, is_quiet
+from visits.demo.history import History
 from visits.reminders.links import issue
 from visits.reminders.models import ReminderPolicy
 from visits.schedule.hours import day_of, zone_of
@@ -53,7 +54,7 @@ class ReadyVisit:
 
 
 def seed(now: datetime | None = None) -> Clinic:
-    """Make the demo clinics and their week.
+    """Make the demo clinics, their week and the weeks before.
 
     When it exists and hours have passed: close what was left open, fill the hours around now.
     """
@@ -74,6 +75,7 @@ def seed(now: datetime | None = None) -> Clinic:
     if is_new:
         days.fill_week()
         happenings.happen(clinic, now)
+        History(days).fill()
     return clinic
 
 
