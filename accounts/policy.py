@@ -46,6 +46,8 @@ class Action(StrEnum):
     VISIT_JOIN = "visit.join"
     VISIT_END = "visit.end"
     VISIT_UNENCRYPT = "visit.unencrypt"
+    SUMMARY_WRITE = "summary.write"  # of visits that one was in
+    SUMMARY_READ = "summary.read"
     SCHEDULE_CHANGE = "schedule.change"  # one's own time off and extra hours
     SCHEDULE_CHANGE_ALL = "schedule.change-all"
     DELAY_SET = "delay.set"  # that oneself is late
@@ -56,7 +58,14 @@ class Action(StrEnum):
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.PATIENT: frozenset(
-        {Action.VISIT_SEE, Action.VISIT_CHANGE_OWN, Action.VISIT_CHECK_IN, Action.VISIT_WAIT, Action.VISIT_JOIN}
+        {
+            Action.VISIT_SEE,
+            Action.VISIT_CHANGE_OWN,
+            Action.VISIT_CHECK_IN,
+            Action.VISIT_WAIT,
+            Action.VISIT_JOIN,
+            Action.SUMMARY_READ,
+        }
     ),
     Role.GUEST: frozenset({Action.VISIT_WAIT, Action.VISIT_JOIN}),
     Role.CLINICIAN: frozenset(
@@ -71,6 +80,8 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_JOIN,
             Action.VISIT_END,
             Action.VISIT_UNENCRYPT,
+            Action.SUMMARY_WRITE,
+            Action.SUMMARY_READ,
             Action.SCHEDULE_CHANGE,
             Action.DELAY_SET,
         }

@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "visits.checkin",
     "visits.waiting",
     "visits.room",
+    "visits.summary",
     "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -195,7 +196,8 @@ PASSWORD_HASHERS = [
 ]
 LOGOUT_REDIRECT_URL = "accounts:signin"
 STAFF_HOME = "waiting:today"
-LINK_DESTINATION = "checkin:start"  # where a redeemed link leads, with pk=<what it opens>
+# Where a redeemed link leads by its scope, with pk=<what it opens>.
+LINK_DESTINATIONS = {"visit": "checkin:start", "summary": "summary:read"}
 
 # Wrong passwords lock the pair of account and address, never the account for everybody.
 AXES_FAILURE_LIMIT = 8
@@ -298,7 +300,10 @@ TWILIO_API = "https://api.twilio.com"
 TWILIO_ACCOUNT_SID = env_str("TELEHEALTH_TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = env_given_secret("TELEHEALTH_TWILIO_AUTH_TOKEN") if SMS_BACKEND.endswith("TwilioBackend") else ""
 # By kind of message: the dotted path of what makes its link, given the message, where that is not the visit's.
-MESSAGE_LINKS: dict[str, str] = {"offer": "visits.waitlist.links.to_offer"}
+MESSAGE_LINKS: dict[str, str] = {
+    "offer": "visits.waitlist.links.to_offer",
+    "summary": "visits.summary.links.to_summary",
+}
 
 # --- logs: ids and outcomes, never names, addresses of people, links or message bodies ----------
 

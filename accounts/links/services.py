@@ -55,6 +55,7 @@ def issue(
     clinic: Clinic,
     resource_id: uuid.UUID,
     expires_at: datetime,
+    scope: AccessLink.Scope = AccessLink.Scope.VISIT,
     patient: Patient | None = None,
     name: str = "",
     relationship: str = "",
@@ -62,7 +63,7 @@ def issue(
 ) -> tuple[AccessLink, str]:
     """Make a link to ``resource_id``; return it and its absolute URL, which cannot be had again.
 
-    A patient's link needs ``patient``, a guest's ``name``: IntegrityError otherwise.
+    A patient's link needs ``patient``, a guest's ``name`` and opens a visit: IntegrityError otherwise.
     """
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
@@ -71,6 +72,7 @@ def issue(
             kind=kind,
             clinic=clinic,
             resource_id=resource_id,
+            scope=scope,
             expires_at=expires_at,
             patient=patient,
             name=name,

@@ -38,7 +38,7 @@ def land(request: HttpRequest, token: str) -> HttpResponse:
     except services.LinkClosed as closed:
         if request.method == "POST":
             services.record_closed(request, link, closed.state)
-        return closed_page(request, link.clinic, closed.state, link.patient)
+        return closed_page(request, link.clinic, closed.state, link.patient, scope=link.scope, token=token)
     if _is_open_here(request, link):
         return _lead_on(link)
     form = BirthDateForm(request.POST or None) if link.patient else None
@@ -56,7 +56,7 @@ def _redeem(request: HttpRequest, link: AccessLink, form: BirthDateForm | None) 
             form.add_error("birth_date", wrong_words(birth_date, wrong.tries_left))
         return _page(request, link, form)
     except services.LinkClosed as closed:
-        return closed_page(request, link.clinic, closed.state, link.patient)
+        return closed_page(request, link.clinic, closed.state, link.patient, scope=link.scope)
     return _lead_on(link)
 
 
@@ -80,7 +80,7 @@ def _is_open_here(request: HttpRequest, link: AccessLink) -> bool:
 
 
 def _lead_on(link: AccessLink) -> HttpResponse:
-    return redirect(settings.LINK_DESTINATION, pk=link.resource_id)
+    return redirect(settings.LINK_DESTINATIONS[link.scope], pk=link.resource_id)
 
 
 def unknown(request: HttpRequest) -> HttpResponse:
@@ -94,9 +94,16 @@ def unknown(request: HttpRequest) -> HttpResponse:
 
 
 def closed_page(
-    request: HttpRequest, clinic: Clinic | None, state: services.State, patient: Patient | None = None
+    request: HttpRequest,
+    clinic: Clinic | None,
+    state: services.State,
+    patient: Patient | None = None,
+    *,
+    scope: str = "",
+    token: str = "",
 ) -> HttpResponse:
-    context = {"state": state.value, "clinic": clinic, "patient": patient}
+    """Why the link opens nothing, and a way on. By its ``token`` a patient can have a new one sent to themselves."""
+    context = {"state": state.value, "clinic": clinic, "patient": patient, "scope": scope, "token": token}
     return render(request, "accounts/link_closed.html", context, status=STATUS.get(state, 410))
 
 

@@ -28,6 +28,12 @@ class AccessLink(models.Model):
         STUDENT = "student", _("Student")
         GUEST = "guest", _("Guest")
 
+    class Scope(models.TextChoices):
+        """What kind of thing it opens, and so where it leads."""
+
+        VISIT = "visit", _("visit")
+        SUMMARY = "summary", _("summary of a visit")
+
     MAX_FAILURES = 3
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -42,6 +48,7 @@ class AccessLink(models.Model):
     relationship = models.CharField(_("comes as"), max_length=40, blank=True)
     # The one thing that this link opens. Accounts does not know what it is.
     resource_id = models.UUIDField(_("opens"), db_index=True)
+    scope = models.CharField(_("opens what"), max_length=8, choices=Scope, default=Scope.VISIT)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("created by"), related_name="+", null=True, blank=True
@@ -60,7 +67,11 @@ class AccessLink(models.Model):
                 name="link_patient_or_named_guest",
                 condition=models.Q(kind="patient", patient__isnull=False)
                 | models.Q(kind="guest", patient__isnull=True) & ~models.Q(name=""),
-            )
+            ),
+            models.CheckConstraint(
+                name="link_of_a_guest_opens_a_visit",
+                condition=models.Q(scope="visit") | models.Q(scope="summary", kind="patient"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -78,7 +78,7 @@ def test_right_birth_date_opens_the_visit(client: Client, patient: Patient) -> N
     answer = client.post(url, {"birth_date": RIGHT})
 
     assert answer.status_code == 302
-    assert answer["Location"] == reverse(settings.LINK_DESTINATION, kwargs={"pk": link.resource_id})
+    assert answer["Location"] == reverse(settings.LINK_DESTINATIONS["visit"], kwargs={"pk": link.resource_id})
     assert opened(client, link)
     event = AuditEvent.objects.get(subtype="link.redeem")
     assert (event.link, event.patient, event.outcome) == (link, patient, AuditEvent.Outcome.SUCCESS)

@@ -45,6 +45,7 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
             "is_before": message.kind in BEFORE and bool(link),
             "is_off": message.kind in {Kind.CANCELLATION, Kind.MISSED},
             "is_to_come": message.kind in BEFORE,
+            "is_summary": message.kind == Kind.SUMMARY,
             "come_early": COME_EARLY if wording.at.instant - now > timedelta(hours=1) else 0,
         }
         mail = EmailMultiAlternatives(

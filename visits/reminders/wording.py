@@ -90,7 +90,7 @@ class Wording:
             case Kind.OFFER:
                 return _("An earlier time is free")
             case Kind.SUMMARY:
-                return _("The summary of your visit is ready")
+                return self._summary()
             case Kind.MISSED:
                 return _("We missed you")
         return self._reminder()
@@ -157,6 +157,10 @@ class Wording:
             case Kind.SUMMARY:
                 return _("Read the summary")
         return _("See or change your visit") if self.by_phone else _("Get ready or join")
+
+    def _summary(self) -> str:
+        is_corrected = self.message.details.get("version", 1) > 1
+        return _("The summary of your visit was corrected") if is_corrected else _("The summary of your visit is ready")
 
     def _reminder(self) -> str:
         minutes = ceil((self.at.instant - self.now).total_seconds() / 60)

@@ -5,10 +5,12 @@ from typing import Any
 from django import template
 
 from accounts.links.services import live_links
-from accounts.models import Clinic, Patient
+from accounts.models import AccessLink, Clinic, Patient
 from visits.booking.models import Appointment
 from visits.booking.patients import Details, same_person
 from visits.schedule.models import SchedulePolicy
+
+VISIT = AccessLink.Scope.VISIT
 
 register = template.Library()
 
@@ -31,5 +33,5 @@ def way_on(context: template.Context, clinic: Clinic, patient: Patient | None = 
     where a new link to each is sent to the address on file.
     """
     opened = live_links(context["request"].session) if patient else []
-    known = next((link.resource_id for link in opened if link.patient == patient), None)
+    known = next((link.resource_id for link in opened if link.patient == patient and link.scope == VISIT), None)
     return {"clinic": clinic, "books_online": SchedulePolicy.of(clinic).online_booking, "known": known}

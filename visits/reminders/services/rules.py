@@ -20,7 +20,9 @@ Status = Appointment.Status
 AT_ONCE = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.CANCELLATION}
 # Who unsubscribes from e-mail still hears by it of what becomes of the visit. STOP ends every text message.
 OPTIONAL = {Kind.REMINDER, Kind.FORM_MISSING, Kind.OFFER, Kind.SUMMARY, Kind.MISSED}
-BY_SMS = {*AT_ONCE, Kind.REMINDER, Kind.CLINICIAN_WAITING, Kind.RUNNING_LATE, Kind.OFFER}
+BY_SMS = {*AT_ONCE, Kind.REMINDER, Kind.CLINICIAN_WAITING, Kind.RUNNING_LATE, Kind.OFFER, Kind.SUMMARY}
+# Of these a text message never wakes anybody.
+CAN_WAIT = {Kind.REMINDER, Kind.OFFER, Kind.SUMMARY}
 # In which state the visit must be for what is not about one that is to come.
 AFTERWARDS = {Kind.CANCELLATION: Status.CANCELLED, Kind.SUMMARY: Status.FULFILLED, Kind.MISSED: Status.NOSHOW}
 HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3)}
@@ -47,23 +49,25 @@ def deadline(message: Communication) -> datetime:
         return min(following or visit.start, visit.start)
     if message.kind == Kind.FORM_MISSING:
         return visit.start
-    return visit.end + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
+    # A summary may be written, corrected and asked for long after the visit.
+    since = message.planned_at if message.kind == Kind.SUMMARY else visit.end
+    return since + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
 
 
 def waits_until(message: Communication, *, now: datetime) -> datetime | None:
     """When this message may go out, if its patient is not to be disturbed now.
 
     The end of the quiet hours, unless the visit begins before: then it cannot wait. What a member of staff sends
-    again does not wait either.
+    again, or the patient asks for, does not wait either.
     """
     is_asked_for = message.serial > 0 and not message.reference
-    if is_asked_for or (message.channel == Channel.EMAIL and message.kind in AT_ONCE):
+    if is_asked_for or _patient_asked(message) or (message.channel == Channel.EMAIL and message.kind in AT_ONCE):
         return None
     hours = quiet_hours(message.patient).around(now)
     if hours is None:
         return None
     visit = message.appointment
-    if visit is not None and message.kind in BY_SMS and message.kind not in {Kind.REMINDER, Kind.OFFER}:
+    if visit is not None and message.kind in BY_SMS and message.kind not in CAN_WAIT:
         return hours[1] if visit.start - CANNOT_WAIT >= hours[1] else None
     if visit is not None and visit.start - now <= CANNOT_WAIT and visit.is_open:
         return None
@@ -119,9 +123,15 @@ def _address_says(message: Communication) -> Communication.Reason:
     known = ContactPreference.objects.filter(patient=patient, channel=channel).first()
     if known is None:
         return Reason.NONE
-    if known.opted_out_at and (channel == Channel.SMS or message.kind in OPTIONAL):
+    is_wanted = _patient_asked(message) or message.kind not in OPTIONAL
+    if known.opted_out_at and (channel == Channel.SMS or not is_wanted):
         return Reason.OPTED_OUT
     return Reason.BOUNCED if known.bounced_at and known.bounced_address == address else Reason.NONE
+
+
+def _patient_asked(message: Communication) -> bool:
+    """Whether the patient asked for this very message."""
+    return bool(message.details.get("asked"))
 
 
 def _need_says(message: Communication) -> Communication.Reason:
