@@ -176,7 +176,9 @@ def test_a_figure_that_there_is_not_is_not_found(clinic_admin: User, verified: C
 def test_who_runs_the_clinic_finds_it_in_the_menu(
     clinic_admin: User, front_desk: User, verified: Callable[[User], Client]
 ) -> None:
-    assert 'href="/dashboard/"' in verified(clinic_admin).get("/today/").content.decode()
+    ada = verified(clinic_admin)
+    assert 'href="/dashboard/"' in ada.get("/today/").content.decode()
+    assert 'href="/dashboard/"' in ada.get("/admin/").content.decode()
     assert 'href="/dashboard/"' not in verified(front_desk).get("/today/").content.decode()
 
 
