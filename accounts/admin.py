@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
 from accounts.admin_sections import Section
 from accounts.audit.export import as_csv
@@ -29,6 +30,9 @@ from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
 from accounts.policy import STAFF_ROLES, Action, Role
+from accounts.roster import patients, people
+from accounts.roster.admin import RosterAdmin
+from accounts.roster.forms import PatientsForm, StaffForm
 
 
 @admin.register(Clinic)
@@ -93,7 +97,7 @@ class UserAdmin(ClinicScopedAdmin):
     list_filter = ("is_active", "is_staff", RoleFilter, "last_login")
     search_fields = ("name", "email")
     readonly_fields = ("second_factor", "last_login", "date_joined")
-    actions = ("mail_password_link", "reset_second_factor")
+    actions = ("mail_password_link", "reset_second_factor", "shut_out")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         memberships = self.admin_site._registry[Membership].get_queryset(request)
@@ -145,6 +149,7 @@ class UserAdmin(ClinicScopedAdmin):
         messages.success(request, words % {"count": len(chosen)})
 
     @admin.action(description=_("Reset the second factor (phone lost)"), permissions=["change"])
+    @confirmed
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         chosen = self._manageable(request, queryset)
         for user in chosen:
@@ -157,6 +162,17 @@ class UserAdmin(ClinicScopedAdmin):
         )
         messages.success(request, words % {"count": len(chosen)})
 
+    @admin.action(description=_("Shut out: they may not sign in any more"), permissions=["change"])
+    @confirmed
+    def shut_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        chosen = [user for user in self._manageable(request, queryset) if user != request.user]
+        for user in chosen:
+            user.is_active = False
+            user.save(update_fields=["is_active"])
+            self.audit(request, "admin.change", AuditEvent.Action.UPDATE, user, **self.audited_values(user))
+        words = ngettext("%(count)d person is shut out.", "%(count)d people are shut out.", len(chosen))
+        messages.success(request, words % {"count": len(chosen)})
+
     def _manageable(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:
         found = list(users)
         chosen = [user for user in found if user.is_active and self.may_manage(request, user)]
@@ -166,7 +182,9 @@ class UserAdmin(ClinicScopedAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ClinicScopedAdmin):
+class MembershipAdmin(RosterAdmin):
+    roster = people
+    export_form = StaffForm
     section = Section.PEOPLE
     about = _("Who works in the clinic, and as what.")
     audited_fields = ("role", "is_active")
@@ -188,7 +206,9 @@ class PractitionerAdmin(ClinicScopedAdmin):
 
 
 @admin.register(Patient)
-class PatientAdmin(ClinicScopedAdmin):
+class PatientAdmin(RosterAdmin):
+    roster = patients
+    export_form = PatientsForm
     section = Section.PEOPLE
     about = _("Names, birth dates and addresses. Nothing clinical is shown here.")
     deletable = False
@@ -241,6 +261,7 @@ class AccessLinkAdmin(ClinicScopedAdmin):
         return _("open")
 
     @admin.action(description=_("Revoke: the links open nothing any more"), permissions=["view"])
+    @confirmed
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessLink]) -> None:
         count = sum(links.revoke(principal=principal_of(request), link=link) for link in queryset)
         words = ngettext("%(count)d link revoked.", "%(count)d links revoked.", count)

@@ -26,7 +26,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
 from accounts import admin_search
-from accounts.admin_sections import Section
+from accounts.admin_sections import Page, Section
 from accounts.audit import services as audit
 from accounts.models import AuditEvent, Clinic, Patient
 from accounts.policy import Action
@@ -135,6 +135,8 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     # Where the index has it, and what it says of it there.
     section = Section.VISITS
     about: Any = ""
+    # Pages besides the list that the index names.
+    pages: tuple[Page, ...] = ()
     # What a row keeps once it was saved, besides its clinic: others refer to it as it was.
     fixed_fields: tuple[str, ...] = ()
     # Fields of codes, whose values the trail keeps: what was granted, not only that something was.

@@ -1,5 +1,7 @@
 """How the admin's index is ordered: by what people come to do, not by where the code of it is."""
 
+from typing import Any, NamedTuple
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -13,3 +15,12 @@ class Section(TextChoices):
     TEXTS = "texts", _("Texts and forms")
     SAFETY = "safety", _("Safety")
     MACHINE = "machine", _("Machine")
+
+
+class Page(NamedTuple):
+    """A page on the index that is no list: ``url`` is its name in the admin's own address space."""
+
+    section: Section
+    url: str
+    name: Any
+    about: Any

@@ -34,6 +34,9 @@ class TelehealthAdminSite(AdminSite):
             if model in entries:
                 entry = {**entries[model], "about": model_admin.about}
                 sections[model_admin.section].append(entry)
+                for page in model_admin.pages:
+                    link = {"name": page.name, "about": page.about, "admin_url": reverse(f"admin:{page.url}")}
+                    sections[page.section].append(link)
         return [
             {"name": Section(key).label, "key": key, "models": models} for key, models in sections.items() if models
         ]

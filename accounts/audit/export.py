@@ -36,7 +36,7 @@ def _read(events: QuerySet[AuditEvent]) -> list[AuditEvent]:
 
 def _lines(rows: list[tuple[object, ...]]) -> str:
     text = StringIO()
-    csv.writer(text).writerows([[_defused(cell) for cell in row] for row in rows])
+    csv.writer(text).writerows([[defused(cell) for cell in row] for row in rows])
     return text.getvalue()
 
 
@@ -61,7 +61,7 @@ def _cells(event: AuditEvent) -> tuple[object, ...]:
     )
 
 
-def _defused(cell: object) -> str:
+def defused(cell: object) -> str:
     """Text that no spreadsheet runs: an apostrophe before what looks like a formula."""
     text = "" if cell is None else str(cell)
     return f"'{text}" if text.startswith(FORMULA) else text

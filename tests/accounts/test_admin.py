@@ -218,7 +218,7 @@ def test_clinic_admin_cannot_take_over_who_belongs_elsewhere_too(
     assert browser.get(page_of(target)).status_code == 200
     assert browser.post(page_of(target), user_form(target, email="thief@example.org")).status_code == 403
     for action in ("mail_password_link", "reset_second_factor"):
-        browser.post(list_of("user"), {"action": action, "_selected_action": [str(target.pk)]})
+        browser.post(list_of("user"), {"action": action, "_selected_action": [str(target.pk)], "confirmed": "yes"})
 
     target.refresh_from_db()
     assert target.email != "thief@example.org"
@@ -234,7 +234,7 @@ def test_resetting_the_second_factor_ends_it_and_is_recorded(
     assert theirs.get(reverse("accounts:password")).status_code == 200
 
     verified(clinic_admin).post(
-        list_of("user"), {"action": "reset_second_factor", "_selected_action": [str(clinician.pk)]}
+        list_of("user"), {"action": "reset_second_factor", "_selected_action": [str(clinician.pk)], "confirmed": "yes"}
     )
 
     assert not TOTPDevice.objects.filter(user=clinician).exists()
@@ -367,7 +367,7 @@ def test_links_can_be_revoked_and_nothing_else(verified: Any, clinic_admin: User
 
     assert browser.get(reverse("admin:accounts_accesslink_add")).status_code == 403
     assert browser.post(page_of(link), {"failures": "0"}).status_code == 403
-    browser.post(list_of("accesslink"), {"action": "revoke", "_selected_action": [str(link.pk)]})
+    browser.post(list_of("accesslink"), {"action": "revoke", "_selected_action": [str(link.pk)], "confirmed": "yes"})
 
     link.refresh_from_db()
     assert link.revoked_at is not None
@@ -378,7 +378,9 @@ def test_links_can_be_revoked_and_nothing_else(verified: Any, clinic_admin: User
 def test_links_of_others_cannot_be_revoked(verified: Any, clinic_admin: User, elsewhere: Any) -> None:
     link = elsewhere["accesslink"]
 
-    verified(clinic_admin).post(list_of("accesslink"), {"action": "revoke", "_selected_action": [str(link.pk)]})
+    verified(clinic_admin).post(
+        list_of("accesslink"), {"action": "revoke", "_selected_action": [str(link.pk)], "confirmed": "yes"}
+    )
 
     link.refresh_from_db()
     assert link.revoked_at is None

@@ -157,6 +157,15 @@ PUBLIC = {
 ADMIN = {
     "/admin/{url}": look(),  # is nowhere
     "admin:accounts_auditevent_export": page(TRAIL),
+    **{
+        f"admin:accounts_{table}_{page_name}": expected
+        for table in ("membership", "patient")
+        for page_name, expected in (
+            ("export", page(("clinic_admin",))),
+            ("import", page(("clinic_admin",))),
+            ("template", look(("clinic_admin",))),
+        )
+    },
     "admin:app_list": look(TRAIL),
     "admin:autocomplete": look(),  # nobody has a field that asks
     "admin:index": look(TRAIL),
@@ -164,6 +173,7 @@ ADMIN = {
     "admin:logout": post(TRAIL),
     "admin:password_change": look(TRAIL),
     "admin:password_change_done": look(TRAIL),
+    "admin:reminders_communication_preview": look(ADMINS),
     "admin:schedule_scheduleexception_copy": page(("clinic_admin",)),
     "admin:view_on_site": look(),  # no model has an address of its own
 }
@@ -277,6 +287,10 @@ UNSEEN = {
     "accounts:factor-passkey": "ends what a request before it began",
     "accounts:factor-phone": "ends what a request before it began",
     "admin:accounts_auditevent_export": "writes the trail alone",
+    "admin:accounts_membership_export": "writes the trail alone",
+    "admin:accounts_membership_import": "does nothing without a file",
+    "admin:accounts_patient_export": "writes the trail alone",
+    "admin:accounts_patient_import": "does nothing without a file",
     "admin:accounts_practitioner_delete": "one who has had visits stays",
     "admin:logout": "ends the session alone",
     "admin:reminders_reminderpolicy_add": "a clinic has one, and ours has it already",

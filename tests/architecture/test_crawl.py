@@ -426,7 +426,7 @@ class Crawl:
             return []
         offered = re.search(r'<select name="action".*?</select>', shown.text, re.DOTALL)
         actions = re.findall(r'<option value="(\w+)"', offered[0]) if offered else []
-        chosen = {"_selected_action": str(row.pk), "index": "0", "post": "yes"}
+        chosen = {"_selected_action": str(row.pk), "index": "0", "post": "yes", "confirmed": "yes"}
         return [self.ask(route, "post", path, {"action": action} | chosen) for action in actions]
 
     def _things_in(self, route: Route) -> list[str]:

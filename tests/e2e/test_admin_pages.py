@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from accounts.models import Clinic, User
 from accounts.policy import Role
@@ -65,3 +65,17 @@ def test_every_page(person: Callable[..., Page], administrator: User, visit: App
             visit_page(f"{label}-add", reverse(f"admin:{label}_add"))
         if row := model_admin.model._default_manager.first():
             visit_page(f"{label}-row", reverse(f"admin:{label}_change", args=[row.pk]))
+    visit_page("messages", reverse("admin:reminders_communication_preview"))
+    visit_page("export", reverse("admin:accounts_patient_export"))
+    visit_page("import", reverse("admin:accounts_patient_import"))
+    rows = "given_name,family_name,birth_date,email\nEva,Li,1990-01-02,eva@example.org\nBen,,soon,\n"
+    ada.get_by_label("File:").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    ada.get_by_role("button", name="Check the file").click()
+    expect(ada.get_by_text("1 row with a problem")).to_be_visible()
+    look_at(ada, "check")
+    ada.goto(reverse("admin:accounts_user_changelist"))
+    ada.locator(".action-select").first.check()
+    ada.get_by_label("Action:").select_option(value="shut_out")
+    ada.get_by_role("button", name="Go").click()
+    expect(ada.get_by_role("button", name="Yes, do it")).to_be_visible()
+    look_at(ada, "question")

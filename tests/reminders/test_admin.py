@@ -49,7 +49,8 @@ def test_nothing_can_be_written(planned, clinic_admin, verified):
 def test_send_again_plans_one_more(planned, clinic_admin, verified):
     Communication.objects.filter(pk=planned.pk).update(state="failed", reason="refused")
 
-    verified(clinic_admin).post(LIST, {"action": "send_again", "_selected_action": [str(planned.pk)]})
+    chosen = {"action": "send_again", "_selected_action": [str(planned.pk)], "confirmed": "yes"}
+    verified(clinic_admin).post(LIST, chosen)
 
     assert planned.appointment.communications.filter(kind="confirmation", serial=1, state="planned").count() == 1
 

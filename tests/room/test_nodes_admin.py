@@ -30,7 +30,7 @@ def node(db: Any) -> RelayNode:
 
 
 def act(client: Client, action: str, *rows: RelayNode) -> str:
-    data = {"action": action, "_selected_action": [row.pk for row in rows]}
+    data = {"action": action, "_selected_action": [row.pk for row in rows], "confirmed": "yes"}
     return client.post(reverse(LIST), data, follow=True).content.decode()
 
 

@@ -3,14 +3,19 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, LabelledRows, principal_of
-from accounts.admin_sections import Section
-from accounts.models import Clinic
+from accounts.admin_sections import Page, Section
+from accounts.models import Clinic, Patient
 from visits.reminders import services
 from visits.reminders.models import (
     Communication,
@@ -20,10 +25,19 @@ from visits.reminders.models import (
     ReminderPolicy,
 )
 from visits.reminders.models.policy import DEFAULT_LEADS
+from visits.reminders.previews import previews
 
 
 @admin.register(Communication)
 class CommunicationAdmin(ClinicScopedAdmin):
+    pages = (
+        Page(
+            Section.TEXTS,
+            "reminders_communication_preview",
+            _("What messages say"),
+            _("Every message as your patients get it, in each language, with made-up names."),
+        ),
+    )
     section = Section.VISITS
     about = _("Every message to a patient: sent, or why not.")
     clinic_path = "patient__clinic"
@@ -54,7 +68,34 @@ class CommunicationAdmin(ClinicScopedAdmin):
     def clinic(self, message: Communication) -> Clinic:
         return message.patient.clinic
 
+    def get_urls(self) -> list[URLPattern]:
+        preview = path("preview/", self.admin_site.admin_view(self.preview), name="reminders_communication_preview")
+        return [preview, *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """Each kind of message by e-mail and text, in the language that ``?language=`` names."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        principal = principal_of(request)
+        clinic = principal.clinic if principal else Clinic.objects.first()
+        if clinic is None:
+            raise Http404
+        languages = dict(Patient._meta.get_field("language").flatchoices)
+        language = request.GET.get("language", clinic.language)
+        if language not in languages:
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("What messages say"),
+            "languages": languages,
+            "language": language,
+            "previews": previews(clinic, language, now=timezone.now()),
+        }
+        return render(request, "admin/reminders/communication/preview.html", context)
+
     @admin.action(description=_("Send again"))
+    @confirmed
     def send_again(self, request: HttpRequest, chosen: QuerySet[Communication]) -> None:
         principal = principal_of(request)
         if principal is None:

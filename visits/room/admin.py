@@ -13,6 +13,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline
 from accounts.admin_sections import Section
 from accounts.models import AuditEvent
@@ -150,6 +151,7 @@ class RelayNodeAdmin(ClinicScopedAdmin):
         return f"{node.bitrate / 1e6:.1f} Mbit/s"
 
     @admin.action(description=_("Drain: no new visits, those that are here go on"), permissions=["view"])
+    @confirmed
     def drain(self, request: HttpRequest, chosen: QuerySet[RelayNode]) -> None:
         for node in chosen:
             if nodes.drain(node):
@@ -157,8 +159,9 @@ class RelayNodeAdmin(ClinicScopedAdmin):
         messages.success(request, gettext("They get no new visits."))
 
     @admin.action(description=_("Drain and move the visits to other relays now"), permissions=["view"])
+    @confirmed
     def move_now(self, request: HttpRequest, chosen: QuerySet[RelayNode]) -> None:
-        self.drain(request, chosen)
+        self.drain(request, chosen)  # which was asked for, too
         for node in chosen:
             moved, stayed = nodes.move_rooms(node)
             self.audit(request, "relay.move", AuditEvent.Action.UPDATE, node, moved=moved, stayed=stayed)

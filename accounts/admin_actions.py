@@ -1,0 +1,41 @@
+"""Bulk actions that ask first: a page says what would happen, and to whom."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+CONFIRMED = "confirmed"
+SHOWN = 50
+
+Act = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
+
+
+def confirmed(action: Act) -> Act:
+    """Have ``action`` run once the page that asks was answered; ``admin.action`` above it has the question."""
+
+    @wraps(action)
+    def ask(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        if CONFIRMED in request.POST:
+            return action(self, request, queryset)
+        name = request.POST["action"]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": self.get_actions(request)[name][2],
+            "shown": queryset[:SHOWN],
+            "more": max(0, queryset.count() - SHOWN),
+            "carried": [
+                ("action", name),
+                (CONFIRMED, "yes"),
+                ("select_across", request.POST.get("select_across", "0")),
+                *((ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)),
+            ],
+        }
+        return render(request, "admin/confirm_action.html", context)
+
+    return ask

@@ -1,0 +1,249 @@
+"""Patients and staff from and into files: checked before anything is saved, all or nothing, on the trail."""
+
+import io
+import time
+from datetime import date
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts.mfa.services import SESSION_CONFIRMED
+from accounts.models import AuditEvent, Membership, Patient, User
+from accounts.policy import Role
+from accounts.roster import files
+from tests import factories
+
+PATIENTS = "/admin/accounts/patient/"
+STAFF = "/admin/accounts/membership/"
+HEAD = "given_name,family_name,birth_date,email,phone,language\n"
+ROSA = "Rosa,Marín,1979-03-14,rosa@example.org,(555) 010-0177,es\n"
+
+
+def choose(browser: Client, text: str | bytes, at: str = PATIENTS) -> Any:
+    content = text if isinstance(text, bytes) else text.encode()
+    return browser.post(f"{at}import/", {"file": SimpleUploadedFile("list.csv", content, "text/csv")})
+
+
+def save(browser: Client, text: str, at: str = PATIENTS) -> Any:
+    return browser.post(f"{at}import/", {"text": text})
+
+
+def test_nothing_is_saved_before_it_was_shown(verified: Any, clinic_admin: User) -> None:
+    browser = verified(clinic_admin)
+
+    shown = choose(browser, HEAD + ROSA)
+
+    assert shown.context["new"] == 1
+    assert "Marín" in shown.content.decode()
+    assert not Patient.objects.exists()
+    assert not AuditEvent.objects.filter(subtype="patient.import").exists()
+
+    save(browser, shown.context["text"])
+    patient = Patient.objects.get()
+    assert (patient.full_name, patient.birth_date, patient.language) == ("Rosa Marín", date(1979, 3, 14), "es")
+    assert (patient.email, patient.clinic) == ("rosa@example.org", clinic_admin.memberships.get().clinic)
+    event = AuditEvent.objects.get(subtype="patient.import")
+    assert (event.user, event.detail) == (clinic_admin, {"rows": 1, "new": 1, "changed": 0})
+    assert AuditEvent.objects.get(subtype="patient.add").patient == patient
+
+
+def test_each_problem_is_named_by_row_and_column_and_nothing_is_saved(verified: Any, clinic_admin: User) -> None:
+    browser = verified(clinic_admin)
+    text = HEAD + ROSA + "Ben,,yesterday,no-address,1,en\nAmy,Li,1990-01-02,amy@example.org,2,xx\n" + ROSA
+
+    rows = {row.number: row.errors for row in choose(browser, text).context["rows"]}
+    save(browser, text)
+
+    assert set(rows[3]) == {"family_name", "birth_date"}
+    assert set(rows[4]) == {"language"}
+    assert set(rows[5]) == {"family_name"}  # the same person once more
+    assert not rows[2]
+    assert not Patient.objects.exists()
+
+
+def test_who_is_there_is_changed_and_not_doubled(verified: Any, clinic_admin: User, patient: Patient) -> None:
+    browser = verified(clinic_admin)
+    same = f"{patient.given_name},{patient.family_name},{patient.birth_date},{patient.email},(555) 010-0199,en\n"
+
+    save(browser, HEAD + same)
+    patient.refresh_from_db()
+    assert patient.phone == "(555) 010-0199"
+    assert Patient.objects.count() == 1
+
+    save(browser, f"id,{HEAD}{patient.pk},Rosa,Ruiz,1979-03-14,,,\n")
+    patient.refresh_from_db()
+    assert (patient.family_name, patient.phone) == ("Ruiz", "(555) 010-0199")  # what is empty stays
+    event = AuditEvent.objects.filter(subtype="admin.change").order_by("pk").last()
+    assert event
+    assert (event.patient, event.detail) == (patient, {"fields": ["family_name"]})
+
+
+def test_somebody_of_the_same_name_and_birth_date_is_asked_about(
+    verified: Any, clinic_admin: User, patient: Patient
+) -> None:
+    text = f"{HEAD}rosa,{patient.family_name.upper()},{patient.birth_date},other@example.org,,\n"
+
+    (row,) = choose(verified(clinic_admin), text).context["rows"]
+
+    assert set(row.errors) == {"id"}
+
+
+def test_a_patient_of_another_clinic_cannot_be_reached_by_id(
+    verified: Any, clinic_admin: User, other_clinic: Any
+) -> None:
+    stranger = factories.make_patient(other_clinic, given_name="Zoe", family_name="Zz")
+
+    (row,) = choose(verified(clinic_admin), f"id,{HEAD}{stranger.pk},Eve,Li,1990-01-02,,,\n").context["rows"]
+    save(verified(clinic_admin), f"id,{HEAD}{stranger.pk},Eve,Li,1990-01-02,,,\n")
+
+    stranger.refresh_from_db()
+    assert set(row.errors) == {"id"}
+    assert stranger.given_name == "Zoe"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04rest of a spreadsheet",
+        b"\xd0\xcf\x11\xe0old spreadsheet",
+        HEAD.encode() + b"Rosa\x00,M,1979-03-14,,,\n",
+        HEAD.encode() + b"Ros\xe9,M,1979-03-14,,,\n",
+        b"",
+        b"\n\n",
+        b"name,secret\nx,y\n",
+        b"given_name,family_name\nx,y\n",
+        HEAD.encode() + b'"Rosa,M,1979-03-14,,,\n',
+        HEAD.encode() + b"a,b,1979-03-14,,,,,too many\n",
+        HEAD.encode() + b"x" * files.MAX_BYTES,
+        HEAD.encode() + b"a,b,1979-03-14,,,\n" * (files.MAX_ROWS + 1),
+    ],
+)
+def test_what_is_no_such_list_is_refused_in_words(verified: Any, clinic_admin: User, content: bytes) -> None:
+    answer = choose(verified(clinic_admin), content)
+
+    assert answer.status_code == 200
+    assert answer.context["form"].errors["file"]
+    assert not Patient.objects.exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_lists_are_read_as_spreadsheets_write_them(
+    verified: Any, clinic_admin: User, encoding: str, separator: str
+) -> None:
+    text = (HEAD + ROSA).replace(",", separator)
+
+    assert choose(verified(clinic_admin), text.encode(encoding)).context["new"] == 1
+
+
+def test_an_export_runs_in_no_spreadsheet_and_is_read_back_unchanged(verified: Any, clinic_admin: User) -> None:
+    clinic = clinic_admin.memberships.get().clinic
+    factories.make_patient(clinic, given_name="=HYPERLINK(1)", phone="+1 555 010 0177", language="es")
+    factories.make_patient(clinic, given_name="Eva", language="en")
+    browser = verified(clinic_admin)
+
+    answer = browser.post(f"{PATIENTS}export/", {"language": "es"})
+    text = answer.content.decode("utf-8-sig")
+
+    assert "'=HYPERLINK(1)" in text
+    assert "'+1 555" in text
+    assert "Eva" not in text
+    assert "no-store" in answer["Cache-Control"]
+    assert choose(browser, answer.content).context["same"] == 1
+    event = AuditEvent.objects.get(subtype="patient.export")
+    assert (event.user, event.detail) == (clinic_admin, {"rows": 1, "by": ["language"]})
+
+
+def test_files_want_a_fresh_factor(verified: Any, clinic_admin: User, patient: Patient) -> None:
+    browser = verified(clinic_admin)
+    session = browser.session
+    session[SESSION_CONFIRMED] = time.time() - 3600
+    session.save()
+
+    assert patient.family_name not in browser.post(f"{PATIENTS}export/", {}).content.decode()
+    assert "stepup-code" in browser.get(f"{PATIENTS}import/").content.decode()
+    assert choose(browser, HEAD + ROSA).status_code == 302
+    assert "stepup-code" in save(browser, HEAD + ROSA).content.decode()
+    assert Patient.objects.count() == 1
+
+
+@pytest.mark.parametrize("page", ["import", "export", "template"])
+@pytest.mark.parametrize("at", [PATIENTS, STAFF])
+def test_files_are_the_clinic_admins_alone(
+    verified: Any, password_only: Any, clinic_admin: User, auditor: User, clinician: User, stranger: User, page: str,
+    at: str,
+) -> None:  # fmt: skip
+    address = f"{at}{page}/"
+
+    assert verified(clinic_admin).get(address).status_code == 200
+    assert [verified(user).get(address).status_code for user in (auditor, clinician, stranger)] == [403, 403, 403]
+    assert password_only(clinic_admin).get(address).status_code == 302
+    assert Client().get(address).status_code == 302
+
+
+def test_the_example_can_be_imported(verified: Any, clinic_admin: User) -> None:
+    browser = verified(clinic_admin)
+
+    for at in (PATIENTS, STAFF):
+        example = browser.get(f"{at}template/").content
+        assert choose(browser, example, at).context["new"] == 1
+
+
+# --- staff
+
+
+@pytest.fixture
+def mailed(monkeypatch: Any) -> list[str]:
+    ids: list[str] = []
+    monkeypatch.setattr("accounts.password.tasks.mail_link.delay", ids.append)
+    return ids
+
+
+def test_new_staff_get_a_mail_and_members_another_role(
+    verified: Any, clinic_admin: User, clinician: User, mailed: list[str], django_capture_on_commit_callbacks: Any
+) -> None:
+    text = f"email,name,role\nNia@example.org,Nia New,front_desk\n{clinician.email},{clinician.name},auditor\n"
+
+    with django_capture_on_commit_callbacks(execute=True):
+        save(verified(clinic_admin), text, STAFF)
+
+    nia = User.objects.get(email="nia@example.org")
+    assert mailed == [str(nia.pk)]
+    assert not nia.has_usable_password()
+    assert nia.memberships.get().role == Role.FRONT_DESK
+    assert clinician.memberships.get().role == Role.AUDITOR
+    assert AuditEvent.objects.get(subtype="staff.import").detail == {"rows": 2, "new": 1, "changed": 1}
+    given = AuditEvent.objects.get(subtype="admin.change", entity_type="Membership")
+    assert given.detail == {"role": "auditor", "is_active": True}
+
+
+def test_what_cannot_be_is_named(verified: Any, clinic_admin: User, clinician: User, stranger: User) -> None:
+    text = (
+        "email,name,role,is_active\n"
+        f"{stranger.email},Sam,clinician,yes\n"
+        "new@example.org,New,king,yes\n"
+        "new@example.org,New,clinician,yes\n"
+        f"{clinic_admin.email},Ada,auditor,yes\n"
+        f"{clinician.email},Amara,clinician,perhaps\n"
+    )
+
+    rows = {row.number: set(row.errors) for row in choose(verified(clinic_admin), text, STAFF).context["rows"]}
+
+    assert rows == {2: {"email"}, 3: {"role"}, 4: {"email"}, 5: {"role"}, 6: {"is_active"}}
+    assert Membership.objects.filter(user=stranger).count() == 1
+
+
+def test_five_thousand_rows_are_checked_in_seconds(verified: Any, clinic_admin: User) -> None:
+    text = io.StringIO()
+    text.write("given_name,family_name,birth_date,email\n")
+    for number in range(files.MAX_ROWS):
+        text.write(f"Ana,Nr {number},1980-01-02,ana{number}@example.org\n")
+    begun = time.monotonic()
+
+    shown = choose(verified(clinic_admin), text.getvalue())
+
+    assert shown.context["new"] == files.MAX_ROWS
+    assert len(shown.context["rows"]) == 200
+    assert time.monotonic() - begun < 30

@@ -1,0 +1,49 @@
+"""What messages say, to read before anybody gets one."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Clinic, Practitioner, User
+from visits.reminders.models import Communication
+from visits.reminders.previews import previews
+
+PAGE = reverse("admin:reminders_communication_preview")
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_every_kind_of_message_can_be_read_in_each_language(practitioner: Practitioner, language: str) -> None:
+    found = previews(practitioner.clinic, language, now=timezone.now())
+
+    assert len(found) == len(Communication.Kind)
+    assert all(one.subject and one.mail for one in found)
+    assert all(0 < one.segments <= 3 for one in found if one.sms)
+    assert any(one.sms for one in found)
+    assert not Communication.objects.exists()
+
+
+def test_a_clinic_without_clinicians_reads_all_but_offers(clinic: Clinic) -> None:
+    assert len(previews(clinic, "en", now=timezone.now())) == len(Communication.Kind) - 1
+
+
+def test_the_page_is_in_the_language_that_was_chosen_and_on_the_index(
+    verified: Any, clinic_admin: User, practitioner: Practitioner
+) -> None:
+    browser = verified(clinic_admin)
+
+    english, spanish = (browser.get(PAGE, {"language": one}).content.decode() for one in ("en", "es"))
+
+    assert PAGE in browser.get("/admin/").content.decode()
+    assert "Your video visit" in english
+    assert "Su visita por video" in spanish
+    assert browser.get(PAGE, {"language": "xx"}).status_code == 404
+
+
+def test_the_page_is_the_clinic_admins_alone(
+    verified: Any, auditor: User, clinician: User, password_only: Any, clinic_admin: User
+) -> None:
+    assert verified(auditor).get(PAGE).status_code == 403
+    assert verified(clinician).get(PAGE).status_code == 403
+    assert password_only(clinic_admin).get(PAGE).status_code == 302
