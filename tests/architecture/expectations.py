@@ -75,6 +75,9 @@ STAFF = {
     "room:revoke": post(BOOKS),
     "room:staff": look(TREATS),
     "room:visit": look(LOOKS),
+    "summary:end-links": post(BOOKS),
+    "summary:visit": look(TREATS),
+    "summary:write": page(TREATS),
     "waiting:admit": post(BOOKS),
     "waiting:board": look(LOOKS),
     "waiting:late": page(BOOKS),
@@ -102,6 +105,8 @@ PARTIES = {
     "online:visit": look(PATIENT),
     "online:visits": look(PATIENT),
     "room:party": look(PARTY),
+    "summary:read": look(PATIENT),
+    "summary:send-link": post(PATIENT),
     "waiting:left": page(PARTY),
     "waiting:moment": post(PATIENT),
     "waiting:room": page(PARTY, posts=PATIENT),
@@ -150,6 +155,7 @@ PUBLIC = {
     "reminders:stop": "to who has the signed address of a message",
     "room:left": "the end of a visit: names nobody, and the clinic only to who had a link",
     "set_language": "a cookie of one's own",
+    "summary:renew": "to who has an expired link: sends a new one to the address on file",
     "waitlist:offer": "to who has the signed address",
 }
 
@@ -213,6 +219,7 @@ MODELS = {
     "schedule.scheduleexception": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
     "schedule.schedulepolicy": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "schedule.visittype": Rows(ADMINS, add=ADMINS, change=ADMINS),
+    "summary.composition": Rows(ADMINS),
     "waiting.delay": Rows(ADMINS),
     "waiting.ticket": Rows(ADMINS),
     "waitlist.offer": Rows(ADMINS),
@@ -261,13 +268,13 @@ MESSAGES = {
 # Whose words who may see anywhere: of the person (p and q are patients of our clinic, r is another clinic's).
 FILE = {"name", "mail", "guest", "place", "contact", "reason", "note"}
 SEES: dict[str, dict[str, set[str]]] = {
-    "clinician": {"p": FILE, "q": FILE},
+    "clinician": {"p": FILE | {"summary"}, "q": FILE},
     "front_desk": {"p": FILE, "q": FILE},
     "clinic_admin": {"p": FILE, "q": FILE},
-    "strange clinician": {"r": FILE},
+    "strange clinician": {"r": FILE | {"summary"}},
     "strange admin": {"r": FILE},
     "superuser": {"p": FILE, "q": FILE, "r": FILE},
-    "patient": {"p": FILE - {"note"}},
+    "patient": {"p": FILE - {"note"} | {"summary"}},
     "guest": {"p": {"name", "guest"}},
     "other patient": {"q": FILE - {"note"}},
 }

@@ -104,6 +104,7 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "calendar:undo": lambda place: {"revision": "1"},
     "online:move": lambda place: {"start": value_of(place.at(5, "10:00")), "reason": "Snow"},
     "room:invite": lambda place: {"name": "Ines", "relationship": "interpreter"},
+    "summary:write": lambda place: {"do": "save", "what_to_do": "Rest"},
     "waiting:late": lambda place: {"of": place.practitioner.pk, "late": "20"},
     "waiting:walk-in": lambda place: {
         "do": "book", "patient": place.walks_in.pk, "visit_type": place.visit_type.pk, "practitioner": "any"
@@ -345,7 +346,7 @@ class Crawl:
 
     def _is_refusal(self, table: str, method: str, path: str, answer: Answer) -> bool:
         if table == "party":
-            return answer.status in {403, 404, 405} if self.role == "guest" else answer.to == "/link-needed/"
+            return answer.to == "/link-needed/" or (self.role == "guest" and answer.status in {403, 404, 405})
         if self.role not in SIGNED_IN:
             return answer.status == 403 if method == "post" else answer.to.startswith("/signin/?next=")
         if table == "staff" and self.role in {"superuser", "former member"}:

@@ -34,6 +34,7 @@ from visits.reminders.models import Communication, Confirmation, ContactPreferen
 from visits.room.models import Encounter, RelayNode, Seat
 from visits.schedule.hours import day_of
 from visits.schedule.models import OpeningHours, ScheduleException, SchedulePolicy, VisitType
+from visits.summary.models import Composition
 from visits.waiting.models import Delay, Ticket
 from visits.waitlist.links import path_of
 from visits.waitlist.models import Offer, Opening, WaitlistEntry
@@ -76,6 +77,7 @@ class Place:
         self.walks_in = self.make_patient(self.whose)
         self._visits()
         self._messages()
+        self._summary()
         self._waitlist()
         self.things = self._things()
 
@@ -171,6 +173,24 @@ class Place:
         Confirmation.objects.create(appointment=self.coming, revision=1, channel="email")
         ContactPreference.objects.create(patient=self.patient, channel="sms", opted_out_at=timezone.now())
 
+    def _summary(self) -> None:
+        """Of a visit that took place, with a link that opens it and one that has expired."""
+        now = timezone.now()
+        self.ended = self.book(self.patient, self.at(-2, "10:00"))
+        Appointment.objects.filter(pk=self.ended.pk).update(status=Appointment.Status.FULFILLED)
+        self.summary = Composition.objects.create(
+            appointment=self.ended, status="final", language="en", author=self.doctor, author_name="Dr. Member",
+            what_to_do=self.canary.summary, published_at=now,
+        )  # fmt: skip
+        self.summary_link, _ = self._link_to_summary(now + timedelta(days=30))
+        _, self.expired_link = self._link_to_summary(now - timedelta(days=1))
+
+    def _link_to_summary(self, expires_at: datetime) -> tuple[AccessLink, str]:
+        return links.issue(
+            kind=AccessLink.Kind.PATIENT, scope=AccessLink.Scope.SUMMARY, clinic=self.clinic, patient=self.patient,
+            resource_id=self.summary.pk, expires_at=expires_at,
+        )  # fmt: skip
+
     def _waitlist(self) -> None:
         start = self.at(2, "09:00")
         self.entry = WaitlistEntry.objects.create(appointment=self.coming, last_day=self.coming.start.date())
@@ -205,6 +225,12 @@ class Place:
             "reminders:send-again": {"pk": self.message.pk},
             "reminders:sms-status": {"pk": self.message.pk},
             "room:revoke": {"pk": self.here.pk, "link": self.guest_link.pk},
+            "summary:end-links": {"pk": self.ended.pk},
+            "summary:read": {"pk": self.summary.pk},
+            "summary:renew": {"token": _last(self.expired_link)},
+            "summary:send-link": {"pk": self.here.pk, "other": self.ended.pk},
+            "summary:visit": {"pk": self.ended.pk},
+            "summary:write": {"pk": self.ended.pk},
             "waiting:admit": {"pk": self.waiting.pk},
             "waiting:late-move": {"pk": self.practitioner.pk},
             "waiting:noshow": {"pk": self.waiting.pk},
@@ -322,7 +348,7 @@ CALLERS: dict[str, Callable[[World], Client]] = {
     "disabled": _disabled,
     "signed out": _signed_out,
     "former member": _former,
-    "patient": lambda world: _holder(world.ours.visits),
+    "patient": lambda world: _bearer([*map(make_link, world.ours.visits), world.ours.summary_link]),
     "guest": lambda world: _holder(world.ours.visits, guest=world.ours.canary.guest),
     "other patient": lambda world: _holder(world.others),
     "link taken back": _taken_back,

@@ -51,9 +51,9 @@ def rosa(published: Composition) -> Client:
 
 
 def take_place(visit: Appointment) -> Appointment:
-    """The visit was held a while ago."""
-    now = timezone.now()
-    visit.start, visit.end = now - timedelta(hours=2), now - timedelta(hours=1, minutes=40)
+    """The visit was held a while ago, one that took place before in the same test after it."""
+    visit.start = timezone.now() - timedelta(hours=2 + Appointment.objects.filter(status="fulfilled").count())
+    visit.end = visit.start + timedelta(minutes=20)
     visit.status = Appointment.Status.FULFILLED
     visit.save()
     Encounter.objects.create(

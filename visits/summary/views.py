@@ -55,7 +55,6 @@ def write(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     found = visit_to_write(request.principal, pk)
     draft = services.draft_of(found)
     if request.method != "POST":
-        _note_look(request, found, draft)
         return _write_page(request, found, SummaryForm(version=draft), draft)
     do = request.POST.get("do", "save")
     # Of what was published or saved meanwhile the answer is the service's, not that the form lacks something.
@@ -113,7 +112,6 @@ def _meanwhile_page(
     """Both texts; what is saved from here on knows of the other."""
     draft = services.draft_of(found)
     again = SummaryForm(version=draft, text=form.text())
-    _note_look(request, found, current)
     return _write_page(request, found, again, draft, current, status=409)
 
 
@@ -125,5 +123,6 @@ def _write_page(
     current: Composition | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    _note_look(request, found, current or draft)
     context = {"visit": found, "form": form, "draft": draft, "current": current, "patient": found.patient}
     return render(request, "summary/write.html", context, status=status)

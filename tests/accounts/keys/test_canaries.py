@@ -23,17 +23,22 @@ from tests.online.conftest import policy as policy
 from tests.party import bearer, make_link
 from tests.reminders.conftest import announce
 from visits.booking import patients
+from visits.booking.models import Appointment
 from visits.checkin import services as checkin
 from visits.reminders import services as reminders
 from visits.reminders.models import Communication
 from visits.reminders.services.preferences import note_bounce
 from visits.schedule.models import VisitType
+from visits.summary import services as summary
+from visits.summary.models import Composition
+from visits.summary.services import Text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EMAIL, PHONE, PLACE, CONTACT = "canary-7f3a@example.org", "(512) 555-0147", "7f3a Canary Lane", "Canary Contact 7f3a"
 BOOKED, TYPED, SEED = "booked-7f3a@example.org", "typed-7f3a@example.org", "ca7a7f3a" * 5
-CANARIES = (EMAIL, PHONE, "5125550147", PLACE, CONTACT, BOOKED, TYPED, SEED)
+DRAFT, SAID = "draft words 7f3a", "published words 7f3a"
+CANARIES = (EMAIL, PHONE, "5125550147", PLACE, CONTACT, BOOKED, TYPED, SEED, DRAFT, SAID)
 
 
 def database() -> bytes:
@@ -80,6 +85,11 @@ def lived_in(check_up: VisitType, hours: Any, front_desk: User) -> Patient:
     half.choose()
     half.tell(email=TYPED)
     TOTPDevice.objects.create(user=front_desk, name="phone", key=SEED)
+    author = staff(hours.user)
+    Appointment.objects.filter(pk=visit.pk).update(status=Appointment.Status.FULFILLED)
+    said, more = Text(what_to_do=SAID), Text(talked_about=DRAFT)
+    summary.publish(principal=author, visit=visit, text=said, seen=summary.draft_of(visit).token)
+    summary.save(principal=author, visit=visit, text=more, seen=summary.draft_of(visit).token)
     return patient
 
 
@@ -98,6 +108,7 @@ def test_neither_the_database_nor_redis_shows_what_is_sealed(lived_in: Patient) 
     # And all of it is there for who has the keys.
     assert Communication.objects.get(address_hash__of=EMAIL).address == EMAIL
     assert Patient.objects.filter(email_hash__of=BOOKED).exists()
+    assert [row.what_to_do or row.talked_about for row in Composition.objects.order_by("version")] == [SAID, DRAFT]
 
 
 def test_a_canary_in_a_plain_column_is_found(lived_in: Patient) -> None:
