@@ -12,7 +12,7 @@ from accounts.policy import Role
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.models import Appointment
-from visits.demo import cast, happenings, seeding
+from visits.demo import cast, happenings, seeding, summaries
 from visits.demo.days import Days, close_old, is_quiet
 from visits.demo.history import History
 from visits.reminders.links import issue
@@ -75,6 +75,7 @@ def seed(now: datetime | None = None) -> Clinic:
     if is_new:
         days.fill_week()
         happenings.happen(clinic, now)
+        summaries.write(clinic)
         History(days).fill()
     return clinic
 
