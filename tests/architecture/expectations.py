@@ -105,7 +105,7 @@ PARTIES = {
     "online:visit": look(PATIENT),
     "online:visits": look(PATIENT),
     "room:party": look(PARTY),
-    "summary:read": look(PATIENT),
+    "summary:read": look(("patient",)),
     "summary:send-link": post(PATIENT),
     "waiting:left": page(PARTY),
     "waiting:moment": post(PATIENT),
