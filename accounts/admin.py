@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -33,6 +33,9 @@ from accounts.policy import STAFF_ROLES, Action, Role
 from accounts.roster import patients, people
 from accounts.roster.admin import RosterAdmin
 from accounts.roster.forms import PatientsForm, StaffForm
+from accounts.sessions import admin as _sessions  # noqa: F401 - registers itself
+from accounts.sessions import services as sessions
+from accounts.sessions.store import SessionStore
 
 
 @admin.register(Clinic)
@@ -97,7 +100,7 @@ class UserAdmin(ClinicScopedAdmin):
     list_filter = ("is_active", "is_staff", RoleFilter, "last_login")
     search_fields = ("name", "email")
     readonly_fields = ("second_factor", "last_login", "date_joined")
-    actions = ("mail_password_link", "reset_second_factor", "shut_out")
+    actions = ("mail_password_link", "reset_second_factor", "end_sessions", "shut_out")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         memberships = self.admin_site._registry[Membership].get_queryset(request)
@@ -161,6 +164,14 @@ class UserAdmin(ClinicScopedAdmin):
             len(chosen),
         )
         messages.success(request, words % {"count": len(chosen)})
+
+    @admin.action(description=_("End all sessions"), permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        own = cast(SessionStore, request.session)
+        chosen = self._manageable(request, queryset)
+        count = sum(sessions.end_all(user, why="admin", but=own, request=request) for user in chosen)
+        words = ngettext("%(count)d session ended.", "%(count)d sessions ended.", count)
+        messages.success(request, words % {"count": count})
 
     @admin.action(description=_("Shut out: they may not sign in any more"), permissions=["change"])
     @confirmed

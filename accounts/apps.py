@@ -10,6 +10,9 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = _("Accounts")
 
+    def ready(self) -> None:
+        from accounts.sessions import receivers  # noqa: F401 - connects itself
+
 
 class AdminConfig(admin_apps.AdminConfig):
     default = False

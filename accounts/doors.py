@@ -5,6 +5,8 @@
 ``for_staff``   verified staff whose role allows the action
 ``for_verified`` anybody signed in with a second factor, in a clinic or not
 
+``automatic`` opens nothing: it says that pages ask for this view by themselves.
+
 The middleware reads the mark before the view runs, so a forgotten decorator means a closed door.
 """
 
@@ -19,6 +21,7 @@ from accounts.principal import Principal
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 MARK = "door"
+AUTOMATIC = "automatic"
 PUBLIC = "public"
 PARTY = "party"
 VERIFIED = "verified"
@@ -45,6 +48,12 @@ def for_party(view: View) -> View:
 def for_verified(view: View) -> View:
     """Open to who signed in with a second factor; ``request.principal`` is None outside of clinics."""
     setattr(view, MARK, VERIFIED)
+    return view
+
+
+def automatic(view: View) -> View:
+    """Asked for by pages by themselves: no sign that anybody is there, so that a session ends all the same."""
+    setattr(view, AUTOMATIC, True)
     return view
 
 

@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -17,6 +18,8 @@ from accounts.language import speak
 from accounts.models import AuditEvent, User
 from accounts.policy import Action, allows
 from accounts.principal import Principal, link_principal, staff_principal, verified_user
+from accounts.sessions import services as sessions
+from accounts.sessions.store import SessionStore
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -38,7 +41,8 @@ class AccessMiddleware:
     """Closed unless the view's mark opens it (see ``accounts.doors``); staff need a second factor.
 
     The rights are read from the database at each request, so who is disabled, whose membership
-    ended or whose link was revoked is out at the next one.
+    ended or whose link was revoked is out at the next one. Each but those that pages make by themselves keeps the
+    session alive.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -54,6 +58,15 @@ class AccessMiddleware:
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        answer = self._door(request, view, kwargs)
+        session = cast(SessionStore, request.session).row
+        if session is not None and not getattr(view, doors.AUTOMATIC, False):
+            sessions.note_activity(session)
+        return answer
+
+    def _door(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         mark = getattr(view, doors.MARK, None)
         if mark == doors.PUBLIC:
@@ -105,6 +118,7 @@ def _enter(request: HttpRequest, principal: Principal) -> None:
     """Let them in, in their own language and time zone (else the clinic's)."""
     request.principal = principal  # type: ignore[attr-defined]
     patient = principal.link.patient if principal.link else None
+    patient = principal.link.patient if principal.link else None
     if patient:
         speak(request, patient.language)
     own = principal.user.time_zone if principal.user else patient.time_zone if patient else ""
@@ -112,12 +126,14 @@ def _enter(request: HttpRequest, principal: Principal) -> None:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
-    url = reverse("accounts:signin")
-    if request.headers.get("HX-Request"):
-        return _send_to(request, url)
-    if request.method not in {"GET", "HEAD"}:
+    if not request.htmx and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
         raise PermissionDenied
-    return redirect(f"{url}?{urlencode({'next': request.get_full_path()})}")
+    wanted = request.htmx.current_url_abs_path if request.htmx else request.get_full_path()  # type: ignore[attr-defined]
+    query = {"next": wanted or ""}
+    had_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+    if had_session and cast(SessionStore, request.session).read() is None:
+        query["ended"] = "1"
+    return _send_to(request, f"{reverse('accounts:signin')}?{urlencode(query)}")
 
 
 def _send_to(request: HttpRequest, url: str) -> HttpResponse:

@@ -4,17 +4,18 @@ A socket outlives the request that opened it, and Channels keeps what it read th
 functions read the session again: signing out, a deactivated user and a revoked link are noticed.
 """
 
-from importlib import import_module
+import uuid
 from types import SimpleNamespace
 from typing import Any, cast
 
 from channels.db import database_sync_to_async
-from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
 from accounts.principal import Principal, link_principal, staff_principal
+from accounts.sessions.store import SessionStore
+
+SESSION_ID = "session_id"
 
 
 @database_sync_to_async
@@ -31,6 +32,17 @@ def party_of(scope: dict[str, Any], resource_id: str) -> Principal | None:
     return link_principal(_session(scope), resource_id)
 
 
-def _session(scope: dict[str, Any]) -> SessionBase:
-    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(scope["session"].session_key)
-    return store
+def session_id_of(scope: dict[str, Any]) -> uuid.UUID:
+    """Of the session that opened the socket, once one of the above has found somebody in it."""
+    return cast(uuid.UUID, scope[SESSION_ID])
+
+
+def _session(scope: dict[str, Any]) -> SessionStore:
+    """By the cookie the first time, then by its id: a new key for the same session closes nothing."""
+    if SESSION_ID in scope:
+        return SessionStore.of(scope[SESSION_ID])
+    session = SessionStore(scope["session"].session_key)
+    row = session.read()
+    if row is not None:
+        scope[SESSION_ID] = row.pk
+    return session

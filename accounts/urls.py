@@ -9,6 +9,7 @@ from accounts.mfa import factor_views as factors
 from accounts.mfa import views as mfa
 from accounts.passkeys import views as passkeys
 from accounts.password import views as password
+from accounts.sessions import views as sessions
 
 app_name = "accounts"
 urlpatterns = [
@@ -22,6 +23,10 @@ urlpatterns = [
     path("factors/phone/", factors.add_phone, name="factor-phone"),
     path("factors/passkey/", factors.add_passkey, name="factor-passkey"),
     path("factors/<slug:key>/", factors.change, name="factor"),
+    path("sessions/", sessions.overview, name="sessions"),
+    path("sessions/end-others/", sessions.end_others, name="sessions-end-others"),
+    path("sessions/extend/", sessions.extend, name="session-extend"),
+    path("sessions/<uuid:pk>/end/", sessions.end, name="session-end"),
     path("passkeys/options/", passkeys.options, name="passkey-options"),
     path("passkeys/enrol-options/", passkeys.enrol_options, name="passkey-enrol-options"),
     path("password/", password.change, name="password"),

@@ -16,6 +16,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from telehealth.body import BodyLimit  # noqa: E402
+from visits.live.routing import websocket_urlpatterns as live_sockets  # noqa: E402
 from visits.room.routing import websocket_urlpatterns as room_sockets  # noqa: E402
 from visits.waiting.routing import websocket_urlpatterns as waiting_sockets  # noqa: E402
 
@@ -30,7 +31,9 @@ application = ProtocolTypeRouter(
         # Twice what Django reads of a form: it says no to the first half by itself, with a page.
         "http": BodyLimit(http_application, 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
         "websocket": OriginValidator(
-            AuthMiddlewareStack(URLRouter([*waiting_sockets, *room_sockets, re_path("", cast(Any, unknown_socket))])),
+            AuthMiddlewareStack(
+                URLRouter([*live_sockets, *waiting_sockets, *room_sockets, re_path("", cast(Any, unknown_socket))])
+            ),
             settings.SOCKET_ORIGINS,
         ),
     }

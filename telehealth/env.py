@@ -51,6 +51,24 @@ def env_turn_urls(name: str) -> list[str]:
     return urls
 
 
+def env_session_limits(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Read limits of sessions, such as ``clinician=30/720,patient=60/1440``: minutes without activity, and in all.
+
+    Roles that are not named keep what ``default`` says. Raises ImproperlyConfigured for unknown roles, less than five
+    minutes without activity, more than an hour, or more than a day in all (NIST SP 800-63B-4 section 2.2.3).
+    """
+    limits = dict(default)
+    for item in env_list(name):
+        found = re.fullmatch(r"(\w+)=(\d+)/(\d+)", item)
+        if not found or found[1] not in default:
+            raise ImproperlyConfigured(f"{name} must be like clinician=30/720, with a role's name, not {item!r}.")
+        idle, absolute = int(found[2]), int(found[3])
+        if not 5 <= idle <= 60 or not idle <= absolute <= 24 * 60:
+            raise ImproperlyConfigured(f"{name}: 5 to 60 minutes without activity, and in all a day at most: {item!r}.")
+        limits[found[1]] = (idle, absolute)
+    return limits
+
+
 def env_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> SplitResult:
     """Read the URL of a server: scheme, host, perhaps port, user and password.
 

@@ -17,6 +17,7 @@ from telehealth.env import (
     env_int,
     env_list,
     env_secret,
+    env_session_limits,
     env_str,
     env_turn_urls,
     env_url,
@@ -59,7 +60,6 @@ INSTALLED_APPS = [
     "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "telehealth.apps.TelehealthConfig",
@@ -220,8 +220,20 @@ OTP_WEBAUTHN_ALLOWED_ORIGINS = [BASE_URL]
 # Its tracebacks say nothing that the trail does not.
 OTP_WEBAUTHN_EXCEPTION_LOGGER_NAME = ""
 
-SESSION_ENGINE = "accounts.keys.sessions"
-SESSION_COOKIE_AGE = 12 * 3600  # NIST SP 800-63B-4 §2.2.3: at most 24 h at AAL2
+SESSION_ENGINE = "accounts.sessions.store"
+# Minutes without activity and in all, by role; of several roles the shortest.
+SESSION_LIMITS = env_session_limits(
+    "TELEHEALTH_SESSION_LIMITS",
+    {
+        "clinician": (15, 12 * 60),
+        "front_desk": (15, 12 * 60),
+        "clinic_admin": (10, 8 * 60),
+        "auditor": (10, 8 * 60),
+        "patient": (60, 24 * 60),
+        "guest": (60, 24 * 60),
+    },
+)
+SESSION_COOKIE_AGE = 24 * 3600  # the server ends sessions; a cookie that stays longer opens nothing
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

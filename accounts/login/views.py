@@ -68,7 +68,8 @@ def _locked_page(request: HttpRequest, form: SignInForm, email: str, seconds: in
 
 def _page(request: HttpRequest, form: SignInForm, status: int = 200) -> HttpResponse:
     wanted = request.POST.get("next") or request.GET.get("next", "")
-    context = {"form": form, "next": wanted, "clinic": only_clinic()}
+    ended = "ended" in request.GET and not form.is_bound
+    context = {"form": form, "next": wanted, "ended": ended, "clinic": only_clinic()}
     return render(request, "accounts/signin.html", context, status=status)
 
 

@@ -114,5 +114,5 @@ def _remove(request: HttpRequest, factor: factors.Factor) -> HttpResponse:
     except factors.LastFactor:
         messages.error(request, _("This is your only second factor. Add another one first."))
     else:
-        messages.success(request, _("It is removed. What was signed in with it is signed out."))
+        messages.success(request, _("It is removed. You are signed out everywhere else."))
     return redirect("accounts:factors")

@@ -66,7 +66,7 @@ def rename(*, request: HttpRequest, factor: Factor, name: str) -> None:
 
 
 def remove(*, request: HttpRequest, factor: Factor) -> None:
-    """Remove it, with all sessions that it opened; this one goes on by another. Raises LastFactor."""
+    """Remove it, and end all other sessions; this one goes on by another factor. Raises LastFactor."""
     user = cast(User, request.user)
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
@@ -77,4 +77,5 @@ def remove(*, request: HttpRequest, factor: Factor) -> None:
         if request.user.otp_device == factor.device:  # type: ignore[union-attr]
             django_otp.login(request, others[-1].device)
         factor.device.delete()
+        services.end_other_sessions(request)
         tell(user, Change.REMOVED, factor.kind)

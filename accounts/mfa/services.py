@@ -33,6 +33,8 @@ from accounts.mfa.notices import Change, tell
 from accounts.models import AuditEvent, TOTPDevice, User
 from accounts.models.totp import TOLERANCE
 from accounts.principal import verified_user
+from accounts.sessions import services as sessions
+from accounts.sessions.store import SessionStore
 
 RECOVERY_CODES = 10
 # Without 0, 1, I, O, U: nothing that reads as something else.
@@ -156,7 +158,7 @@ def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) 
         if not right:
             device.delete()
         elif replaces:
-            remove_phones(user, but=device)
+            remove_phones(request, but=device)
         record("mfa.enrol", request, user, right, detail={"kind": Kind.PHONE})
         if right:
             tell(user, Change.ADDED, Kind.PHONE)
@@ -166,11 +168,18 @@ def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) 
     return device
 
 
-def remove_phones(user: User, but: Device) -> None:
+def remove_phones(request: HttpRequest, but: Device) -> None:
     """What a lost phone shows opens nothing any more. Call it in the transaction that enrols ``but`` in its place."""
-    for phone in phones_of(user):
+    for phone in phones_of(cast(User, request.user)):
         if phone != but:
             phone.delete()
+    end_other_sessions(request)
+
+
+def end_other_sessions(request: HttpRequest) -> None:
+    """Whoever else is signed in by now signs in anew. Call it in the transaction that takes a factor away."""
+    own = cast(SessionStore, request.session)
+    sessions.end_all(cast(User, request.user), why="factor", but=own, request=request)
 
 
 def verify_totp(*, request: HttpRequest, code: str) -> TOTPDevice:
@@ -244,7 +253,7 @@ def has_lost_factor(request: HttpRequest) -> bool:
 def make_recovery_codes(*, request: HttpRequest) -> list[str]:
     """Ten new codes, the only ones that work from now on. They cannot be shown again: hashes are kept.
 
-    What was opened with an old one is closed, but for this session.
+    All other sessions end.
     """
     user = cast(User, request.user)
     by_recovery = signed_in_by_recovery(request)
@@ -255,6 +264,7 @@ def make_recovery_codes(*, request: HttpRequest) -> list[str]:
         device = StaticDevice.objects.create(user=user, name="Recovery codes", confirmed=True)
         StaticToken.objects.bulk_create(StaticToken(device=device, token=hash_recovery_code(code)) for code in codes)
         record("recovery-codes.make", request, user, True, detail={"codes": len(codes)})
+        end_other_sessions(request)
         tell(user, Change.CODES_MADE)
     if by_recovery:
         django_otp.login(request, device)
@@ -270,6 +280,7 @@ def reset(user: User) -> int:
     devices = list(django_otp.devices_for_user(user, confirmed=None))
     for device in devices:
         device.delete()
+    sessions.end_all(user, why="factor")
     tell(user, Change.RESET)
     return len(devices)
 

@@ -3,6 +3,7 @@
 from accounts.models.audit import AuditAnchor, AuditEvent, AuditSeal, UnsealedEvent
 from accounts.models.clinic import Clinic, Membership, Patient, Practitioner
 from accounts.models.link import AccessLink
+from accounts.models.session import Session
 from accounts.models.totp import TOTPDevice
 from accounts.models.user import User
 
@@ -15,6 +16,7 @@ __all__ = [
     "Membership",
     "Patient",
     "Practitioner",
+    "Session",
     "TOTPDevice",
     "UnsealedEvent",
     "User",

@@ -9,7 +9,6 @@ import time
 from typing import Any, cast
 
 from django.contrib.auth import login, logout
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django_otp_webauthn.exceptions import OTPWebAuthnApiError
@@ -25,6 +24,7 @@ from accounts.mfa.kinds import kind_of
 from accounts.mfa.notices import Change, tell
 from accounts.models import AuditEvent, User
 from accounts.services import only_clinic
+from accounts.sessions.store import SessionStore
 
 SESSION_CHALLENGE = "passkey_challenge"
 CHALLENGE_LASTS = 5 * 60  # seconds, as long as browsers are told to try
@@ -72,7 +72,7 @@ def enrol(*, request: HttpRequest, answer: str, name: str = "", replaces: bool =
             device.name = name or kind_of(device).label
             device.save(update_fields=["name"])
             if replaces:
-                mfa.remove_phones(user, but=device)
+                mfa.remove_phones(request, but=device)
             mfa.record("mfa.enrol", request, user, True, device)
             tell(user, Change.ADDED, kind_of(device))
     except (*MALFORMED, IntegrityError) as wrong:  # IntegrityError: the key is enrolled already
@@ -167,8 +167,7 @@ def _take_challenge(request: HttpRequest, purpose: str) -> dict[str, Any]:
     """
     session = cast(SessionStore, request.session)
     with transaction.atomic():
-        row = session.model.objects.select_for_update().filter(session_key=session.session_key).first()
-        state: dict[str, Any] = session.decode(row.session_data).get(SESSION_CHALLENGE, {}) if row else {}
+        state: dict[str, Any] = session.locked().get(SESSION_CHALLENGE, {})
         # Also where there is none any more, or the copy that this request has read would be written back.
         session.pop(SESSION_CHALLENGE, None)
         if state:

@@ -4,6 +4,7 @@ A mailed link opens no session and replaces no second factor (ASVS 6.4.3).
 """
 
 import uuid
+from typing import cast
 
 from axes.utils import reset as unlock
 from django.conf import settings
@@ -18,6 +19,8 @@ from django.utils import translation
 from accounts.audit import services as audit
 from accounts.login.services import account_of, home_clinic
 from accounts.models import AuditEvent, User
+from accounts.sessions import services as sessions
+from accounts.sessions.store import SessionStore
 
 
 def request_mail(user: User) -> None:
@@ -71,11 +74,14 @@ def is_good(user: User, token: str) -> bool:
 
 
 def set_password(*, request: HttpRequest, user: User, password: str, by: str) -> None:
-    """Set a password that was validated; ends all of the user's sessions, and django-axes' lock."""
+    """Set a password that was validated; ends all of the user's sessions, but for one that changes its own (``by``
+    "self"), and django-axes' lock."""
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
         unlock(username=user.email)
+        own = cast(SessionStore, request.session) if by == "self" else None
+        sessions.end_all(user, why="password", but=own, request=request)
         audit.record(
             "user.password",
             AuditEvent.Action.UPDATE,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.utils import timezone
 from accounts.links import services
 from accounts.models import AccessLink, AuditEvent, Clinic, Patient, User
 from accounts.principal import link_principal, staff_principal
+from accounts.sessions.store import SessionStore
 from tests.conftest import staff
 
 RIGHT = "3/14/1979"

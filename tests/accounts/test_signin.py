@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -19,6 +18,7 @@ from accounts.mfa import services as mfa
 from accounts.models import AuditEvent, Clinic, Membership, TOTPDevice, User
 from accounts.policy import Role
 from accounts.principal import staff_principal
+from accounts.sessions.store import SessionStore
 from tests import factories
 from tests.accounts.test_links import at_once
 

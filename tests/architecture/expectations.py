@@ -122,6 +122,10 @@ OWN = {
     "accounts:factors": look(VERIFIED),
     "accounts:password": page(VERIFIED),
     "accounts:recovery-codes": page(VERIFIED),
+    "accounts:session-end": post(VERIFIED),
+    "accounts:session-extend": post(VERIFIED),
+    "accounts:sessions": look(VERIFIED),
+    "accounts:sessions-end-others": post(VERIFIED),
 }
 
 # For anybody, and why.
@@ -202,6 +206,7 @@ MODELS = {
     "accounts.membership": Rows(ADMINS, add=("superuser", "clinic_admin"), change=ADMINS, delete=ADMINS),
     "accounts.patient": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "accounts.practitioner": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "accounts.session": Rows(ADMINS),
     "accounts.user": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "booking.appointment": Rows(ADMINS),
     "checkin.checkin": Rows(ADMINS),
@@ -238,6 +243,7 @@ class Talk(NamedTuple):
 # By path; {visit} is one that was admitted to the call.
 SOCKETS = {
     "ws/board/": LOOKS,
+    "ws/session/": MEMBERS,
     "ws/my/{visit}/waiting/": PARTY,
     "ws/my/{visit}/room/": PARTY,
     "ws/visits/{visit}/room/": TREATS,
@@ -299,6 +305,9 @@ UNSEEN = {
     "admin:accounts_patient_export": "writes the trail alone",
     "admin:accounts_patient_import": "does nothing without a file",
     "admin:accounts_practitioner_delete": "one who has had visits stays",
+    "accounts:session-end": "ends the session alone",
+    "accounts:session-extend": "writes the session alone",
+    "accounts:sessions-end-others": "there are no others",
     "admin:logout": "ends the session alone",
     "admin:reminders_reminderpolicy_add": "a clinic has one, and ours has it already",
     "admin:schedule_schedulepolicy_add": "a clinic has one, and ours has it already",

@@ -85,7 +85,7 @@ TWINS = ("clinician", "clinic_admin", "superuser")
 BY_HEAD = {"nobody", "patient", "guest"}
 OTHER_METHODS = ("put", "patch", "delete", "options", "trace")
 # Written whoever asks for what.
-ALWAYS = {"accounts_auditevent", "accounts_unsealedevent", "django_session"}
+ALWAYS = {"accounts_auditevent", "accounts_unsealedevent", "accounts_session"}
 WRITING = re.compile(r'\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 CHANGING = re.compile(r'(csrfmiddlewaretoken" value=|X-CSRFToken&quot;: &quot;|nonce=)"?[\w-]+')
@@ -295,6 +295,8 @@ class Crawl:
             self.own, self.foreign = world.theirs, world.ours
         if phone := TOTPDevice.objects.filter(user=self.client.session.get("_auth_user_id")).first():
             self.own.things["accounts:factor"] = {"key": f"phone-{phone.pk}"}
+        if session := self.client.session.read():
+            self.own.things["accounts:session-end"] = {"pk": session.pk}
         self.found: list[str] = []
         self.log: list[str] = []
 

@@ -20,7 +20,17 @@ from django.utils import timezone
 
 from accounts.audit.services import record
 from accounts.links import services as links
-from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, TOTPDevice, User
+from accounts.models import (
+    AccessLink,
+    AuditEvent,
+    Clinic,
+    Membership,
+    Patient,
+    Practitioner,
+    Session,
+    TOTPDevice,
+    User,
+)
 from accounts.policy import Role
 from accounts.principal import SESSION_LINKS
 from tests import factories
@@ -102,6 +112,8 @@ class Place:
         """Round the clock, so that the tests hold at any hour."""
         self.doctor = self.member(Role.CLINICIAN)
         self.phone = TOTPDevice.objects.create(user=self.doctor, name="phone", confirmed=True)
+        until = timezone.now() + timedelta(hours=1)
+        self.session = Session.objects.create(user=self.doctor, key_hash=self.whose, data="", expires_at=until)
         self.practitioner = factories.make_practitioner(self.clinic, self.doctor)
         self.colleague, self.off_duty = (factories.make_practitioner(self.clinic) for _ in range(2))
         # Who takes no visits yet, and who belongs nowhere yet.
@@ -209,6 +221,7 @@ class Place:
         )[1]  # fmt: skip
         return {
             "accounts:factor": {"key": f"phone-{self.phone.pk}"},
+            "accounts:session-end": {"pk": self.session.pk},
             "accounts:link": {"token": _last(secret)},
             "accounts:password-choose": {
                 "pk": self.doctor.pk, "token": default_token_generator.make_token(self.doctor)

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
-from accounts.keys.sessions import SessionStore
 from accounts.mfa.services import SESSION_CONFIRMED
-from accounts.models import User
+from accounts.models import Session, User
+from accounts.sessions.store import SessionStore
 from tests.factories import PASSWORD
 from visits.booking.models import Appointment
 
@@ -131,7 +130,7 @@ def test_own_factors_by_keyboard(page: Page, clinician: User) -> None:
 
     # Eleven minutes later it asks again, and takes the passkey.
     for session in Session.objects.all():
-        store = SessionStore(session.session_key)
+        store = SessionStore.of(session.pk)
         store[SESSION_CONFIRMED] = time.time() - 11 * 60
         store.save()
     page.get_by_role("link", name="Add an authenticator app").press("Enter")

@@ -5,13 +5,12 @@ from datetime import timedelta
 
 import pytest
 from channels.db import database_sync_to_async
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.links.services import revoke
-from accounts.models import Membership, TOTPDevice
+from accounts.models import Membership, Session, TOTPDevice
 from tests import factories
 from tests.conftest import staff
 from tests.live.sockets import Socket
@@ -153,7 +152,7 @@ def sign_out(client, user):
 
 
 def let_the_session_end(client, user):
-    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    Session.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
 
 def change_the_password(client, user):

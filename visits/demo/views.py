@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.doors import public
+from accounts.doors import automatic, public
 from visits.demo import cast, inbox, services
 
 
@@ -25,6 +25,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 @public
 @require_GET
+@automatic
 def codes(request: HttpRequest) -> HttpResponse:
     """The table alone, with the codes of now."""
     return render(request, "demo/_people.html", {"people": services.people()})
@@ -51,6 +52,7 @@ def mail(request: HttpRequest) -> HttpResponse:
 
 @public
 @require_GET
+@automatic
 def mail_list(request: HttpRequest) -> HttpResponse:
     """The list alone, for its own refreshing."""
     return render(request, "demo/_mails.html", {"mails": inbox.messages(), "open_pk": request.GET.get("open", "")})

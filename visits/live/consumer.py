@@ -5,13 +5,19 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from channels.consumer import AsyncConsumer
+from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from django.http import Http404
 
 from accounts.principal import Principal
+from accounts.scope import session_id_of
+from accounts.sessions import services as sessions
+from accounts.sessions.watch import Ended, watch
 from visits.live.messages import VERSION, Inbox, Message, Refused, Schema, is_too_large
 
 logger = logging.getLogger(__name__)
@@ -26,10 +32,10 @@ Handler = Callable[[Message], Awaitable[None]]
 
 
 class Closed(Exception):
-    """Raised anywhere under ``LiveConsumer``: close this socket with ``code``."""
+    """Raised anywhere under ``LiveConsumer``: close this socket with ``code``, and ``reason`` for the page."""
 
-    def __init__(self, code: int) -> None:
-        self.code = code
+    def __init__(self, code: int, reason: str = "") -> None:
+        self.code, self.reason = code, reason
         super().__init__(code)
 
 
@@ -47,6 +53,7 @@ class LiveConsumer(AsyncConsumer):
     volatile: ClassVar[frozenset[str]] = frozenset()
 
     who: Principal
+    session_id: UUID | None = None  # once it is known who this is
     heard_code: int | None = None  # what the browser closed with, when it was the browser
 
     def __init__(self) -> None:
@@ -87,6 +94,11 @@ class LiveConsumer(AsyncConsumer):
     async def tick(self) -> None:
         """Called every ``LOOK_AGAIN_SECONDS`` while the socket is open."""
 
+    async def hear_of_session(self, word: datetime | Ended) -> None:
+        """When the session behind this socket ends by itself, or that it has ended: then the socket closes."""
+        if isinstance(word, Ended):
+            await self.close(NOT_ALLOWED, word)
+
     async def closed(self) -> None:
         """Called once when an opened socket has ended, whoever ended it."""
 
@@ -110,12 +122,17 @@ class LiveConsumer(AsyncConsumer):
             self._told = told
             await self.say("state", **state)
 
-    async def close(self, code: int = NORMAL) -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Close the socket; harmless when it is closed."""
         async with self._sending:
             if self._open:
                 self._open = False
-                await self._send("websocket.close", code=code)
+                await self._send("websocket.close", code=code, reason=reason)
+
+    async def keep_session(self) -> None:
+        """That this socket is open shows that somebody is there: their session does not end for want of activity."""
+        if self.session_id:
+            await database_sync_to_async(sessions.note_activity_of)(self.session_id)
 
     async def _send(self, kind: str, **fields: Any) -> None:
         try:
@@ -138,6 +155,8 @@ class LiveConsumer(AsyncConsumer):
     async def websocket_disconnect(self, event: dict[str, Any]) -> None:
         self._open = False
         self.heard_code = event.get("code")
+        if self.session_id:
+            watch().leave(self.session_id, self.hear_of_session)
         if self._clock:
             self._clock.cancel()
             with suppress(asyncio.CancelledError):
@@ -174,6 +193,8 @@ class LiveConsumer(AsyncConsumer):
         if who is None:
             raise Closed(NOT_ALLOWED)
         self.who = who
+        self.session_id = session_id_of(self.scope)
+        watch().follow(self.session_id, self.hear_of_session)
         await self.opened()
         self._was_opened = True
         for group in self.groups():
@@ -237,6 +258,6 @@ class LiveConsumer(AsyncConsumer):
         try:
             await step()
         except Closed as end:
-            await self.close(end.code)
+            await self.close(end.code, end.reason)
         except Http404:
             await self.close(NOT_FOUND)

@@ -1,5 +1,6 @@
 """The room's sockets: /ws/visits/<visit>/room/ for staff, /ws/my/<visit>/room/ for patients and guests."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -184,15 +185,22 @@ class RoomConsumer(LiveConsumer):
         self._ticks += 1
         # Not between two relays: a page that does not come to the new one is in no call, whatever its socket says.
         if self.seat and self._is_in and self._ticks % TICKS_PER_SIGN == 0:
-            await database_sync_to_async(presence.seen)(seat=self.seat.pk, epoch=self.seat.epoch)
+            is_here = await database_sync_to_async(presence.seen)(seat=self.seat.pk, epoch=self.seat.epoch)
+            if is_here:
+                await self.keep_session()
         if self.outside:
             await database_sync_to_async(encryption.still_outside)(self.outside)
         if self._recorder.is_due():
             await self._write_down()
 
-    async def close(self, code: int = NORMAL) -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         self._end_code = code
-        await super().close(code)
+        closing = super().close(code, reason)
+        if code == NOT_ALLOWED and self.seat is not None:
+            # Now: the browser may take its time to close too, or never do.
+            await asyncio.gather(closing, farewell.let_go(self.seat, presence.REMOVED))
+        else:
+            await closing
 
     async def closed(self) -> None:
         await self._leg.end()
@@ -206,7 +214,7 @@ class RoomConsumer(LiveConsumer):
         else:
             is_page_gone = self.heard_code == GOING_AWAY
             within = farewell.LOADED_WITHIN if is_page_gone else farewell.BACK_WITHIN
-            farewell.let_go_unless_back(self.seat, within)
+            farewell.let_go_unless_back(self.seat, within, self.session_id)
 
     # --- what a client says -----------------------------------------------------------------
 
@@ -228,6 +236,8 @@ class RoomConsumer(LiveConsumer):
             raise Refused("encryption-required" if refusal.is_final else "encryption-undecided") from None
         self.seat, self.outside, self._is_in = seat, None, False
         joined = await self._leg.enter(seat, message.fields["sdp"])
+        if self._end_code == NOT_ALLOWED:  # while they came in
+            return await farewell.let_go(seat, presence.REMOVED)
         await self.say(
             "joined",
             re=message.id,

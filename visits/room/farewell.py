@@ -1,10 +1,13 @@
 """How a copy of somebody goes out of the call when its socket has ended."""
 
 import asyncio
+import time
 from contextlib import suppress
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 
+from accounts.sessions.watch import LOOK_EVERY, has_ended
 from visits.relay.client import RelayUnavailable
 from visits.room import presence, services
 from visits.room.media import relay
@@ -19,16 +22,23 @@ LOADED_WITHIN = 8
 _farewells: set[asyncio.Task[None]] = set()  # asyncio keeps no hold of its tasks
 
 
-def let_go_unless_back(seat: Seat, within: float) -> None:
-    """Send the copy out after ``within`` seconds, unless another socket has taken its seat until then."""
-    farewell = asyncio.create_task(_wait_and_go(seat, within))
+def let_go_unless_back(seat: Seat, within: float, session_id: UUID | None) -> None:
+    """Send the copy out after ``within`` seconds, unless another socket has taken its seat until then.
+
+    At once when the session ends behind the socket that it had: nobody is left who may be in the call.
+    """
+    farewell = asyncio.create_task(_wait_and_go(seat, within, session_id))
     _farewells.add(farewell)
     farewell.add_done_callback(_farewells.discard)
 
 
-async def _wait_and_go(seat: Seat, within: float) -> None:
+async def _wait_and_go(seat: Seat, within: float, session_id: UUID | None) -> None:
     await database_sync_to_async(presence.seen)(seat=seat.pk, epoch=seat.epoch)
-    await asyncio.sleep(within)
+    until = time.monotonic() + within
+    while (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, LOOK_EVERY))
+        if session_id and await has_ended(session_id):
+            return await let_go(seat, presence.REMOVED)
     await let_go(seat, presence.LOST)
 
 

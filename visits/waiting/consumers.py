@@ -97,6 +97,7 @@ class WaitingConsumer(LiveConsumer):
         self._ticks += 1
         if self._ticks % TICKS_PER_SIGN == 0:
             await self._give_sign()
+            await self.keep_session()
 
     async def _give_sign(self) -> None:
         if self.is_patient:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
-from accounts.doors import PrincipalRequest, for_party, for_staff
+from accounts.doors import PrincipalRequest, automatic, for_party, for_staff
 from accounts.mfa import qr
 from accounts.models import Practitioner
 from accounts.policy import Action
@@ -88,6 +88,7 @@ def today(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @for_staff(Action.BOARD_SEE)
+@automatic
 def board_fragment(request: HttpRequest) -> HttpResponse:
     """The board alone, for a page that heard that it changed."""
     return render(request, "waiting/_board.html", _board_context(request))

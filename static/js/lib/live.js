@@ -6,7 +6,7 @@
  *   const answer = await live.request("join", {sdp, audio: true, video: true});
  *
  * Events: one for each message type of the server ("state", "joined", "error", …; `detail` is the message),
- * and "up" (welcomed), "down" (lost; trying again), "end" (`detail.code`: closed for good, no more tries),
+ * and "up" (welcomed), "down" (lost; trying again), "end" (`detail.code`, `detail.reason`: closed for good, no more tries),
  * "outdated" (the server speaks another version: load the page again).
  */
 
@@ -142,7 +142,7 @@ export class Live extends EventTarget {
     this.#id = this.#seq = this.#resyncing = 0;
     this.#heard = Date.now();
     socket.onmessage = (event) => socket === this.#socket && this.#receive(event.data);
-    socket.onclose = (event) => socket === this.#socket && this.#onClose(event.code);
+    socket.onclose = (event) => socket === this.#socket && this.#onClose(event.code, event.reason);
     clearInterval(this.#pingTimer);
     this.#pingTimer = setInterval(() => this.#beat(), PING_EVERY);
     const within = Math.min(Math.max((Date.now() - this.#lostAt) / 2, OPEN_WITHIN), OPEN_AT_LAST);
@@ -209,7 +209,7 @@ export class Live extends EventTarget {
     how(entry);
   }
 
-  #onClose(code) {
+  #onClose(code, reason = "") {
     this.#socket = null;
     this.#seq = 0;
     this.#lostAt ||= Date.now();
@@ -218,7 +218,7 @@ export class Live extends EventTarget {
     this.#abandon();
     if (FINAL_CODES.has(code)) {
       this.#finish();
-      this.#tell("end", {code});
+      this.#tell("end", {code, reason});
       return;
     }
     if (!this.#isDown) this.#tell("down", {code});

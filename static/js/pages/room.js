@@ -39,7 +39,7 @@ function start() {
   const opened = local.start();
 
   const privacy = new Privacy(words.security, (text) => view.say(text));
-  connectCall(session, view, opened);
+  connectCall(session, view, local, opened);
   connectPrivacy(session, privacy);
   connectMedia(session, local, view);
   const tell = tellOfLine(session, live);
@@ -50,7 +50,7 @@ function start() {
   for (const part of document.querySelectorAll("[inert]")) part.inert = false;
 }
 
-function connectCall(session, view, opened) {
+function connectCall(session, view, local, opened) {
   let known = null;
   const sizes = new Sizes((heights) => session.prefer(heights));
   const showPeople = () => {
@@ -75,6 +75,7 @@ function connectCall(session, view, opened) {
   document.addEventListener("submit", ({target}) => (ending ||= target.matches("[data-end]")));
   session.addEventListener("end", ({detail}) => {
     if (ending) return;
+    if (isStaff && detail.reason) return local.close(); // the page says itself that the session has ended
     if (detail.code === ELSEWHERE) view.cover("elsewhere");
     else go(detail.over || !isStaff ? page.over : page.left);
   });

@@ -185,4 +185,5 @@ live.addEventListener("up", () => {
   setStale(false);
 });
 live.addEventListener("outdated", () => location.reload());
-live.addEventListener("end", () => location.reload());
+// Of a session that has ended ("reason") the page says so itself, and what is on it stays.
+live.addEventListener("end", ({detail}) => detail.reason || location.reload());

@@ -8,7 +8,7 @@
  * Events: "phase" (`detail`: joining, connected, resuming, blocked, unavailable, busy, full, encryption-required,
  * encryption-undecided; all but "connected" go on trying, the last two when a clinician has turned encryption off),
  * "state" (the protocol's), "view" (who is where changed: ask `people()`, `screen()`), "security" (that of
- * e2ee/security.js), "end" (`detail.code`, `detail.over`).
+ * e2ee/security.js), "end" (`detail.code`, `detail.reason`, `detail.over`).
  */
 
 import {isAble, Security} from "./e2ee/security.js";
@@ -71,7 +71,7 @@ export class Session extends EventTarget {
       this.#roster.place(detail);
       this.#tell("view");
     });
-    live.addEventListener("end", ({detail}) => this.#finish(detail.code));
+    live.addEventListener("end", ({detail}) => this.#finish(detail.code, detail.reason));
     this.#enter("joining");
     this.#pulse = new Pulse(
       () => this.#peer,
@@ -336,7 +336,7 @@ export class Session extends EventTarget {
     if (isLost && this.#phase === "connected") this.#resume();
   }
 
-  #finish(code) {
+  #finish(code, reason = "") {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
@@ -346,7 +346,7 @@ export class Session extends EventTarget {
     this.#next?.close();
     this.#old?.close();
     this.#peer = this.#next = this.#old = null;
-    if (!this.#leaving) this.#tell("end", {code, over: this.#roster.state?.phase === "over"});
+    if (!this.#leaving) this.#tell("end", {code, reason, over: this.#roster.state?.phase === "over"});
   }
 
   #enter(phase) {

@@ -1,9 +1,9 @@
 """What sessions hold, as the database sees it."""
 
 import pytest
-from django.contrib.sessions.models import Session
 
-from accounts.keys.sessions import SessionStore
+from accounts.models import Session
+from accounts.sessions.store import SessionStore, hash_key
 from tests.accounts.keys.rings import NEW, OLD, ring
 
 pytestmark = pytest.mark.django_db
@@ -20,9 +20,9 @@ def test_a_session_is_sealed_and_opens_for_its_own_cookie_alone() -> None:
     one, other = made(), made()
     assert SessionStore(one.session_key)["typed"] == "Rosa"
 
-    data = Session.objects.get(pk=one.session_key).session_data
+    data = Session.objects.get(key_hash=hash_key(one.session_key)).data
     assert data.startswith("e1:test:")
-    Session.objects.filter(pk=other.session_key).update(session_data=data)
+    Session.objects.filter(key_hash=hash_key(other.session_key)).update(data=data)
 
     assert SessionStore(other.session_key).get("typed") is None
 
