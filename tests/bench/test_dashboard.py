@@ -1,6 +1,6 @@
-"""How long the dashboard takes for a clinic with 100,000 visits. Measured and printed: docs/figures.md. (Filling takes minutes.)
+"""How long the dashboard takes for a clinic with 100,000 visits. Measured and printed: docs/figures.md.
 
-Beside our queries stands the plain way: all rows of the period, counted one by one in Python.
+Beside our queries stands the plain way: all rows of the period, counted one by one in Python. Filling takes minutes.
 """
 
 import random

@@ -336,7 +336,7 @@ def seats_of(encounter: Encounter, link: AccessLink) -> list[Seat]:
 
 def presence_of(seat: Seat) -> Presence:
     """Unsaved: to the end of an encounter that is over; the patient came a little later."""
-    began, ended = seat.encounter.started_at, seat.encounter.ended_at
+    began, ended = seat.encounter.started_at, seat.encounter.ended_at or seat.encounter.started_at
     return Presence(
         seat=seat,
         epoch=1,
