@@ -22,6 +22,7 @@ def who(request: HttpRequest) -> dict[str, Any]:
             "board": principal.may(Action.BOARD_SEE),
             "book": principal.may(Action.VISIT_BOOK),
             "run": principal.may(Action.CLINIC_RUN),
+            "records": principal.may(Action.RECORD_EXPORT),
         },
     }
 

@@ -52,6 +52,8 @@ class Action(StrEnum):
     SCHEDULE_CHANGE_ALL = "schedule.change-all"
     DELAY_SET = "delay.set"  # that oneself is late
     DELAY_SET_ALL = "delay.set-all"
+    RECORD_EXPORT = "record.export"  # a copy of a patient's whole record
+    RECORD_ERASE = "record.erase"  # how long records are kept, and their end
     AUDIT_READ = "audit.read"
     CLINIC_RUN = "clinic.run"
 
@@ -107,6 +109,8 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_SEE,
             Action.SCHEDULE_CHANGE,
             Action.SCHEDULE_CHANGE_ALL,
+            Action.RECORD_EXPORT,
+            Action.RECORD_ERASE,
             Action.AUDIT_READ,
             Action.CLINIC_RUN,
         }

@@ -15,6 +15,8 @@ app.conf.beat_schedule = {
     "seal the audit trail": {"task": "accounts.audit.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
     "close silent presences": {"task": "visits.room.tasks.close_silent", "schedule": 15.0, "options": {"expires": 15}},
     "look at relays": {"task": "visits.room.tasks.look_at_relays", "schedule": 5.0, "options": {"expires": 5}},
+    "make copies of records": {"task": "visits.records.tasks.tick", "schedule": 60.0, "options": {"expires": 60}},
+    "let go of what is old": {"task": "visits.records.tasks.retain", "schedule": 86400.0},
     "forget old codes": {"task": "visits.online.tasks.forget_old", "schedule": 3600.0},
     "clear expired sessions": {"task": "accounts.login.tasks.clear_sessions", "schedule": 3600.0},
 }

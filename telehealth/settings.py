@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "visits.checkin",
     "visits.waiting",
     "visits.room",
+    "visits.records",
     "visits.summary",
     "accounts.apps.AdminConfig",
     "django.contrib.auth",

@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("visits.room.urls")),
     path("", include("visits.summary.urls")),
     path("", include("visits.reminders.urls")),
+    path("", include("visits.records.urls")),
     path("", include("visits.dashboard.urls")),
     path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),

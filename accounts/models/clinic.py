@@ -142,6 +142,10 @@ class Patient(Searchable):
     )
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # From then on nothing is booked for them and their links open nothing.
+    deactivated_at = models.DateTimeField(_("no new visits since"), null=True, blank=True, editable=False)
+    # From then on the row names nobody.
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["family_name", "given_name"]
@@ -153,6 +157,12 @@ class Patient(Searchable):
             models.Index(fields=["phone_hash"], name="patient_by_phone"),
             models.Index(fields=["last_digits_hash"], name="patient_by_last_digits"),
         ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(erased_at=None) | models.Q(deactivated_at__isnull=False),
+                name="patient_erased_is_inactive",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.full_name
@@ -160,6 +170,11 @@ class Patient(Searchable):
     @property
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether visits can be booked for them."""
+        return self.deactivated_at is None
 
     @property
     def home_zone(self) -> str:

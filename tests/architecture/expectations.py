@@ -39,6 +39,7 @@ def ask(who: tuple[str, ...] = ()) -> Row:
 BOOKS = ("front_desk", "clinician")
 LOOKS = ("front_desk", "clinician", "clinic_admin")
 TREATS = ("clinician",)
+RUNS = ("clinic_admin",)
 PATIENT = ("patient",)
 PARTY = ("patient", "guest")
 ADMINS = ("clinic_admin", "superuser")
@@ -68,6 +69,14 @@ STAFF = {
     "calendar:week": look(LOOKS),
     "dashboard:index": look(("clinic_admin",)),
     "dashboard:numbers": look(("clinic_admin",)),
+    "records:change": post(RUNS),
+    "records:copies": look(RUNS),
+    "records:decline": post(RUNS),
+    "records:download": post(RUNS),
+    "records:end-hold": post(RUNS),
+    "records:erase": page(RUNS),
+    "records:index": page(RUNS),
+    "records:page": look(RUNS),
     "reminders:arrived": post(BOOKS),
     "reminders:send-again": post(BOOKS),
     "room:end": post(TREATS),
@@ -104,6 +113,7 @@ PARTIES = {
     "online:send-link": post(PATIENT),
     "online:visit": look(PATIENT),
     "online:visits": look(PATIENT),
+    "records:ask": page(PATIENT),
     "room:party": look(PARTY),
     "summary:read": look(("patient",)),
     "summary:send-link": post(PATIENT),
@@ -212,6 +222,9 @@ MODELS = {
     "checkin.checkin": Rows(ADMINS),
     "checkin.consent": Rows(ADMINS),
     "checkin.consenttext": Rows(ADMINS, add=ADMINS),
+    "records.legalhold": Rows(ADMINS),
+    "records.recordcopy": Rows(ADMINS),
+    "records.retentionrule": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
     "reminders.communication": Rows(ADMINS),
     "reminders.confirmation": Rows(ADMINS),
     "reminders.contactpreference": Rows(ADMINS, delete=ADMINS),
@@ -311,6 +324,7 @@ UNSEEN = {
     "admin:logout": "ends the session alone",
     "admin:reminders_reminderpolicy_add": "a clinic has one, and ours has it already",
     "admin:schedule_schedulepolicy_add": "a clinic has one, and ours has it already",
+    "records:index": "finds somebody, and writes the trail alone",
 }
 # Answers that may be kept, and by whom.
 KEPT = {"calendar:feed-file": "a calendar program, which asks whether it changed"}

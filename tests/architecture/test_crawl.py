@@ -103,6 +103,8 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "calendar:move": lambda place: {"start": value_of(place.at(5, "10:00"))},
     "calendar:undo": lambda place: {"revision": "1"},
     "online:move": lambda place: {"start": value_of(place.at(5, "10:00")), "reason": "Snow"},
+    "records:change": lambda place: {"do": "hold", "hold-reason": "Case 12"},
+    "records:erase": lambda place: {"family_name": place.walks_in.family_name},
     "room:invite": lambda place: {"name": "Ines", "relationship": "interpreter"},
     "summary:write": lambda place: {"do": "save", "what_to_do": "Rest"},
     "waiting:late": lambda place: {"of": place.practitioner.pk, "late": "20"},
@@ -128,6 +130,7 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "admin:checkin_consenttext_add": lambda place: {
         "clinic": place.clinic.pk, "language": "en", "version": "7", "body": "I agree."
     },
+    "admin:records_retentionrule_add": lambda place: {"clinic": place.clinic.pk, "subject": "wish", "days": "400"},
     "admin:reminders_leadtime_add": lambda place: {"policy": place.clinic.pk, "minutes": "77", "email": "on"},
     "admin:schedule_availability_add": lambda place: {
         "practitioner": place.off_duty.pk, "weekday": "1", "start_time": "09:00", "end_time": "10:00"

@@ -39,6 +39,7 @@ from tests.party import bearer, browser, make_link
 from visits.booking.models import Appointment
 from visits.calendar import feed
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.records.models import LegalHold, RecordCopy, RetentionRule
 from visits.reminders import links as letters
 from visits.reminders.models import Communication, Confirmation, ContactPreference, ReminderPolicy
 from visits.room.models import Encounter, RelayNode, Seat
@@ -89,6 +90,7 @@ class Place:
         self._messages()
         self._summary()
         self._waitlist()
+        self._records()
         self.things = self._things()
 
     @property
@@ -213,6 +215,17 @@ class Place:
             until=timezone.now() + timedelta(hours=1),
         )  # fmt: skip
 
+    def _records(self) -> None:
+        """A copy that can be fetched, one that is asked for, and an order to keep the record."""
+        admin_ = self.member(Role.CLINIC_ADMIN)
+        self.copy = RecordCopy.objects.create(
+            patient=self.walks_in, state="ready", content="UEs=", expires_at=timezone.now() + timedelta(days=1),
+            made_for=admin_, reason=self.canary.reason,
+        )  # fmt: skip
+        self.asked = RecordCopy.objects.create(patient=self.patient, state="asked")
+        self.hold = LegalHold.objects.create(patient=self.patient, reason=self.canary.reason, placed_by=admin_)
+        RetentionRule.objects.create(clinic=self.clinic, subject="line", days=30)
+
     def _things(self) -> dict[str, dict[str, Any]]:
         """What an address names, where it is not a visit as ``pk``."""
         secret = links.issue(
@@ -232,6 +245,13 @@ class Place:
             "calendar:feed-file": {"token": _last(feed.renew(principal=bearer(self.link))).removesuffix(".ics")},
             "dashboard:numbers": {"name": "visits"},
             "online:send-link": {"pk": self.here.pk, "other": self.coming.pk},
+            "records:change": {"pk": self.patient.pk},
+            "records:copies": {"pk": self.patient.pk},
+            "records:decline": {"pk": self.asked.pk},
+            "records:download": {"pk": self.copy.pk},
+            "records:end-hold": {"pk": self.hold.pk},
+            "records:erase": {"pk": self.walks_in.pk},
+            "records:page": {"pk": self.patient.pk},
             "reminders:answer": {"token": _last(letters.to_answer(self.message))},
             "reminders:stop": {"token": _last(letters.to_stop(self.patient, "email"))},
             "reminders:arrived": {"pk": self.message.pk},

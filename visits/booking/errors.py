@@ -5,6 +5,7 @@ BookingError
 │   ├── SlotTaken      somebody has it, or is booking it
 │   └── NotAvailable   not one of the clinician's times, not offered, or past
 ├── PatientBusy    the patient has another ``visit`` then, or waits for it
+├── PatientInactive nothing is booked for the patient any more
 ├── Closed         the clinic takes nobody without an appointment now
 ├── NobodyFree     no clinician is free now for who comes without one
 ├── AlreadyKnown   a new patient has the name and birth date of ``patients``
@@ -54,6 +55,10 @@ class PatientBusy(BookingError):
     def __init__(self, visit: Appointment) -> None:
         super().__init__("patient busy")
         self.visit = visit
+
+
+class PatientInactive(BookingError):
+    pass
 
 
 class Closed(BookingError):

@@ -50,8 +50,9 @@ class Details:
     language: str = "en"
 
 
-def find(clinic: Clinic, text: str) -> list[Patient]:
-    """At most ``LIMIT`` patients of the clinic who match every word of ``text``.
+def find(clinic: Clinic, text: str, *, with_inactive: bool = False) -> list[Patient]:
+    """At most ``LIMIT`` patients of the clinic who match every word of ``text``: those for whom visits can be booked,
+    or all that have a name.
 
     A word is part of a name, a whole e-mail address or phone number, the last four digits of one, a year of birth, or
     a whole birth date. Fewer than two letters or digits find nobody.
@@ -59,7 +60,9 @@ def find(clinic: Clinic, text: str) -> list[Patient]:
     words = text.split()[:6]
     if sum(letter.isalnum() for letter in text) < MIN_LETTERS:
         return []
-    found: QuerySet[Patient] = Patient.objects.filter(clinic=clinic)
+    found: QuerySet[Patient] = Patient.objects.filter(clinic=clinic, erased_at=None)
+    if not with_inactive:
+        found = found.filter(deactivated_at=None)
     numbers = [word for word in words if _is_number(word)]
     for word in words:
         if word not in numbers:

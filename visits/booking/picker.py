@@ -316,6 +316,8 @@ class Picker:
                 )
             case services.PatientBusy():
                 return Conflict(*busy_words(refusal, self.clock))
+            case services.PatientInactive():
+                return Conflict(*inactive_words())
             case services.AlreadyKnown():
                 return Conflict(
                     _("Is it one of these patients?"),
@@ -337,6 +339,11 @@ class Picker:
         """Of the chosen time the hour; of another one of a series the day, too."""
         moment = self.clock.at(start)
         return moment.clock if start == self.wanted_start else f"{moment.short_day}, {moment.time}"
+
+
+def inactive_words() -> tuple[str, str]:
+    """That nothing is booked for the patient any more."""
+    return _("This patient takes no visits any more"), _("A clinic admin can open their record for visits again.")
 
 
 def busy_words(refusal: PatientBusy, clock: Clock) -> tuple[str, str]:

@@ -34,7 +34,7 @@ class Who:
     @cached_property
     def patient(self) -> Patient | None:
         pk = as_uuid(self._wanted_patient)
-        return Patient.objects.filter(clinic=self.clinic, pk=pk).first() if pk else None
+        return Patient.objects.filter(clinic=self.clinic, pk=pk, deactivated_at=None).first() if pk else None
 
     @property
     def _wanted_patient(self) -> str:

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_safe
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.doors import PrincipalRequest, for_party
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, Patient
 from accounts.policy import Action, Role
 from visits.booking.access import appointment_for
 from visits.schedule.moment import Moment, of_page
@@ -34,10 +35,17 @@ WORDS: dict[str, Promise] = {
     "appointment.move": _("Moved a visit"),
     "message.again": _("Sent you a message again"),
     "message.settle": _("Noted that a message reached you"),
+    "patient.activate": _("Opened your record for visits again"),
     "patient.add": _("Added you to the clinic’s patients"),
     "summary.publish": _("Published the summary of a visit"),
     "summary.save": _("Wrote at the summary of a visit"),
     "summary.view": _("Read the summary of a visit"),
+    "patient.deactivate": _("Closed your record for new visits"),
+    "record.ask": _("Asked for a copy of your record"),
+    "record.export": _("Downloaded a copy of your record"),
+    "record.hold": _("Ordered that your record is kept"),
+    "record.release": _("Ended the order that your record is kept"),
+    "record.view": _("Opened the page of your record"),
     "visit.admit": _("Let you in from the waiting room"),
     "visit.end": _("Ended the video visit"),
     "visit.invite": _("Invited somebody to your visit"),
@@ -75,21 +83,26 @@ def looks(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """Who of the staff opened or changed the patient's record, newest first (GET ``page``)."""
     visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
     record("trail.view", Audit.READ, principal=request.principal, entity=visit, patient=visit.patient, request=request)
-    events = AuditEvent.objects.filter(patient=visit.patient, user__isnull=False).select_related("user").order_by("-id")
-    page = Paginator(events, A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(events_about(visit.patient), A_PAGE).get_page(request.GET.get("page"))
     context = {
         "opened": visit,
         "page": page,
-        "looks": [_look(event, visit.patient.home_zone, visit.clinic.names_staff) for event in page],
+        "looks": [look_of(event, visit.patient) for event in page],
     }
     return render(request, "online/looks.html", context)
 
 
-def _look(event: AuditEvent, zone: str, with_name: bool) -> Look:
+def events_about(patient: Patient) -> QuerySet[AuditEvent]:
+    """The staff's part of the trail about a patient, newest first."""
+    return AuditEvent.objects.filter(patient=patient, user__isnull=False).select_related("user").order_by("-id")
+
+
+def look_of(event: AuditEvent, patient: Patient) -> Look:
+    """One of ``events_about`` the patient, as they may see it."""
     return Look(
-        at=of_page(event.recorded, zone),
+        at=of_page(event.recorded, patient.home_zone),
         role=Role(event.role).label if event.role in list(Role) else "",
-        name=event.user.name if event.user and with_name else "",
+        name=event.user.name if event.user and patient.clinic.names_staff else "",
         what=WORDS.get(event.subtype) or KINDS[event.action],
         was_refused=event.outcome != AuditEvent.Outcome.SUCCESS,
     )

@@ -105,6 +105,8 @@ def refused(clinic: Clinic, draft: Draft, refusal: booking.BookingError) -> Trou
             return already_has(refusal.visit, picker_of(clinic, draft).clock)
         case booking.SlotTaken() | booking.NotAvailable():
             return just_taken(picker_of(clinic, draft), refusal.start)
+        case booking.PatientInactive():
+            return Trouble(_("We cannot book this for you here"), _("Call us at %(phone)s.") % phone)
         case booking.Closed():
             return Trouble(_("The clinic is closed now"), _("Book a time, or call us at %(phone)s.") % phone)
         case booking.NobodyFree():

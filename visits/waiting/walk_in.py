@@ -10,7 +10,7 @@ from accounts.models import Patient, Practitioner
 from visits.booking import patients
 from visits.booking import services as booking
 from visits.booking.models import Appointment
-from visits.booking.picker import Picker, busy_words, chosen
+from visits.booking.picker import Picker, busy_words, chosen, inactive_words
 from visits.booking.who import Who
 from visits.schedule.models import SchedulePolicy
 
@@ -125,6 +125,8 @@ class WalkInPage(Who, Picker):
                 return Refusal(_("The patient is in the queue already"), text, visit=error.visit)
             case booking.PatientBusy():
                 return Refusal(*busy_words(error, self.clock), visit=error.visit)
+            case booking.PatientInactive():
+                return Refusal(*inactive_words())
             case booking.AlreadyKnown():
                 text = _("A patient of this name and birth date is already known here.")
                 return Refusal(_("Is it one of these patients?"), text, same=tuple(error.patients))

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Patient, Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
-from visits.booking.errors import NotAvailable
+from visits.booking.errors import NotAvailable, PatientInactive
 from visits.booking.models import Appointment, AppointmentSeries, Hold
 from visits.booking.services import checks, holds
 from visits.booking.services.history import Change, note
@@ -40,8 +40,8 @@ def book(
     horizon bind. What is held by ``hold``, or by the same member of staff, counts as
     asked for when it was held; a hold that has expired or is somebody else's counts for nothing.
 
-    Raises SlotTaken, PatientBusy, NotAvailable (not a slot of the clinician's hours, past, or not offered),
-    Http404 for what belongs to another clinic or patient, PermissionDenied.
+    Raises SlotTaken, PatientBusy, PatientInactive, NotAvailable (not a slot of the clinician's hours, past, or not
+    offered), Http404 for what belongs to another clinic or patient, PermissionDenied.
     """
     may_book(principal)
     clinic = principal.clinic if principal else practitioner.clinic
@@ -82,7 +82,12 @@ def book(
 
 
 def take(visit: Appointment, principal: Principal | None, now: datetime, own: Iterable[Hold] = ()) -> None:
-    """Write a new visit where nothing is in the way. Raises SlotTaken and PatientBusy. Under both locks."""
+    """Write a new visit where nothing is in the way. Under both locks.
+
+    Raises SlotTaken, PatientBusy, PatientInactive.
+    """
+    if not visit.patient.is_active:
+        raise PatientInactive
     checks.check_free(visit, now, own)
     checks.save(visit, force_insert=True)
     note(visit, Change.BOOKED, principal)
