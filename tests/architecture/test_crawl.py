@@ -270,6 +270,7 @@ def leaks(who: str, where: str, text: str, shown: Container[str] = ()) -> list[s
 
 
 class Answer(NamedTuple):
+    path: str
     status: int
     text: str
     headers: dict[str, str]
@@ -455,7 +456,7 @@ class Crawl:
             answer_text = _text(answer)
             transaction.set_rollback(True)
         self.client.cookies = cookies
-        told = Answer(answer.status_code, answer_text, dict(answer.headers), writes - ALWAYS)
+        told = Answer(path, answer.status_code, answer_text, dict(answer.headers), writes - ALWAYS)
         what = f"{route.name}: {method.upper()}"
         is_look = self.role in STAFF_ROLES and "canaryname" in told.text and route.name not in SAME_LOOK
         self._found_if(is_look and "accounts_auditevent" not in writes, f"{what}: a look that is not on the trail")
@@ -486,7 +487,7 @@ class Crawl:
 
     def _body(self, route: Route, place: Place, shown: Answer | None) -> dict[str, Any]:
         """What the page's own form holds, and what is typed besides."""
-        held = fields_of(shown.text) if shown and shown.status == 200 else {}
+        held = fields_of(shown.text, shown.path) if shown and shown.status == 200 else {}
         typed = BODIES[route.name](place) if route.name in BODIES else {}
         return held | typed
 
@@ -547,10 +548,11 @@ def _model(route: Route) -> Any:
 
 
 class _Fields(HTMLParser):
-    """The fields of the last form of a page that is sent by POST, as they stand."""
+    """The fields of the last form of a page that is posted to the page itself, as they stand."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__()
+        self._path = path
         self.fields: dict[str, Any] = {}
         self._is_inside = False
         self._select = self._area = ""
@@ -559,7 +561,8 @@ class _Fields(HTMLParser):
         has = dict(attrs)
         name, value = has.get("name") or "", has.get("value")
         if tag == "form":
-            self._is_inside = (has.get("method") or "").lower() == "post"
+            is_own = has.get("action", "") in {"", self._path}
+            self._is_inside = is_own and (has.get("method") or "").lower() == "post"
             if self._is_inside:
                 self.fields = {}
         elif not self._is_inside:
@@ -593,7 +596,7 @@ class _Fields(HTMLParser):
         self.fields[name] = value if before is None else [*(before if isinstance(before, list) else [before]), value]
 
 
-def fields_of(page: str) -> dict[str, Any]:
-    reader = _Fields()
+def fields_of(page: str, path: str) -> dict[str, Any]:
+    reader = _Fields(path)
     reader.feed(page)
     return reader.fields
