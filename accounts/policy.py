@@ -46,6 +46,7 @@ class Action(StrEnum):
     VISIT_JOIN = "visit.join"
     VISIT_END = "visit.end"
     VISIT_UNENCRYPT = "visit.unencrypt"
+    INTAKE_READ = "intake.read"
     SUMMARY_WRITE = "summary.write"  # of visits that one was in
     SUMMARY_READ = "summary.read"
     SCHEDULE_CHANGE = "schedule.change"  # one's own time off and extra hours
@@ -82,6 +83,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_JOIN,
             Action.VISIT_END,
             Action.VISIT_UNENCRYPT,
+            Action.INTAKE_READ,
             Action.SUMMARY_WRITE,
             Action.SUMMARY_READ,
             Action.SCHEDULE_CHANGE,

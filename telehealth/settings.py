@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "accounts",
     "visits.schedule",
     "visits.booking",
+    "visits.intake",
     "visits.reminders",
     "visits.calendar",
     "visits.online",

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("visits.calendar.urls")),
     path("", include("visits.online.urls")),
     path("", include("visits.waitlist.urls")),
+    path("", include("visits.intake.urls")),
     path("", include("visits.checkin.urls")),
     path("", include("visits.waiting.urls")),
     path("", include("visits.room.urls")),

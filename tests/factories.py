@@ -11,6 +11,7 @@ from accounts.models import Clinic, Membership, Patient, Practitioner, User
 from accounts.policy import Role
 from visits.booking.models import Appointment, Hold
 from visits.checkin.models import ConsentText
+from visits.intake.models import Intake, Questionnaire, QuestionnaireItem
 from visits.schedule.models import Availability, VisitType
 
 PASSWORD = "correct horse battery staple"
@@ -102,3 +103,15 @@ def make_hold(practitioner: Practitioner, visit_type: VisitType, start: datetime
     return Hold.objects.create(
         practitioner=practitioner, visit_type=visit_type, start=start, end=end, **defaults | fields
     )
+
+
+def make_questionnaire(visit_type: VisitType, *items: dict[str, Any]) -> Questionnaire:
+    """A questionnaire that is asked before visits of the type; by default of one question that must be answered."""
+    questionnaire = Questionnaire.objects.create(
+        clinic=visit_type.clinic, title_en="Before your visit", title_es="Antes de su visita"
+    )
+    for place, fields in enumerate(items or ({},), 1):
+        defaults = {"text_en": f"Question {place}?", "text_es": f"¿Pregunta {place}?", "required": True}
+        QuestionnaireItem.objects.create(questionnaire=questionnaire, position=10 * place, **defaults | fields)
+    Intake.objects.create(visit_type=visit_type, questionnaire=questionnaire)
+    return questionnaire

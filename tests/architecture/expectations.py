@@ -77,6 +77,7 @@ STAFF = {
     "records:erase": page(RUNS),
     "records:index": page(RUNS),
     "records:page": look(RUNS),
+    "intake:answers": look(TREATS),
     "reminders:arrived": post(BOOKS),
     "reminders:send-again": post(BOOKS),
     "room:end": post(TREATS),
@@ -105,6 +106,7 @@ PARTIES = {
     "checkin:details": page(PATIENT),
     "checkin:devices": page(PARTY),
     "checkin:start": look(PARTY),
+    "intake:questions": page(PATIENT),
     "online:booked": look(PATIENT),
     "online:calendar": look(PATIENT),
     "online:cancel": page(PATIENT),
@@ -225,6 +227,11 @@ MODELS = {
     "records.legalhold": Rows(ADMINS),
     "records.recordcopy": Rows(ADMINS),
     "records.retentionrule": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "intake.intake": Rows(ADMINS),
+    # One that was answered stays: others are made of it.
+    "intake.questionnaire": Rows(ADMINS, add=ADMINS, change=ADMINS),
+    "intake.questionnaireitem": Rows(ADMINS),
+    "intake.questionnaireresponse": Rows(ADMINS),
     "reminders.communication": Rows(ADMINS),
     "reminders.confirmation": Rows(ADMINS),
     "reminders.contactpreference": Rows(ADMINS, delete=ADMINS),
@@ -287,13 +294,13 @@ MESSAGES = {
 # Whose words who may see anywhere: of the person (p and q are patients of our clinic, r is another clinic's).
 FILE = {"name", "mail", "guest", "place", "contact", "reason", "note"}
 SEES: dict[str, dict[str, set[str]]] = {
-    "clinician": {"p": FILE | {"summary"}, "q": FILE},
+    "clinician": {"p": FILE | {"answer", "summary"}, "q": FILE},
     "front_desk": {"p": FILE, "q": FILE},
     "clinic_admin": {"p": FILE, "q": FILE},
-    "strange clinician": {"r": FILE | {"summary"}},
+    "strange clinician": {"r": FILE | {"answer", "summary"}},
     "strange admin": {"r": FILE},
     "superuser": {"p": FILE, "q": FILE, "r": FILE},
-    "patient": {"p": FILE - {"note"} | {"summary"}},
+    "patient": {"p": FILE - {"note"} | {"answer", "summary"}},
     "guest": {"p": {"name", "guest"}},
     "other patient": {"q": FILE - {"note"}},
 }

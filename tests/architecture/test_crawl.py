@@ -102,6 +102,7 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "calendar:feed": lambda place: {"do": "renew"},
     "calendar:move": lambda place: {"start": value_of(place.at(5, "10:00"))},
     "calendar:undo": lambda place: {"revision": "1"},
+    "intake:questions": lambda place: {"q-asked": "Something else"},
     "online:move": lambda place: {"start": value_of(place.at(5, "10:00")), "reason": "Snow"},
     "records:change": lambda place: {"do": "hold", "hold-reason": "Case 12"},
     "records:erase": lambda place: {"family_name": place.walks_in.family_name},
@@ -131,6 +132,9 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
         "clinic": place.clinic.pk, "language": "en", "version": "7", "body": "I agree."
     },
     "admin:records_retentionrule_add": lambda place: {"clinic": place.clinic.pk, "subject": "wish", "days": "400"},
+    "admin:intake_questionnaire_add": lambda place: {
+        "clinic": place.clinic.pk, "title_en": "New", "items-0-text_en": "Question?", "items-0-type": "string",
+    },
     "admin:reminders_leadtime_add": lambda place: {"policy": place.clinic.pk, "minutes": "77", "email": "on"},
     "admin:schedule_availability_add": lambda place: {
         "practitioner": place.off_duty.pk, "weekday": "1", "start_time": "09:00", "end_time": "10:00"

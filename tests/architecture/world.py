@@ -4,6 +4,7 @@ What is a person's is a word that stands nowhere else (``Canary``), so that a le
 A new model with an admin, or a new kind of thing that an address names, is added to ``Place``.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,6 +40,7 @@ from tests.party import bearer, browser, make_link
 from visits.booking.models import Appointment
 from visits.calendar import feed
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.intake.models import QuestionnaireResponse
 from visits.records.models import LegalHold, RecordCopy, RetentionRule
 from visits.reminders import links as letters
 from visits.reminders.models import Communication, Confirmation, ContactPreference, ReminderPolicy
@@ -175,7 +177,17 @@ class Place:
                 appointment=visit, details_at=now, devices_at=now, camera="ok", microphone="ok",
                 location=self.canary.place, emergency_contact=self.canary.contact, callback_phone=self.patient.phone,
             )  # fmt: skip
+        self._answers()
         Delay.objects.create(practitioner=self.practitioner, day=day_of(self.clinic, now), minutes=30)
+
+    def _answers(self) -> None:
+        """What is asked before visits of the type was asked, so that nobody is led to it."""
+        asked = factories.make_questionnaire(self.visit_type, {"link_id": "asked"})
+        for visit in Appointment.objects.filter(clinic=self.clinic):
+            words = json.dumps({"asked": self.canary.answer})
+            QuestionnaireResponse.objects.create(
+                appointment=visit, questionnaire=asked, status="completed", answers=words
+            )
 
     def _messages(self) -> None:
         ReminderPolicy.make(self.clinic)

@@ -19,6 +19,9 @@ from visits.checkin.models import ConsentText
 from visits.demo import cast, services
 from visits.demo.days import is_quiet
 from visits.demo.management.commands import demo_info, seed_demo
+from visits.intake.forms import AnswersForm
+from visits.intake.models import QuestionnaireResponse
+from visits.intake.services import answers_in, is_settled
 from visits.reminders.models import Communication
 from visits.reminders.services import send_due
 from visits.room.models import Encounter, Presence
@@ -283,3 +286,19 @@ def test_who_is_on_time_again_is_not_late_after_the_next_start():
     services.seed(noon + timedelta(hours=7))
 
     assert Delay.objects.get().minutes == 0
+
+
+@pytest.mark.django_db
+def test_patients_answer_what_is_asked_before_their_visit():
+    clinic = services.seed(at("2026-11-24T11:00"))
+    services.seed(at("2026-11-24T11:00"))
+
+    assert clinic.questionnaires.count() == 1
+    responses = QuestionnaireResponse.objects.filter(appointment__clinic=clinic)
+    assert {response.status for response in responses} >= {"completed", "stopped", "amended"}
+    for response in responses:
+        items = list(response.questionnaire.items.all())
+        form = AnswersForm(items, AnswersForm.initial_of(items, answers_in(response)))
+        assert form.is_valid() or not response.is_answered, form.errors
+    waiting = [visit for visit in clinic.appointments.filter(status=Status.ARRIVED) if not is_settled(visit)]
+    assert waiting == []

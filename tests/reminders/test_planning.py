@@ -14,6 +14,7 @@ from tests import factories
 from tests.reminders.conftest import announce, cancel, move, set_policy
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.intake.models import QuestionnaireResponse
 from visits.reminders import services
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.services import preferences
@@ -288,6 +289,32 @@ def test_who_gave_all_answers_is_not_asked_for_them(far_visit, mail_server):
     CheckIn.objects.create(appointment=far_visit, location="Home", details_at=timezone.now())
     text = ConsentText.objects.get(clinic=far_visit.clinic, language="en")
     Consent.objects.create(appointment=far_visit, patient=far_visit.patient, text=text)
+    services.send_due(far_visit.start - timedelta(days=2))
+
+    assert far_visit.communications.get(kind=Kind.FORM_MISSING).reason == Reason.NOT_NEEDED
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("in-progress", ""), ("completed", Reason.NOT_NEEDED), ("stopped", Reason.NOT_NEEDED)]
+)
+@pytest.mark.parametrize("mode", ["video", "phone"])
+def test_who_still_has_questions_to_answer_is_asked_for_them(far_visit, mail_server, mode, status, reason):
+    questionnaire = factories.make_questionnaire(far_visit.visit_type)
+    announce(far_visit, "booked")
+    Appointment.objects.update(mode=mode)
+    if mode == "video":
+        CheckIn.objects.create(appointment=far_visit, location="Home", details_at=timezone.now())
+        text = ConsentText.objects.get(clinic=far_visit.clinic, language="en")
+        Consent.objects.create(appointment=far_visit, patient=far_visit.patient, text=text)
+    QuestionnaireResponse.objects.create(appointment=far_visit, questionnaire=questionnaire, status=status)
+    services.send_due(far_visit.start - timedelta(days=2))
+
+    assert far_visit.communications.get(kind=Kind.FORM_MISSING).reason == reason
+
+
+def test_a_visit_by_phone_before_which_nothing_is_asked_has_no_form_to_miss(far_visit, mail_server):
+    announce(far_visit, "booked")
+    Appointment.objects.update(mode="phone")
     services.send_due(far_visit.start - timedelta(days=2))
 
     assert far_visit.communications.get(kind=Kind.FORM_MISSING).reason == Reason.NOT_NEEDED

@@ -304,6 +304,7 @@ def test_lights_follow_what_happened(as_patient, visit, clinician, practitioner)
         "reminder": "na",
         "details": "no",
         "consent": "no",
+        "intake": "na",
         "device": "no",
     }
     assert lights(visit, clinician)["details"][0] == lights(visit, clinician)["consent"][0] == "ok"

@@ -1,4 +1,4 @@
-"""What a patient does before waiting: confirm details, agree to a video visit, check the devices."""
+"""What a patient does before waiting: confirm details, agree to a video visit, answer questions, check the devices."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from accounts.principal import Principal
 from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.intake import services as intake
 from visits.live import events
 
 Device = CheckIn.Device
@@ -25,6 +26,7 @@ class Step(StrEnum):
     """What comes next on the way to the clinician."""
 
     DETAILS = "details"
+    QUESTIONS = "questions"
     DEVICES = "devices"
     WAITING = "waiting"
 
@@ -149,15 +151,22 @@ def next_step(visit: Appointment, principal: Principal) -> Step:
     """Where this person goes now. A guest has nothing to confirm, and tries each device they come with."""
     if principal.role == Role.GUEST:
         return Step.DEVICES
-    if not is_ready(visit):
+    if not has_agreed(visit):
         return Step.DETAILS
+    if not intake.is_settled(visit):
+        return Step.QUESTIONS
     return (
         Step.WAITING if CheckIn.objects.filter(appointment=visit, devices_at__isnull=False).exists() else Step.DEVICES
     )
 
 
 def is_ready(visit: Appointment) -> bool:
-    """Whether the patient may wait: details confirmed, and agreed where the clinic has an agreement."""
+    """Whether the patient may wait: agreed, and asked what the clinic asks; who would rather talk was asked, too."""
+    return has_agreed(visit) and intake.is_settled(visit)
+
+
+def has_agreed(visit: Appointment) -> bool:
+    """Whether details are confirmed, and the agreement given where the clinic has one."""
     if not CheckIn.objects.filter(appointment=visit, details_at__isnull=False).exists():
         return False
     return (

@@ -22,7 +22,12 @@ from visits.checkin.models import Consent, ConsentText
 from visits.checkin.services import Step
 from visits.schedule.models import VisitType
 
-PAGES = {Step.DETAILS: "checkin:details", Step.DEVICES: "checkin:devices", Step.WAITING: "waiting:room"}
+PAGES = {
+    Step.DETAILS: "checkin:details",
+    Step.QUESTIONS: "intake:questions",
+    Step.DEVICES: "checkin:devices",
+    Step.WAITING: "waiting:room",
+}
 
 
 @require_GET

@@ -11,6 +11,7 @@ from accounts.models import AccessLink, Clinic, Patient, Practitioner
 from accounts.policy import Role
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.demo import questions
 from visits.demo.lines import minutes_of
 from visits.reminders.models import Communication
 from visits.reminders.services import suppress
@@ -275,6 +276,7 @@ def _check_in(visit: Appointment, at: datetime) -> None:
         microphone=CheckIn.Device.OK,
         devices_at=at + timedelta(minutes=1),
     )
+    questions.answer(visit, at)
 
 
 def _hold(visit: Appointment) -> None:

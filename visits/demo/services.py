@@ -12,7 +12,7 @@ from accounts.policy import Role
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.models import Appointment
-from visits.demo import cast, happenings, seeding, summaries
+from visits.demo import cast, happenings, questions, seeding, summaries
 from visits.demo.days import Days, close_old, is_quiet
 from visits.demo.history import History
 from visits.reminders.links import issue
@@ -63,6 +63,7 @@ def seed(now: datetime | None = None) -> Clinic:
     clinic = seeding.make_clinic(cast.RIVERSIDE, cast.RIVERSIDE_STAFF)
     seeding.open_to_patients(clinic)
     seeding.make_time_off(clinic, now)
+    questions.ask(clinic)
     patients = seeding.make_patients(clinic)
     if not ReminderPolicy.objects.filter(clinic=clinic).exists():
         ReminderPolicy.make(clinic, sms=True)

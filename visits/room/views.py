@@ -50,6 +50,7 @@ def staff(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         "check_in": getattr(visit, "check_in", None),
         "consent": getattr(visit, "consent", None),
         "waits": waits_for_admission(visit),
+        "may_read_intake": request.principal.may(Action.INTAKE_READ),
         **_guests(visit),
     }
     return render(request, "room/staff.html", context)

@@ -137,7 +137,6 @@ class VisitType(models.Model):
     )
     booked_by = models.CharField(_("booked by"), max_length=8, choices=BookedBy, default=BookedBy.STAFF)
     mode = models.CharField(_("takes place by"), max_length=5, choices=Mode, default=Mode.VIDEO)
-    has_intake = models.BooleanField(_("asks the intake questions"), default=False)
     colour = models.CharField(_("colour"), max_length=8, choices=Colour, default=Colour.TEAL)
     practitioners = models.ManyToManyField(
         Practitioner,

@@ -16,6 +16,7 @@ from accounts.models import AccessLink, Clinic, User
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
+from visits.intake.models import QuestionnaireResponse
 from visits.reminders.models import Communication, Confirmation
 from visits.schedule.hours import bounds_of_day, day_of
 from visits.waiting.late import delays
@@ -33,6 +34,7 @@ COLUMNS: dict[str, Promise] = {
     "reminder": gettext_lazy("Reminder"),
     "details": gettext_lazy("Details"),
     "consent": gettext_lazy("Consent"),
+    "intake": gettext_lazy("Questions"),
     "device": gettext_lazy("Device"),
 }
 LIGHT_WORDS: dict[str, Promise] = {
@@ -52,6 +54,8 @@ SHOWN = (
     "check_in__camera",
     "check_in__microphone",
     "consent__given_at",
+    "visit_type__intake",
+    "questionnaire_response__status",
     "confirmed",
 )
 
@@ -94,6 +98,11 @@ class Row:
     @property
     def device_problem(self) -> str:
         return next((light.words for light in self.lights if light.column == "device" and light.state == "bad"), "")
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether there are questions that the patient has not answered."""
+        return any(light.state == "no" for light in self.lights if light.column == "intake")
 
     @property
     def all_ready(self) -> bool:
@@ -208,7 +217,9 @@ def _visits(clinic: Clinic, now: datetime) -> QuerySet[Appointment]:
     messages = Prefetch("communications", Communication.objects.order_by("due_at", "planned_at"), to_attr="messages")
     return (
         _of_day(clinic, now)
-        .select_related("clinic", "patient", "practitioner", "visit_type", "ticket", "check_in", "consent")
+        .select_related("clinic", "patient", "practitioner", "visit_type__intake", "ticket", "check_in", "consent")
+        .select_related("questionnaire_response")
+        .defer("questionnaire_response__answers")
         .prefetch_related(messages)
         .order_by("start", "practitioner__name", "pk")
     )
@@ -274,6 +285,7 @@ def _lights(visit: Appointment) -> list[Light]:
         _reminder_light(getattr(visit, "messages", []), is_confirmed=getattr(visit, "confirmed", False)),
         _light("details", "ok" if check_in and check_in.details_at else "no"),
         _light("consent", "ok" if getattr(visit, "consent", None) else "no"),
+        _intake_light(visit),
         _device_light(check_in),
     ]
 
@@ -298,6 +310,15 @@ def _reminder_light(messages: list[Communication], *, is_confirmed: bool) -> Lig
     if any(message.state in {State.PLANNED, State.CLAIMED} for message in messages):
         return _light("reminder", "no")
     return _light("reminder", "na")
+
+
+def _intake_light(visit: Appointment) -> Light:
+    response: QuestionnaireResponse | None = getattr(visit, "questionnaire_response", None)
+    if response is None:
+        return _light("intake", "no" if hasattr(visit.visit_type, "intake") else "na")
+    if response.status == QuestionnaireResponse.Status.STOPPED:
+        return _light("intake", "no", QuestionnaireResponse.Status.STOPPED.label)
+    return _light("intake", "ok" if response.is_answered else "no")
 
 
 def _device_light(check_in: CheckIn | None) -> Light:

@@ -3,7 +3,7 @@
 import {
   LevelMeter, METER_STEPS, browserKind, levelWord, list, obstacle, onChange, open, remember, remembered, stop,
 } from "../room/devices.js";
-import {Live, socketUrl} from "../lib/live.js";
+import {keepInLine} from "../lib/in_line.js";
 import {play} from "../lib/sounds.js";
 
 const MEASURE_EVERY = 80;
@@ -196,19 +196,8 @@ function wire() {
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
-/** The place in line lives on while the devices are checked, and the call is heard here. */
-function keepInLine(banner) {
-  const live = new Live(socketUrl(banner.dataset.socket));
-  live.addEventListener("state", ({detail}) => {
-    if (detail.phase === "called" && banner.hidden) play("callIn");
-    banner.hidden = detail.phase !== "called";
-  });
-  // Over, cancelled, or signed in anew: the server knows where to go.
-  live.addEventListener("end", () => location.reload());
-  addEventListener("visibilitychange", () => document.visibilityState === "visible" && live.wake());
-}
-
-if ($("#called")) keepInLine($("#called"));
+// Over, cancelled, or signed in anew: the server knows where to go.
+keepInLine(() => location.reload());
 const reason = obstacle();
 if (reason) {
   show(reason);

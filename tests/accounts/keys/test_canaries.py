@@ -15,6 +15,7 @@ from django.db import connection
 from accounts.models import Patient, TOTPDevice, User
 from tests import factories
 from tests.conftest import staff
+from tests.intake.conftest import respond
 from tests.online.conftest import Browser
 from tests.online.conftest import check_up as check_up
 from tests.online.conftest import counters_begin_anew as counters_begin_anew
@@ -25,6 +26,7 @@ from tests.reminders.conftest import announce
 from visits.booking import patients
 from visits.booking.models import Appointment
 from visits.checkin import services as checkin
+from visits.intake.models import QuestionnaireResponse
 from visits.reminders import services as reminders
 from visits.reminders.models import Communication
 from visits.reminders.services.preferences import note_bounce
@@ -36,9 +38,10 @@ from visits.summary.services import Text
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EMAIL, PHONE, PLACE, CONTACT = "canary-7f3a@example.org", "(512) 555-0147", "7f3a Canary Lane", "Canary Contact 7f3a"
+ANSWER = "Canary Answer 7f3a"
 BOOKED, TYPED, SEED = "booked-7f3a@example.org", "typed-7f3a@example.org", "ca7a7f3a" * 5
 DRAFT, SAID = "draft words 7f3a", "published words 7f3a"
-CANARIES = (EMAIL, PHONE, "5125550147", PLACE, CONTACT, BOOKED, TYPED, SEED, DRAFT, SAID)
+CANARIES = (EMAIL, PHONE, "5125550147", PLACE, CONTACT, ANSWER, BOOKED, TYPED, SEED, DRAFT, SAID)
 
 
 def database() -> bytes:
@@ -70,13 +73,15 @@ def found_in(dump: bytes) -> set[str]:
 
 @pytest.fixture
 def lived_in(check_up: VisitType, hours: Any, front_desk: User) -> Patient:
-    """A patient with a file, a visit, a check-in and messages; somebody who books; somebody who has typed half."""
+    """A patient with a file, a visit, a check-in, answers and messages; one who books; one who typed half."""
     details = patients.Details("Rosa", "Marín", date(1979, 3, 14), email=EMAIL, phone=PHONE)
     patient = patients.add(principal=staff(front_desk), details=details)
     visit = factories.make_visit(hours, patient=patient)
     checkin.save_details(
         principal=bearer(make_link(visit)), visit=visit, callback_phone=PHONE, location=PLACE, emergency_contact=CONTACT
     )
+    factories.make_questionnaire(visit.visit_type, {"link_id": "asked"})
+    respond(bearer(make_link(visit)), visit, {"asked": ANSWER})
     announce(visit, "booked")
     assert reminders.send_due() == 1
     note_bounce(patient, "email", EMAIL)
@@ -109,6 +114,7 @@ def test_neither_the_database_nor_redis_shows_what_is_sealed(lived_in: Patient) 
     assert Communication.objects.get(address_hash__of=EMAIL).address == EMAIL
     assert Patient.objects.filter(email_hash__of=BOOKED).exists()
     assert [row.what_to_do or row.talked_about for row in Composition.objects.order_by("version")] == [SAID, DRAFT]
+    assert ANSWER in QuestionnaireResponse.objects.get().answers
 
 
 def test_a_canary_in_a_plain_column_is_found(lived_in: Patient) -> None:

@@ -7,8 +7,10 @@ from django.utils.dateparse import parse_datetime
 from accounts.contact import e164
 from accounts.models import Clinic, Patient
 from visits.booking.models import Appointment
+from visits.intake import services as intake
 from visits.reminders.models import Communication, ContactPreference, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, QuietHours
+from visits.schedule.models import VisitType
 
 Kind = Communication.Kind
 Channel = Communication.Channel
@@ -144,9 +146,12 @@ def _need_says(message: Communication) -> Communication.Reason:
 
 
 def _has_answered(visit: Appointment) -> bool:
-    """Check-in is no floor below, so this asks by the names of its relations to a visit."""
-    answered = Appointment.objects.filter(pk=visit.pk, check_in__details_at__isnull=False, consent__isnull=False)
-    return answered.exists()
+    """Whether details, agreement and questions are settled; by phone only questions are asked."""
+    if not intake.is_settled(visit):
+        return False
+    # Check-in is no floor below, so this asks by the names of its relations to a visit.
+    agreed = Appointment.objects.filter(pk=visit.pk, check_in__details_at__isnull=False, consent__isnull=False)
+    return visit.mode == VisitType.Mode.PHONE or agreed.exists()
 
 
 def _until(message: Communication) -> datetime:
