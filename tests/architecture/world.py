@@ -234,7 +234,7 @@ class Place:
             patient=self.walks_in, state="ready", content="UEs=", expires_at=timezone.now() + timedelta(days=1),
             made_for=admin_, reason=self.canary.reason,
         )  # fmt: skip
-        self.asked = RecordCopy.objects.create(patient=self.patient, state="asked")
+        self.asked = RecordCopy.objects.create(patient=self.newcomer, state="asked")
         self.hold = LegalHold.objects.create(patient=self.patient, reason=self.canary.reason, placed_by=admin_)
         RetentionRule.objects.create(clinic=self.clinic, subject="line", days=30)
 
