@@ -105,7 +105,8 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "intake:questions": lambda place: {"q-asked": "Something else"},
     "online:move": lambda place: {"start": value_of(place.at(5, "10:00")), "reason": "Snow"},
     "records:change": lambda place: {"do": "hold", "hold-reason": "Case 12"},
-    "records:erase": lambda place: {"family_name": place.walks_in.family_name},
+    # In capitals, which do as well: what somebody types wrong is shown again to who typed it.
+    "records:erase": lambda place: {"family_name": place.walks_in.family_name.upper()},
     "room:invite": lambda place: {"name": "Ines", "relationship": "interpreter"},
     "summary:write": lambda place: {"do": "save", "what_to_do": "Rest"},
     "waiting:late": lambda place: {"of": place.practitioner.pk, "late": "20"},
