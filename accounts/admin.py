@@ -30,6 +30,7 @@ from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
 from accounts.policy import STAFF_ROLES, Action, Role
+from accounts.proxies import admin as _proxies  # noqa: F401 - registers itself
 from accounts.roster import patients, people
 from accounts.roster.admin import RosterAdmin
 from accounts.roster.forms import PatientsForm, StaffForm

@@ -118,9 +118,10 @@ def _enter(request: HttpRequest, principal: Principal) -> None:
     """Let them in, in their own language and time zone (else the clinic's)."""
     request.principal = principal  # type: ignore[attr-defined]
     patient = principal.link.patient if principal.link else None
+    bearer = principal.link.bearer if principal.link else None
     patient = principal.link.patient if principal.link else None
-    if patient:
-        speak(request, patient.language)
+    if bearer:
+        speak(request, bearer.language)
     own = principal.user.time_zone if principal.user else patient.time_zone if patient else ""
     timezone.activate(own or principal.clinic.time_zone)
 

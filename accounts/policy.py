@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 class Role(StrEnum):
     PATIENT = "patient"
+    PROXY = "proxy"  # acts for a patient: FHIR RelatedPerson
     GUEST = "guest"
     CLINICIAN = "clinician"
     FRONT_DESK = "front_desk"
@@ -20,6 +21,7 @@ class Role(StrEnum):
 
 ROLE_LABELS = {
     Role.PATIENT: _("Patient"),
+    Role.PROXY: _("Acts for a patient"),
     Role.GUEST: _("Guest"),
     Role.CLINICIAN: _("Clinician"),
     Role.FRONT_DESK: _("Front desk"),
@@ -40,6 +42,8 @@ class Action(StrEnum):
     VISIT_CHANGE = "visit.change"
     VISIT_CHANGE_OWN = "visit.change-own"
     VISIT_INVITE = "visit.invite"
+    PROXY_SEE = "proxy.see"  # who acts for patients
+    PROXY_CHANGE = "proxy.change"
     VISIT_CHECK_IN = "visit.check-in"
     VISIT_WAIT = "visit.wait"
     VISIT_ADMIT = "visit.admit"
@@ -55,9 +59,24 @@ class Action(StrEnum):
     DELAY_SET_ALL = "delay.set-all"
     RECORD_EXPORT = "record.export"  # a copy of a patient's whole record
     RECORD_ERASE = "record.erase"  # how long records are kept, and their end
+    TRAIL_READ_OWN = "trail.read-own"  # who of the staff opened one's record
     AUDIT_READ = "audit.read"
     CLINIC_RUN = "clinic.run"
 
+
+class ProxyScope(StrEnum):
+    """What may be granted to who acts for a patient. Scopes share no action."""
+
+    MANAGE = "manage"
+    JOIN = "join"
+    READ = "read"
+
+
+PROXY_ACTIONS: dict[ProxyScope, frozenset[Action]] = {
+    ProxyScope.MANAGE: frozenset({Action.VISIT_SEE, Action.VISIT_CHANGE_OWN, Action.VISIT_CHECK_IN}),
+    ProxyScope.JOIN: frozenset({Action.VISIT_WAIT, Action.VISIT_JOIN}),
+    ProxyScope.READ: frozenset({Action.INTAKE_READ, Action.SUMMARY_READ, Action.TRAIL_READ_OWN}),
+}
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.PATIENT: frozenset(
@@ -67,9 +86,13 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_CHECK_IN,
             Action.VISIT_WAIT,
             Action.VISIT_JOIN,
+            Action.INTAKE_READ,
             Action.SUMMARY_READ,
+            Action.TRAIL_READ_OWN,
         }
     ),
+    # At most: each grant says which of the scopes (see Principal.may).
+    Role.PROXY: frozenset().union(*PROXY_ACTIONS.values()),
     Role.GUEST: frozenset({Action.VISIT_WAIT, Action.VISIT_JOIN}),
     Role.CLINICIAN: frozenset(
         {
@@ -79,6 +102,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_SEE,
             Action.VISIT_CHANGE,
             Action.VISIT_INVITE,
+            Action.PROXY_SEE,
             Action.VISIT_ADMIT,
             Action.VISIT_JOIN,
             Action.VISIT_END,
@@ -98,6 +122,8 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_SEE,
             Action.VISIT_CHANGE,
             Action.VISIT_INVITE,
+            Action.PROXY_SEE,
+            Action.PROXY_CHANGE,
             Action.VISIT_ADMIT,
             Action.SCHEDULE_CHANGE,
             Action.SCHEDULE_CHANGE_ALL,
@@ -109,6 +135,8 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
         {
             Action.BOARD_SEE,
             Action.VISIT_SEE,
+            Action.PROXY_SEE,
+            Action.PROXY_CHANGE,
             Action.SCHEDULE_CHANGE,
             Action.SCHEDULE_CHANGE_ALL,
             Action.RECORD_EXPORT,

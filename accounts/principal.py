@@ -1,4 +1,4 @@
-"""Who is asking: a verified member of staff, or the bearer of a redeemed link.
+"""Who is asking: a verified member of staff, or the bearer of a redeemed link (patient, who acts for one, guest).
 
 A browser may hold both at once (a clinician who opens a patient's link to look at it); which one
 counts is decided by the page's area, never by the person's wish: see ``accounts.doors``.
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from accounts.models import AccessLink, Clinic, Membership, User
+from accounts.models import AccessLink, Clinic, Membership, RelatedPerson, User
 from accounts.policy import Action, Role, allows
 
 SESSION_CLINIC = "clinic"
@@ -39,8 +39,31 @@ class Principal:
         """Stable id of this person within a visit."""
         return f"user:{self.user.pk}" if self.user else f"link:{self.link.pk}" if self.link else ""
 
+    @property
+    def language(self) -> str:
+        """What they are spoken to in where no page says so; a guest in the clinic's."""
+        bearer = self.link.bearer if self.link else None
+        return (self.user or bearer or self.clinic).language
+
+    @property
+    def acts_as(self) -> RelatedPerson | None:
+        """The grant by which they act for a patient."""
+        return self.link.related_person if self.link else None
+
     def may(self, action: Action) -> bool:
-        return allows(self.role, action)
+        """By the role; of who acts for a patient, as far as that was granted."""
+        grant = self.acts_as
+        return allows(self.role, action) and (grant is None or grant.covers(action))
+
+
+def principal_of(link: AccessLink) -> Principal:
+    """Who holds the link."""
+    if link.related_person is not None:
+        name = link.related_person.full_name
+        return Principal(clinic=link.clinic, role=Role.PROXY, name=name, link=link)
+    if link.patient is not None:
+        return Principal(clinic=link.clinic, role=Role.PATIENT, name=link.patient.full_name, link=link)
+    return Principal(clinic=link.clinic, role=Role.GUEST, name=link.name, link=link)
 
 
 def verified_user(user: Any, session: Mapping[str, Any]) -> User | None:
@@ -80,9 +103,6 @@ def link_principal(session: Mapping[str, Any], resource_id: uuid.UUID | str) -> 
     link_id = session.get(SESSION_LINKS, {}).get(str(resource_id))
     if not link_id:
         return None
-    link = AccessLink.objects.select_related("clinic", "patient").filter(pk=link_id, resource_id=resource_id).first()
-    if link is None or not link.is_live():
-        return None
-    if link.patient is not None:
-        return Principal(clinic=link.clinic, role=Role.PATIENT, name=link.patient.full_name, link=link)
-    return Principal(clinic=link.clinic, role=Role.GUEST, name=link.name, link=link)
+    links = AccessLink.objects.select_related(*AccessLink.PEOPLE)
+    link = links.filter(pk=link_id, resource_id=resource_id).first()
+    return principal_of(link) if link is not None and link.is_live() else None

@@ -9,6 +9,7 @@ from accounts.mfa import factor_views as factors
 from accounts.mfa import views as mfa
 from accounts.passkeys import views as passkeys
 from accounts.password import views as password
+from accounts.proxies import views as proxies
 from accounts.sessions import views as sessions
 
 app_name = "accounts"
@@ -34,6 +35,10 @@ urlpatterns = [
     path("password/<uuid:pk>/<str:token>/", password.choose, name="password-choose"),
     path("clinic/", views.switch_clinic, name="clinic"),
     path("no-clinic/", views.no_clinic, name="no-clinic"),
+    path("patients/<uuid:pk>/proxies/", proxies.people, name="proxies"),
+    path("patients/<uuid:pk>/proxies/new/", proxies.add, name="proxy-add"),
+    path("proxies/<uuid:pk>/", proxies.change, name="proxy"),
+    path("proxies/<uuid:pk>/end/", proxies.end, name="proxy-end"),
     path("link-needed/", links.needed, name="link-needed"),
     path("v/<str:token>/", links.land, name="link"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from accounts.models import Clinic, Membership, Patient, Practitioner, User
+from accounts.models import Clinic, Membership, Patient, Practitioner, RelatedPerson, User
 from accounts.policy import Role
 from visits.booking.models import Appointment, Hold
 from visits.checkin.models import ConsentText
@@ -63,6 +63,22 @@ def make_patient(clinic: Clinic, **fields: Any) -> Patient:
         "phone": "(555) 010-0177",
     }
     return Patient.objects.create(clinic=clinic, **defaults | fields)
+
+
+def make_proxy(patient: Patient, **fields: Any) -> RelatedPerson:
+    """Somebody who acts for the patient from long ago on, as the patient asked, in all that there is."""
+    n = next(_number)
+    defaults = {
+        "given_name": "Ana",
+        "family_name": f"Ruiz {n}",
+        "relationship": "MTH",
+        "basis": "patient",
+        "email": f"ana{n}@example.org",
+        "reads": True,
+        "valid_from": date(2020, 1, 1),
+        "granted_by": fields.pop("granted_by", None) or make_user(),
+    }
+    return RelatedPerson.objects.create(patient=patient, **defaults | fields)
 
 
 def make_visit_type(clinic: Clinic, **fields: Any) -> VisitType:

@@ -7,20 +7,21 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.links import services as links
-from accounts.models import AccessLink
-from accounts.policy import Role
-from accounts.principal import SESSION_LINKS, Principal
+from accounts.models import AccessLink, RelatedPerson
+from accounts.principal import SESSION_LINKS, Principal, principal_of
 from visits.booking.models import Appointment
+from visits.reminders.links import kind_of
 
 
-def make_link(visit: Appointment, *, guest: str = "") -> AccessLink:
-    """A live link of the visit's patient, or of a guest by that name."""
+def make_link(visit: Appointment, *, guest: str = "", proxy: RelatedPerson | None = None) -> AccessLink:
+    """A live link of the visit's patient, of who acts for them, or of a guest by that name."""
     return links.issue(
-        kind=AccessLink.Kind.GUEST if guest else AccessLink.Kind.PATIENT,
+        kind=AccessLink.Kind.GUEST if guest else kind_of(proxy),
         clinic=visit.clinic,
         resource_id=visit.pk,
         expires_at=timezone.now() + timedelta(hours=12),
         patient=None if guest else visit.patient,
+        related_person=proxy,
         name=guest,
         relationship="Interpreter" if guest else "",
     )[0]
@@ -28,8 +29,7 @@ def make_link(visit: Appointment, *, guest: str = "") -> AccessLink:
 
 def bearer(link: AccessLink) -> Principal:
     """The principal of who redeemed the link, for calling services."""
-    role, name = (Role.PATIENT, link.patient.full_name) if link.patient else (Role.GUEST, link.name)
-    return Principal(clinic=link.clinic, role=role, name=name, link=link)
+    return principal_of(link)
 
 
 def browser(link: AccessLink) -> Client:

@@ -31,8 +31,10 @@ def record(
 
     ``principal`` is who acted (None: the system, or a stranger); ``user`` stands in before a
     principal exists (sign-in). ``detail`` holds codes, ids and counts only: no names, no clinical
-    words, no secrets. FHIR R4 AuditEvent; 45 CFR 164.312(b).
+    words, no secrets; who acts for a patient is its ``acts_as``, the id of the grant. FHIR R4 AuditEvent;
+    45 CFR 164.312(b).
     """
+    acts_as = principal.acts_as if principal else None
     event = AuditEvent(
         subtype=subtype,
         action=action,
@@ -46,7 +48,7 @@ def record(
         patient=patient,
         address=client_address(request) if request else None,
         request_id=getattr(request, "request_id", ""),
-        detail=detail or {},
+        detail=(detail or {}) | ({"acts_as": str(acts_as.pk)} if acts_as else {}),
     )
     event.digest = row_digest(event)
     event.save(force_insert=True)

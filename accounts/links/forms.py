@@ -14,6 +14,11 @@ class BirthDateForm(forms.Form):
         error_messages={"required": _("Enter your birth date.")},
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, of: str = "", **kwargs: Any) -> None:
+        """``of`` is the first name of the patient where somebody else types it."""
         super().__init__(*args, **kwargs)
-        self.fields["birth_date"].widget.attrs["autocomplete"] = "bday"
+        field = self.fields["birth_date"]
+        if of:
+            field.label = _("Birth date of %(name)s") % {"name": of}
+            field.error_messages |= {"required": _("Enter the birth date.")}
+        field.widget.attrs["autocomplete"] = "off" if of else "bday"

@@ -17,9 +17,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.audit import services as audit
-from accounts.models import AccessLink, AuditEvent, Clinic, Patient, User
-from accounts.policy import Role
-from accounts.principal import SESSION_LINKS, Principal
+from accounts.models import AccessLink, AuditEvent, Clinic, Patient, RelatedPerson, User
+from accounts.principal import SESSION_LINKS, Principal, principal_of
 
 TOKEN_BYTES = 32
 
@@ -57,13 +56,15 @@ def issue(
     expires_at: datetime,
     scope: AccessLink.Scope = AccessLink.Scope.VISIT,
     patient: Patient | None = None,
+    related_person: RelatedPerson | None = None,
     name: str = "",
     relationship: str = "",
     created_by: User | None = None,
 ) -> tuple[AccessLink, str]:
     """Make a link to ``resource_id``; return it and its absolute URL, which cannot be had again.
 
-    A patient's link needs ``patient``, a guest's ``name`` and opens a visit: IntegrityError otherwise.
+    A patient's link needs ``patient``, that of who acts for them ``related_person`` too, a guest's ``name`` and opens a
+    visit: IntegrityError otherwise.
     """
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
@@ -75,6 +76,7 @@ def issue(
             scope=scope,
             expires_at=expires_at,
             patient=patient,
+            related_person=related_person,
             name=name,
             relationship=relationship,
             created_by=created_by,
@@ -93,7 +95,7 @@ def issue(
 
 def find(token: str) -> AccessLink:
     """The link with this token, whatever its state. Raises LinkClosed(UNKNOWN)."""
-    links = AccessLink.objects.select_related("clinic", "patient")
+    links = AccessLink.objects.select_related(*AccessLink.PEOPLE)
     link = links.filter(token_hash=hash_token(token)).first()
     if link is None:
         raise LinkClosed(State.UNKNOWN)
@@ -106,6 +108,8 @@ def check_open(link: AccessLink) -> None:
         raise LinkClosed(State.REVOKED)
     if link.failures >= link.MAX_FAILURES:
         raise LinkClosed(State.LOCKED)
+    if link.related_person is not None and not link.related_person.is_active():
+        raise LinkClosed(State.REVOKED)
     if not link.is_live():
         raise LinkClosed(State.EXPIRED)
 
@@ -120,7 +124,7 @@ def redeem(*, request: HttpRequest, link: AccessLink, birth_date: date | None = 
     """
     with transaction.atomic():
         # Of PostgreSQL's joined tables only the link can and need be locked.
-        rows = AccessLink.objects.select_related("clinic", "patient").select_for_update(of=("self",))
+        rows = AccessLink.objects.select_related(*AccessLink.PEOPLE).select_for_update(of=("self",))
         link = rows.get(pk=link.pk)
         check_open(link)
         right = link.patient is None or link.patient.birth_date == birth_date
@@ -142,11 +146,10 @@ def redeem(*, request: HttpRequest, link: AccessLink, birth_date: date | None = 
 
 def _record_redeem(request: HttpRequest, link: AccessLink, outcome: AuditEvent.Outcome) -> None:
     redeemed = outcome == AuditEvent.Outcome.SUCCESS
-    role = Role.PATIENT if link.patient else Role.GUEST
     audit.record(
         "link.redeem",
         AuditEvent.Action.EXECUTE,
-        principal=Principal(clinic=link.clinic, role=role, name="", link=link) if redeemed else None,
+        principal=principal_of(link) if redeemed else None,
         clinic=link.clinic,
         entity=link,
         patient=link.patient,
@@ -173,7 +176,7 @@ def record_closed(request: HttpRequest, link: AccessLink, state: State) -> None:
 def last_opened(session: Mapping[str, Any]) -> AccessLink | None:
     """The link that a browser opened last, whether or not it still opens anything."""
     ids = list(session.get(SESSION_LINKS, {}).values())
-    return AccessLink.objects.select_related("clinic", "patient").filter(pk=ids[-1]).first() if ids else None
+    return AccessLink.objects.select_related(*AccessLink.PEOPLE).filter(pk=ids[-1]).first() if ids else None
 
 
 def live_links(session: Mapping[str, Any]) -> list[AccessLink]:
@@ -197,9 +200,14 @@ def revoke_all(*, resource_id: uuid.UUID, principal: Principal | None = None) ->
     return _revoke(Q(resource_id=resource_id), principal)
 
 
+def revoke_of(person: RelatedPerson, *, principal: Principal | None = None) -> int:
+    """End all links of who acted for a patient; returns how many were not ended before."""
+    return _revoke(Q(related_person=person), principal)
+
+
 def _revoke(which: Q, principal: Principal | None) -> int:
     with transaction.atomic():
-        rows = AccessLink.objects.select_related("clinic", "patient").select_for_update(of=("self",))
+        rows = AccessLink.objects.select_related(*AccessLink.PEOPLE).select_for_update(of=("self",))
         links = list(rows.filter(which, revoked_at=None).order_by("pk"))
         AccessLink.objects.filter(pk__in=[link.pk for link in links]).update(revoked_at=timezone.now())
         for link in links:

@@ -31,8 +31,8 @@ def land(request: HttpRequest, token: str) -> HttpResponse:
         link = services.find(token)
     except services.LinkClosed:
         return unknown(request)
-    if link.patient:
-        speak(request, link.patient.language)
+    if link.bearer:
+        speak(request, link.bearer.language)
     try:
         services.check_open(link)
     except services.LinkClosed as closed:
@@ -41,7 +41,8 @@ def land(request: HttpRequest, token: str) -> HttpResponse:
         return closed_page(request, link.clinic, closed.state, link.patient, scope=link.scope, token=token)
     if _is_open_here(request, link):
         return _lead_on(link)
-    form = BirthDateForm(request.POST or None) if link.patient else None
+    of = link.patient.given_name if link.patient and link.related_person else ""
+    form = BirthDateForm(request.POST or None, of=of) if link.patient else None
     if request.method == "POST" and (form is None or form.is_valid()):
         return _redeem(request, link, form)
     return _page(request, link, form)
@@ -72,11 +73,12 @@ def _page(request: HttpRequest, link: AccessLink, form: BirthDateForm | None) ->
 
 
 def _is_open_here(request: HttpRequest, link: AccessLink) -> bool:
-    """Whether this browser has proved already to be the same patient or guest."""
+    """Whether this browser has proved already to be the same person."""
     here = link_principal(request.session, link.resource_id)
     if here is None or here.link is None:
         return False
-    return here.link.pk == link.pk or (link.patient_id is not None and here.link.patient_id == link.patient_id)
+    is_same = here.link.patient_id == link.patient_id and here.link.related_person_id == link.related_person_id
+    return here.link.pk == link.pk or (link.patient_id is not None and is_same)
 
 
 def _lead_on(link: AccessLink) -> HttpResponse:
@@ -112,7 +114,7 @@ def closed_page(
 def needed(request: HttpRequest) -> HttpResponse:
     """For a patient page without a link redeemed in this browser, or with one that has ended."""
     link = services.last_opened(request.session)
-    if link and link.patient:
-        speak(request, link.patient.language)
+    if link and link.bearer:
+        speak(request, link.bearer.language)
     context = {"clinic": link.clinic if link else only_clinic(), "patient": link.patient if link else None}
     return render(request, "accounts/link_needed.html", context)

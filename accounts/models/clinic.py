@@ -5,9 +5,11 @@ Practitioner and Patient are themselves.
 """
 
 import uuid
+from datetime import date
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -50,6 +52,13 @@ class Clinic(models.Model):
         help_text=_("Patients see who opened their record: with the name, or else with the role alone."),
     )
 
+    age_of_majority = models.PositiveSmallIntegerField(
+        _("age of majority"),
+        default=18,
+        validators=[MinValueValidator(16), MaxValueValidator(21)],
+        help_text=_("On that birthday parents stop acting for a patient: 18, in some places 19 or 21."),
+    )
+
     class Meta:
         ordering = ["name"]
         verbose_name = _("clinic")
@@ -57,7 +66,10 @@ class Clinic(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(encryption__in=["required", "preferred", "off"]), name="clinic_encryption_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(age_of_majority__range=(16, 21)), name="clinic_age_of_majority_possible"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -175,6 +187,15 @@ class Patient(Searchable):
     def is_active(self) -> bool:
         """Whether visits can be booked for them."""
         return self.deactivated_at is None
+
+    @property
+    def of_age_on(self) -> date:
+        """The day from which nobody acts for them as a parent; who was born on 29 February is of age on 1 March."""
+        year = self.birth_date.year + self.clinic.age_of_majority
+        try:
+            return self.birth_date.replace(year=year)
+        except ValueError:
+            return date(year, 3, 1)
 
     @property
     def home_zone(self) -> str:

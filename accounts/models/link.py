@@ -12,11 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.clinic import Clinic, Patient
+from accounts.models.related_person import RelatedPerson
 
 
 class AccessLink(models.Model):
     class Kind(models.TextChoices):
         PATIENT = "patient", _("patient")
+        PROXY = "proxy", _("acts for the patient")
         GUEST = "guest", _("guest")
 
     class Relationship(models.TextChoices):
@@ -35,6 +37,7 @@ class AccessLink(models.Model):
         SUMMARY = "summary", _("summary of a visit")
 
     MAX_FAILURES = 3
+    PEOPLE = ("clinic", "patient__clinic", "related_person__patient__clinic")  # to be read with it
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
@@ -42,6 +45,15 @@ class AccessLink(models.Model):
     clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="+")
     patient = models.ForeignKey(
         Patient, models.CASCADE, verbose_name=_("patient"), related_name="links", null=True, blank=True
+    )
+    # Who acts for the patient, of whose links this is one: it opens nothing for longer than they may.
+    related_person = models.ForeignKey(
+        RelatedPerson,
+        models.CASCADE,
+        verbose_name=_("acts for the patient"),
+        related_name="links",
+        null=True,
+        blank=True,
     )
     # For a guest: how the others see them, and as what they were invited.
     name = models.CharField(_("name"), max_length=80, blank=True)
@@ -65,12 +77,13 @@ class AccessLink(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="link_patient_or_named_guest",
-                condition=models.Q(kind="patient", patient__isnull=False)
-                | models.Q(kind="guest", patient__isnull=True) & ~models.Q(name=""),
+                condition=models.Q(kind="patient", patient__isnull=False, related_person__isnull=True)
+                | models.Q(kind="proxy", patient__isnull=False, related_person__isnull=False)
+                | models.Q(kind="guest", patient__isnull=True, related_person__isnull=True) & ~models.Q(name=""),
             ),
             models.CheckConstraint(
                 name="link_of_a_guest_opens_a_visit",
-                condition=models.Q(scope="visit") | models.Q(scope="summary", kind="patient"),
+                condition=models.Q(scope="visit") | models.Q(scope="summary", kind__in=["patient", "proxy"]),
             ),
         ]
 
@@ -82,8 +95,14 @@ class AccessLink(models.Model):
         """As what a guest was invited, in words of the page's language."""
         return str(dict(self.Relationship.choices).get(self.relationship, self.relationship))
 
+    @property
+    def bearer(self) -> Patient | RelatedPerson | None:
+        """Who holds it: the patient, or who acts for them; None for a guest, of whom there is a name alone."""
+        return self.related_person or self.patient
+
     def is_live(self, now: datetime | None = None) -> bool:
-        """Whether it still opens anything: not revoked, not expired, not locked by wrong birth dates."""
-        return (
-            self.revoked_at is None and self.failures < self.MAX_FAILURES and self.expires_at > (now or timezone.now())
-        )
+        """Whether it still opens anything: not revoked, not expired, not locked by wrong birth dates, and who holds it
+        for the patient still may."""
+        now = now or timezone.now()
+        is_open = self.revoked_at is None and self.failures < self.MAX_FAILURES and self.expires_at > now
+        return is_open and (self.related_person is None or self.related_person.is_active(now))

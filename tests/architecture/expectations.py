@@ -38,10 +38,11 @@ def ask(who: tuple[str, ...] = ()) -> Row:
 
 BOOKS = ("front_desk", "clinician")
 LOOKS = ("front_desk", "clinician", "clinic_admin")
+GRANTS = ("front_desk", "clinic_admin")
 TREATS = ("clinician",)
+PATIENT = ("patient", "proxy")
 RUNS = ("clinic_admin",)
-PATIENT = ("patient",)
-PARTY = ("patient", "guest")
+PARTY = ("patient", "proxy", "guest")
 ADMINS = ("clinic_admin", "superuser")
 TRAIL = ("clinic_admin", "auditor", "superuser")
 ROOT = ("superuser",)
@@ -50,6 +51,10 @@ VERIFIED = (*MEMBERS, "superuser", "former member")
 
 # For members of the clinic, in the role that is named.
 STAFF = {
+    "accounts:proxies": look(("front_desk", "clinician", "clinic_admin")),
+    "accounts:proxy": page(GRANTS),
+    "accounts:proxy-add": page(GRANTS),
+    "accounts:proxy-end": post(GRANTS),
     "booking:book": page(BOOKS),
     "booking:cancel": page(BOOKS),
     "booking:move": page(BOOKS),
@@ -102,7 +107,7 @@ STAFF = {
 
 # For who redeemed a link to the visit.
 PARTIES = {
-    "calendar:own-feed": page(PATIENT),
+    "calendar:own-feed": page(("patient",)),
     "checkin:details": page(PATIENT),
     "checkin:devices": page(PARTY),
     "checkin:start": look(PARTY),
@@ -218,6 +223,7 @@ MODELS = {
     "accounts.membership": Rows(ADMINS, add=("superuser", "clinic_admin"), change=ADMINS, delete=ADMINS),
     "accounts.patient": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "accounts.practitioner": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "accounts.relatedperson": Rows(ADMINS, change=("clinic_admin",)),
     "accounts.session": Rows(ADMINS),
     "accounts.user": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "booking.appointment": Rows(ADMINS),
@@ -292,7 +298,8 @@ MESSAGES = {
 }  # fmt: skip
 
 # Whose words who may see anywhere: of the person (p and q are patients of our clinic, r is another clinic's).
-FILE = {"name", "mail", "guest", "place", "contact", "reason", "note"}
+FILE = {"name", "mail", "guest", "place", "contact", "reason", "note", "proxy", "proxymail", "shown"}
+OWN_FILE = FILE - {"note", "proxymail", "shown"}
 SEES: dict[str, dict[str, set[str]]] = {
     "clinician": {"p": FILE | {"answer", "summary"}, "q": FILE},
     "front_desk": {"p": FILE, "q": FILE},
@@ -300,9 +307,10 @@ SEES: dict[str, dict[str, set[str]]] = {
     "strange clinician": {"r": FILE | {"answer", "summary"}},
     "strange admin": {"r": FILE},
     "superuser": {"p": FILE, "q": FILE, "r": FILE},
-    "patient": {"p": FILE - {"note"} | {"answer", "summary"}},
+    "patient": {"p": OWN_FILE | {"answer", "summary"}},
+    "proxy": {"p": OWN_FILE},
     "guest": {"p": {"name", "guest"}},
-    "other patient": {"q": FILE - {"note"}},
+    "other patient": {"q": OWN_FILE},
 }
 # What an address that is a secret shows to whoever has it.
 SHOWS: dict[str, set[str]] = {}

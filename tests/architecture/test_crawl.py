@@ -65,7 +65,7 @@ TABLES = {
 INSIDE = {
     "clinician": "clinician", "front_desk": "front_desk", "clinic_admin": "clinic_admin", "auditor": "auditor",
     "strange clinician": "clinician", "strange admin": "clinic_admin", "superuser": "superuser",
-    "former member": "former member", "patient": "patient", "guest": "guest",
+    "former member": "former member", "patient": "patient", "proxy": "proxy", "guest": "guest",
 }  # fmt: skip
 STAFF_ROLES = ("clinician", "front_desk", "clinic_admin", "auditor", "superuser")
 SIGNED_IN = (*STAFF_ROLES, "former member")
@@ -97,6 +97,11 @@ NAMES_A_THING = ("pk", "object_id", "other", "link", "key")
 BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "accounts:clinic": lambda place: {"clinic": place.clinic.pk},
     "accounts:password": lambda place: {"old": factories.PASSWORD, "new": "quiet river over nine stones"},
+    "accounts:proxy": lambda place: {"given_name": "Eva", "email": "eva@example.net"},
+    "accounts:proxy-add": lambda place: {
+        "given_name": "Eva", "family_name": "Ruiz", "relationship": "FRND", "basis": "patient", "joins": "on",
+        "email": "eva@example.net",
+    },
     "booking:book": lambda place: {"do": "book", "patient": place.patient.pk} | a_time(place),
     "booking:move": lambda place: {"do": "move", "reason": "Snow"} | a_time(place),
     "calendar:feed": lambda place: {"do": "renew"},
@@ -115,7 +120,6 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     },
     # The admin's: what its forms do not hold.
     "admin:accounts_clinic_add": lambda place: {
-        "name": "Third", "slug": "third", "phone": "1", "time_zone": "UTC", "language": "en", "emergency_number": "911",
         "encryption": "preferred",
     },
     "admin:accounts_membership_add": lambda place: {
@@ -357,7 +361,8 @@ class Crawl:
 
     def _is_refusal(self, table: str, method: str, path: str, answer: Answer) -> bool:
         if table == "party":
-            return answer.to == "/link-needed/" or (self.role == "guest" and answer.status in {403, 404, 405})
+            may_be_refused = self.role in {"guest", "proxy"} and answer.status in {403, 404, 405}
+            return answer.to == "/link-needed/" or may_be_refused
         if self.role not in SIGNED_IN:
             return answer.status == 403 if method == "post" else answer.to.startswith("/signin/?next=")
         if table == "staff" and self.role in {"superuser", "former member"}:

@@ -88,6 +88,10 @@ class Place:
         self._schedule()
         self.patient, self.newcomer = self.make_patient(self.whose), self.make_patient(self.whose)
         self.walks_in = self.make_patient(self.whose)
+        self.proxy = factories.make_proxy(
+            self.patient, given_name=self.canary.proxy, family_name=self.canary.proxy, email=f"{self.canary.proxymail}@example.org",
+            phone=f"(512) 555-{next(_number):04}", basis_note=self.canary.shown, granted_by=self.doctor,
+        )  # fmt: skip
         self._visits()
         self._messages()
         self._summary()
@@ -245,6 +249,10 @@ class Place:
             expires_at=timezone.now() + timedelta(hours=12),
         )[1]  # fmt: skip
         return {
+            "accounts:proxies": {"pk": self.patient.pk},
+            "accounts:proxy": {"pk": self.proxy.pk},
+            "accounts:proxy-add": {"pk": self.patient.pk},
+            "accounts:proxy-end": {"pk": self.proxy.pk},
             "accounts:factor": {"key": f"phone-{self.phone.pk}"},
             "accounts:session-end": {"pk": self.session.pk},
             "accounts:link": {"token": _last(secret)},
@@ -332,9 +340,9 @@ def _doctor(world: World, *, place: str = "ours") -> Client:
     return verify(Client(), getattr(world, place).doctor)
 
 
-def _holder(visits: list[Appointment], **guest: str) -> Client:
+def _holder(visits: list[Appointment], **who: Any) -> Client:
     """Who has redeemed links to each of the visits."""
-    return _bearer([make_link(visit, **guest) for visit in visits])
+    return _bearer([make_link(visit, **who) for visit in visits])
 
 
 def _bearer(redeemed: list[AccessLink]) -> Client:
@@ -393,6 +401,7 @@ CALLERS: dict[str, Callable[[World], Client]] = {
     "disabled": _disabled,
     "signed out": _signed_out,
     "former member": _former,
+    "proxy": lambda world: _holder(world.ours.visits, proxy=world.ours.proxy),
     "patient": lambda world: _bearer([*map(make_link, world.ours.visits), world.ours.summary_link]),
     "guest": lambda world: _holder(world.ours.visits, guest=world.ours.canary.guest),
     "other patient": lambda world: _holder(world.others),

@@ -159,13 +159,13 @@ def test_staff_do_not_check_in_for_a_patient(visit, clinician):
 
 def test_ready_means_details_and_consent(as_patient, visit):
     """Row 27 of the checklist: nobody is ready for a visit without it."""
-    assert not services.is_ready(visit)
+    assert not services.is_ready(visit, as_patient)
     get_ready(as_patient, visit)
-    assert services.is_ready(visit)
+    assert services.is_ready(visit, as_patient)
 
 
 def test_a_clinic_without_an_agreement_asks_for_none(as_patient, visit):
     ConsentText.objects.filter(clinic=visit.clinic).delete()
     services.save_details(principal=as_patient, visit=visit, **DETAILS)
 
-    assert services.is_ready(visit)
+    assert services.is_ready(visit, as_patient)

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Patient
+from tests.party import bearer, make_link
 from tests.reminders.conftest import announce, move
 from visits.booking.models import Appointment
 from visits.reminders import links, services
@@ -138,7 +139,7 @@ def test_the_patients_page_says_what_is_to_come(message, rf):
     from django.template import engines
 
     page = engines["django"].from_string("{% load reminders %}{% messages_to_come visit %}")
-    text = page.render({"visit": message.visit})
+    text = page.render({"visit": message.visit, "principal": bearer(make_link(message.visit))})
 
     assert "Reminder, 10 minutes before" in text
     assert "by e-mail" in text

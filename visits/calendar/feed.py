@@ -126,10 +126,11 @@ def hash_token(token: str) -> str:
 
 
 def _whose(principal: Principal) -> dict[str, Any]:
-    """The fields by which a feed is this person's. Raises Http404 for a guest, who has no visits of their own."""
+    """The fields by which a feed is this person's. Raises Http404 for who has no visits of their own: guests, and who
+    acts for a patient, since a feed would go on when that ends."""
     if principal.user is not None:
         return {"user": principal.user, "clinic": principal.clinic}
-    if principal.link is None or principal.link.patient is None:
+    if principal.link is None or principal.link.patient is None or principal.acts_as is not None:
         raise Http404
     return {"patient": principal.link.patient, "clinic": principal.clinic}
 

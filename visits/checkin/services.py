@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.models import Clinic
-from accounts.policy import Action, Role
+from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
@@ -119,7 +119,7 @@ def record_devices(*, principal: Principal, visit: Appointment, camera: str, mic
 
     The same answer again changes nothing but the time. Raises VisitClosed, Http404.
     """
-    if principal.role == Role.GUEST:
+    if not principal.may(Action.VISIT_CHECK_IN):
         appointment_for(principal, visit.pk, Action.VISIT_WAIT)
         return
     with transaction.atomic():
@@ -149,20 +149,20 @@ def line_opens_at(visit: Appointment) -> datetime:
 
 def next_step(visit: Appointment, principal: Principal) -> Step:
     """Where this person goes now. A guest has nothing to confirm, and tries each device they come with."""
-    if principal.role == Role.GUEST:
+    if not principal.may(Action.VISIT_CHECK_IN):
         return Step.DEVICES
     if not has_agreed(visit):
         return Step.DETAILS
-    if not intake.is_settled(visit):
+    if not intake.is_settled(visit) and intake.may_answer(principal, visit):
         return Step.QUESTIONS
     return (
         Step.WAITING if CheckIn.objects.filter(appointment=visit, devices_at__isnull=False).exists() else Step.DEVICES
     )
 
 
-def is_ready(visit: Appointment) -> bool:
-    """Whether the patient may wait: agreed, and asked what the clinic asks; who would rather talk was asked, too."""
-    return has_agreed(visit) and intake.is_settled(visit)
+def is_ready(visit: Appointment, principal: Principal) -> bool:
+    """Whether they may wait: agreed, and asked what the clinic asks of them; who would rather talk was asked, too."""
+    return has_agreed(visit) and (intake.is_settled(visit) or not intake.may_answer(principal, visit))
 
 
 def has_agreed(visit: Appointment) -> bool:

@@ -35,10 +35,13 @@ PAGES = {
 def start(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Where a redeemed link leads: the first step that is still open; of a visit by phone, its own page."""
     principal = _principal(request)
-    visit = appointment_for(principal, pk, Action.VISIT_WAIT)
+    joins = principal.may(Action.VISIT_WAIT)
+    visit = appointment_for(principal, pk, Action.VISIT_WAIT if joins else Action.VISIT_CHECK_IN)
     if visit.mode == VisitType.Mode.PHONE and principal.may(Action.VISIT_CHANGE_OWN):
         return redirect("online:visit", pk=pk)
     step = services.next_step(visit, principal) if _takes_answers(visit) else Step.WAITING
+    if step in {Step.DEVICES, Step.WAITING} and not joins:
+        return redirect("online:visit", pk=pk)
     return redirect(PAGES[step], pk=pk)
 
 

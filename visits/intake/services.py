@@ -59,6 +59,11 @@ def takes_answers(visit: Appointment) -> bool:
     return is_to_come and not Appointment.objects.filter(pk=visit.pk, ticket__admitted_at__isnull=False).exists()
 
 
+def may_answer(principal: Principal, visit: Appointment) -> bool:
+    """Whether the questions are theirs to answer: who acts for a patient and may not read answers, may give the first."""
+    return principal.may(Action.INTAKE_READ) or response_to(visit) is None
+
+
 def answer(
     *,
     principal: Principal,
@@ -75,7 +80,7 @@ def answer(
     """
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_CHECK_IN, lock=True)
-        if not takes_answers(visit):
+        if not takes_answers(visit) or not may_answer(principal, visit):
             raise AnswersClosed
         before, questionnaire = response_to(visit), questionnaire_of(visit)
         if questionnaire is None:

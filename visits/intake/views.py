@@ -26,6 +26,8 @@ STATUS = {"later": Status.IN_PROGRESS, "visit": Status.STOPPED}
 def questions(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """All questions on one page. ``then`` in a POST says what comes after: nothing (go on), "later" or "visit"."""
     visit = appointment_for(request.principal, pk, Action.VISIT_CHECK_IN)
+    if not services.may_answer(request.principal, visit):
+        return redirect("checkin:start", pk=pk)
     if request.method == "POST":
         return _save(request, visit)
     return _page(request, visit) if services.takes_answers(visit) else redirect("checkin:start", pk=pk)

@@ -179,6 +179,10 @@ class LiveConsumer(AsyncConsumer):
         """A nudge of ``visits.live.events``."""
         await self._guarded(lambda: self.send_state(only_news=True))
 
+    async def rights_changed(self, event: dict[str, Any]) -> None:
+        """A nudge of ``visits.live.events``."""
+        await self._guarded(self._check_right)
+
     async def seat_taken(self, event: dict[str, Any]) -> None:
         """A nudge of ``visits.live.events``; only the room has seats."""
 

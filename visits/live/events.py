@@ -45,6 +45,11 @@ def visit_changed(appointment_id: UUID) -> None:
     _send_on_commit(visit_group(appointment_id), {"type": "visit.changed"})
 
 
+def rights_changed(appointment_id: UUID) -> None:
+    """After the commit: the sockets of this visit look at once whether they may stay."""
+    _send_on_commit(visit_group(appointment_id), {"type": "rights.changed"})
+
+
 def seat_taken(appointment_id: UUID, seat_id: UUID, turn: int) -> None:
     """After the commit: tell older sockets of this participant that a newer one has the seat."""
     _send_on_commit(visit_group(appointment_id), {"type": "seat.taken", "seat": str(seat_id), "turn": turn})

@@ -35,17 +35,21 @@ WORDS: dict[str, Promise] = {
     "appointment.move": _("Moved a visit"),
     "message.again": _("Sent you a message again"),
     "message.settle": _("Noted that a message reached you"),
+    "proxy.change": _("Changed what somebody may do for you"),
+    "proxy.end": _("Ended that somebody acts for you"),
+    "proxy.grant": _("Granted that somebody acts for you"),
+    "proxy.view": _("Looked at who acts for you"),
     "patient.activate": _("Opened your record for visits again"),
     "patient.add": _("Added you to the clinic’s patients"),
-    "summary.publish": _("Published the summary of a visit"),
-    "summary.save": _("Wrote at the summary of a visit"),
-    "summary.view": _("Read the summary of a visit"),
     "patient.deactivate": _("Closed your record for new visits"),
     "record.ask": _("Asked for a copy of your record"),
     "record.export": _("Downloaded a copy of your record"),
     "record.hold": _("Ordered that your record is kept"),
     "record.release": _("Ended the order that your record is kept"),
     "record.view": _("Opened the page of your record"),
+    "summary.publish": _("Published the summary of a visit"),
+    "summary.save": _("Wrote at the summary of a visit"),
+    "summary.view": _("Read the summary of a visit"),
     "visit.admit": _("Let you in from the waiting room"),
     "visit.end": _("Ended the video visit"),
     "visit.invite": _("Invited somebody to your visit"),
@@ -81,7 +85,7 @@ class Look:
 @for_party
 def looks(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """Who of the staff opened or changed the patient's record, newest first (GET ``page``)."""
-    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
+    visit = appointment_for(request.principal, pk, Action.TRAIL_READ_OWN)
     record("trail.view", Audit.READ, principal=request.principal, entity=visit, patient=visit.patient, request=request)
     page = Paginator(events_about(visit.patient), A_PAGE).get_page(request.GET.get("page"))
     context = {

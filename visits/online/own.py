@@ -25,6 +25,7 @@ from accounts.principal import link_principal
 from visits.booking import services as booking
 from visits.booking.access import VISITS, appointment_for
 from visits.booking.models import Appointment
+from visits.intake import services as intake
 from visits.online.forms import ReasonForm
 from visits.online.picker import Picker
 from visits.online.trouble import Trouble, already_has, just_taken
@@ -155,6 +156,7 @@ def visits(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         "upcoming": listed[1:],
         "past": _listed(request, past),
         "books_online": SchedulePolicy.of(visit.clinic).online_booking,
+        "may_see_looks": request.principal.may(Action.TRAIL_READ_OWN),
     }
     return render(request, "online/visits.html", context)
 
@@ -192,6 +194,8 @@ def _visit_page(request: PrincipalRequest, pk: uuid.UUID, *, is_new: bool = Fals
         "changeable_until": When.of(visit, until).here,
         "cancelled_at": When.of(visit, last.at).here if last else None,
         "books_online": SchedulePolicy.of(visit.clinic).online_booking,
+        "may_answer": intake.may_answer(request.principal, visit),
+        "joins": request.principal.may(Action.VISIT_JOIN),
     }
     return render(request, "online/visit.html", context)
 

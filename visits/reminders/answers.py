@@ -1,5 +1,7 @@
 """The pages behind the links in mails. Reading one (a mail scanner does) changes nothing: only a POST does."""
 
+import uuid
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
@@ -8,10 +10,10 @@ from django.views.decorators.http import require_http_methods
 from accounts.doors import public
 from accounts.language import speak
 from accounts.links.views import unknown
-from accounts.models import Patient
+from accounts.models import Patient, RelatedPerson
 from visits.booking.models import Appointment
 from visits.reminders import links
-from visits.reminders.models import Communication, ContactPreference
+from visits.reminders.models import Communication
 from visits.reminders.services import answering, preferences
 from visits.schedule.moment import of_page
 
@@ -23,7 +25,7 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
     message = _message(token)
     if message is None:
         return unknown(request)
-    speak(request, message.patient.language)
+    speak(request, message.recipient.language)
     if request.method == "POST":
         return _do(request, message, request.POST.get("answer", ""))
     return _page(request, message)
@@ -38,15 +40,21 @@ def stop(request: HttpRequest, token: str) -> HttpResponse:
         pk, channel = links.stopped(token)
     except links.UnknownToken:
         return unknown(request)
-    patient = Patient.objects.select_related("clinic").filter(pk=pk).first()
-    if patient is None:
+    recipient = _recipient(pk)
+    if recipient is None:
         return unknown(request)
-    speak(request, patient.language)
+    speak(request, recipient.language)
     if request.method == "POST":
         change = preferences.opt_in if request.POST.get("again") else preferences.opt_out
-        change(patient, channel)
-    out = ContactPreference.objects.filter(patient=patient, channel=channel, opted_out_at__isnull=False)
-    return render(request, "reminders/stop.html", {"clinic": patient.clinic, "is_out": out.exists()})
+        change(recipient, channel)
+    known = preferences.of(recipient, channel)
+    is_out = known is not None and known.opted_out_at is not None
+    return render(request, "reminders/stop.html", {"clinic": recipient.clinic, "is_out": is_out})
+
+
+def _recipient(pk: uuid.UUID) -> Patient | RelatedPerson | None:
+    patient = Patient.objects.select_related("clinic").filter(pk=pk).first()
+    return patient or RelatedPerson.objects.select_related("patient__clinic").filter(pk=pk).first()
 
 
 def _message(token: str) -> Communication | None:
@@ -56,12 +64,14 @@ def _message(token: str) -> Communication | None:
         return None
     messages = Communication.objects.select_related(
         "patient__clinic",
+        "related_person__patient__clinic",
         "appointment__clinic",
         "appointment__practitioner",
         "appointment__patient",
         "appointment__visit_type",
     )
-    return messages.filter(pk=pk).first()
+    message = messages.filter(pk=pk).first()
+    return message if message is not None and links.is_answerable(message) else None
 
 
 def _do(request: HttpRequest, message: Communication, wanted: str) -> HttpResponse:

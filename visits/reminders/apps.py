@@ -9,7 +9,9 @@ class RemindersConfig(AppConfig):
     verbose_name = _("Messages")
 
     def ready(self) -> None:
+        from accounts.proxies.signals import grant_changed
         from visits.booking.signals import appointment_changed
-        from visits.reminders.receivers import plan_messages
+        from visits.reminders.receivers import plan_for_proxy, plan_messages
 
+        grant_changed.connect(plan_for_proxy, dispatch_uid="reminders.plan_for_proxy")
         appointment_changed.connect(plan_messages, dispatch_uid="reminders.plan_messages")

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from icalendar import Calendar, Event, vCalAddress, vText
 
+from accounts.models import Patient, RelatedPerson
 from visits.booking.models import Appointment
 from visits.schedule.models import VisitType
 
@@ -17,11 +18,19 @@ CANCEL = "CANCEL"
 PUBLISH = "PUBLISH"  # for a file that somebody takes by themselves
 
 
-def calendar(visit: Appointment, method: str, *, now: datetime, sequence: int | None = None) -> bytes:
+def calendar(
+    visit: Appointment,
+    method: str,
+    *,
+    now: datetime,
+    sequence: int | None = None,
+    attendee: Patient | RelatedPerson | None = None,
+) -> bytes:
     """The visit as an iCalendar object of ``method``, in the language of the moment.
 
     UID never changes in the life of the visit and SEQUENCE is its revision, so that a calendar takes
-    whatever is newest, in whichever order mails arrive. Times are UTC: no zone table can be wrong.
+    whatever is newest, in whichever order mails arrive. ``attendee`` is who is asked: the
+    patient, unless said. Times are UTC: no zone table can be wrong.
     It holds no link that lets anybody in, since calendars are shared, and no word about the reason.
     """
     event = Event()
@@ -38,7 +47,7 @@ def calendar(visit: Appointment, method: str, *, now: datetime, sequence: int | 
     event.add("class", "PRIVATE")
     event["organizer"] = _person(parseaddr(settings.DEFAULT_FROM_EMAIL)[1], visit.clinic.name)
     if method != PUBLISH:  # RFC 5546 §3.2.1: nobody is asked
-        event.add("attendee", _attendee(visit), encode=False)
+        event.add("attendee", _attendee(attendee or visit.patient), encode=False)
     whole = Calendar()
     whole.add("prodid", "-//Telehealth//Visits//EN")
     whole.add("version", "2.0")
@@ -47,9 +56,16 @@ def calendar(visit: Appointment, method: str, *, now: datetime, sequence: int | 
     return bytes(whole.to_ical())
 
 
-def attachment(visit: Appointment, method: str, *, now: datetime, sequence: int | None = None) -> MIMEText:
+def attachment(
+    visit: Appointment,
+    method: str,
+    *,
+    now: datetime,
+    sequence: int | None = None,
+    attendee: Patient | RelatedPerson | None = None,
+) -> MIMEText:
     """``calendar`` as a part of a mail, its method named in the content type too (RFC 6047 §2.4)."""
-    text = calendar(visit, method, now=now, sequence=sequence).decode()
+    text = calendar(visit, method, now=now, sequence=sequence, attendee=attendee).decode()
     part = MIMEText(text, "calendar", "utf-8")
     part.set_param("method", method)
     part.add_header("Content-Disposition", "attachment", filename="visit.ics")
@@ -79,8 +95,8 @@ def how_to_join(visit: Appointment) -> str:
     ) % {"clinic": visit.clinic.name}
 
 
-def _attendee(visit: Appointment) -> vCalAddress:
-    attendee = _person(visit.patient.email, visit.patient.given_name)
+def _attendee(person: Patient | RelatedPerson) -> vCalAddress:
+    attendee = _person(person.email, person.given_name)
     attendee.params["role"] = vText("REQ-PARTICIPANT")
     attendee.params["partstat"] = vText("NEEDS-ACTION")
     attendee.params["rsvp"] = vText("FALSE")

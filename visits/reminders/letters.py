@@ -26,17 +26,18 @@ BEFORE = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.REMINDER, Kind.FORM_MISSING, 
 
 
 def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAlternatives:
-    """The mail for ``message``, in the patient's language. ``link`` is empty where there is nothing to open."""
-    patient, clinic = message.patient, message.patient.clinic
-    with translation.override(patient.language):
+    """The mail for ``message``, in its recipient's language. ``link`` is empty where there is nothing to open."""
+    recipient, clinic = message.recipient, message.patient.clinic
+    with translation.override(recipient.language):
         wording = Wording(message, now)
-        stop = links.to_stop(patient, message.channel) if message.kind in rules.OPTIONAL else ""
+        stop = links.to_stop(recipient, message.channel) if message.kind in rules.OPTIONAL else ""
         context = {
             "clinic": clinic,
-            "language": patient.language,
+            "language": recipient.language,
             "wording": wording,
             "headline": wording.headline,
             "lead": wording.lead,
+            "acts_for": message.patient.given_name if message.related_person else "",
             "at": wording.at,
             "at_home": wording.at_home,
             "link": link,
@@ -52,18 +53,18 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
             subject=wording.subject,
             body=render_to_string("emails/visit.txt", context),
             from_email=formataddr((clinic.name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
-            to=[patient.email],
+            to=[recipient.email],
             headers={
                 # The same for every attempt, so that mail programs show a repeated one once.
                 "Message-ID": f"<{message.pk}@{urlsplit(settings.BASE_URL).hostname}>",
                 "Auto-Submitted": "auto-generated",
-                "Content-Language": patient.language,
+                "Content-Language": recipient.language,
             }
             | _unsubscribe(stop),
         )
         mail.attach_alternative(render_to_string("emails/visit.html", context), "text/html")
         if method := METHODS.get(Kind(message.kind)):
-            mail.attach(invitation.attachment(message.visit, method, now=now))
+            mail.attach(invitation.attachment(message.visit, method, now=now, attendee=recipient))
     # What providers send back with each of their reports (django-anymail); others do not look at it.
     mail.metadata = {"message": str(message.pk)}  # type: ignore[attr-defined]
     return mail

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from accounts.links import services as links
-from accounts.models import AccessLink, Patient, User
+from accounts.models import AccessLink, Patient, RelatedPerson, User
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
 
@@ -41,26 +41,42 @@ def to_visit(message: Communication) -> str:
     visit = message.appointment
     if visit is None or message.kind not in TO_THE_VISIT:
         return ""
-    return issue(visit)[1]
+    return issue(visit, related_person=message.related_person)[1]
 
 
-def issue(visit: Appointment, *, created_by: User | None = None) -> tuple[AccessLink, str]:
-    """A new link that opens the visit for its patient, and its address, which cannot be told again."""
+def issue(
+    visit: Appointment, *, related_person: RelatedPerson | None = None, created_by: User | None = None
+) -> tuple[AccessLink, str]:
+    """A new link that opens the visit for its patient, or for who acts for them, and its address, which cannot be told
+    again."""
     return links.issue(
-        kind=AccessLink.Kind.PATIENT,
+        kind=kind_of(related_person),
         clinic=visit.clinic,
         resource_id=visit.pk,
         expires_at=visit.end + LINK_GRACE,
         patient=visit.patient,
+        related_person=related_person,
         created_by=created_by,
     )
 
 
+def kind_of(related_person: RelatedPerson | None) -> AccessLink.Kind:
+    """Of a patient's link, or that of who acts for them."""
+    return AccessLink.Kind.PROXY if related_person else AccessLink.Kind.PATIENT
+
+
 def to_answer(message: Communication) -> str:
-    """Where the patient says that they come, or cancels; empty for messages that ask for nothing."""
-    if message.kind not in ANSWERABLE:
+    """Where the patient, or who manages their visits, says that they come, or cancels; empty for messages that ask for
+    nothing."""
+    if message.kind not in ANSWERABLE or not is_answerable(message):
         return ""
     return settings.BASE_URL + reverse("reminders:answer", kwargs={"token": _answers.sign(message.pk.hex)})
+
+
+def is_answerable(message: Communication) -> bool:
+    """Whether its recipient may confirm and cancel: the patient, or who manages their visits now."""
+    person = message.related_person
+    return person is None or (person.manages and person.is_active())
 
 
 def answered(token: str) -> uuid.UUID:
@@ -68,14 +84,14 @@ def answered(token: str) -> uuid.UUID:
     return uuid.UUID(_unsign(_answers, token))
 
 
-def to_stop(patient: Patient, channel: str) -> str:
-    """Where the patient says that they want no more of these by ``channel``."""
-    token = _stops.sign(f"{patient.pk.hex}.{channel}")
+def to_stop(recipient: Patient | RelatedPerson, channel: str) -> str:
+    """Where they say that they want no more of these by ``channel``."""
+    token = _stops.sign(f"{recipient.pk.hex}.{channel}")
     return settings.BASE_URL + reverse("reminders:stop", kwargs={"token": token})
 
 
 def stopped(token: str) -> tuple[uuid.UUID, str]:
-    """The patient's id and the channel that ``to_stop`` made this for. Raises UnknownToken."""
+    """The recipient's id and the channel that ``to_stop`` made this for. Raises UnknownToken."""
     pk, _, channel = _unsign(_stops, token).partition(".")
     return uuid.UUID(pk), channel
 

@@ -23,10 +23,13 @@ LONGEST_NAME = 30
 
 
 def compose(message: Communication, *, link: str, now: datetime) -> str:
-    """The text for ``message``, in the patient's language: who writes, what is, when, the link, how to answer."""
-    with translation.override(message.patient.language):
+    """The text for ``message``, in its recipient's language: who writes, what is, when, the link, how to answer."""
+    with translation.override(message.recipient.language):
         wording = Wording(message, now)
-        parts = [f"{_shortened(message.patient.clinic.name)}: {_sentence(wording)}", link, _answers(message)]
+        sentence = _sentence(wording)
+        if message.related_person is not None:
+            sentence = _("For %(name)s: %(sentence)s") % {"name": message.patient.given_name, "sentence": sentence}
+        parts = [f"{_shortened(message.patient.clinic.name)}: {sentence}", link, _answers(message)]
         return in_gsm(" ".join(part for part in parts if part))
 
 

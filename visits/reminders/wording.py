@@ -51,7 +51,7 @@ class Wording:
 
     @property
     def language(self) -> str:
-        return self.message.patient.language
+        return self.message.recipient.language
 
     @property
     def minutes_late(self) -> int:
@@ -116,7 +116,7 @@ class Wording:
 
     @property
     def lead(self) -> str:
-        name = {"name": self.message.patient.given_name}
+        name = {"name": self.message.recipient.given_name}
         match self.message.kind:
             case Kind.RESCHEDULE:
                 return _("Hello %(name)s, your visit was changed. It is now:") % name

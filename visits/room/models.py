@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AccessLink, Clinic
+from accounts.models import AccessLink, Clinic, RelatedPerson
 from visits.booking.models import Appointment
 
 
@@ -118,7 +118,16 @@ class Seat(models.Model):
     link = models.ForeignKey(
         AccessLink, models.PROTECT, verbose_name=_("access link"), related_name="+", null=True, blank=True
     )
-    name = models.CharField(_("name"), max_length=120)
+    # Who acts for the patient: one person, whichever of their links they used.
+    related_person = models.ForeignKey(
+        RelatedPerson,
+        models.PROTECT,
+        verbose_name=_("acts for the patient"),
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+    name = models.CharField(_("name"), max_length=121)
     role = models.CharField(_("role"), max_length=16)
     # Grows with each joining, where the newest copy of a person evicts the older one, and when a copy is sent out.
     epoch = models.PositiveIntegerField(_("times joined"), default=0)
@@ -147,6 +156,16 @@ class Seat(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["encounter", "link"], condition=models.Q(link__isnull=False), name="seat_once_per_link"
+            ),
+            models.UniqueConstraint(
+                fields=["encounter", "related_person"],
+                condition=models.Q(related_person__isnull=False),
+                name="seat_once_per_related_person",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role="proxy", related_person__isnull=False)
+                | ~models.Q(role="proxy") & models.Q(related_person=None),
+                name="seat_of_proxy_says_whose",
             ),
             # Each message carries a link of its own; the patient is one person all the same.
             models.UniqueConstraint(

@@ -71,8 +71,9 @@ def left(*, seat: uuid.UUID, epoch: int, why: str) -> None:
 
 
 def patient_came(visit: Appointment) -> bool:
-    """Whether the patient was ever in the call: then the visit takes place, else it can still be missed."""
-    return Presence.objects.filter(seat__encounter__appointment=visit, seat__role=Role.PATIENT).exists()
+    """Whether the patient, or who acts for them, was ever in the call: then the visit takes place."""
+    came = Presence.objects.filter(seat__encounter__appointment=visit)
+    return came.filter(seat__role__in=(Role.PATIENT, Role.PROXY)).exists()
 
 
 def all_left(encounter: Encounter) -> None:

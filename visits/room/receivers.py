@@ -4,11 +4,15 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from accounts.models import AccessLink, RelatedPerson
 from accounts.principal import Principal
+from accounts.proxies.signals import grant_changed
 from visits.booking.errors import WrongState
 from visits.booking.models import Appointment
 from visits.booking.signals import appointment_changed
-from visits.room import presence, services
+from visits.live import events
+from visits.room import media, presence, services
+from visits.room.models import Seat
 from visits.waiting.signals import admitted, giving_up
 
 
@@ -27,3 +31,14 @@ def keep_who_came(*, appointment: Appointment, **_: Any) -> None:
 def close_when_off(*, appointment: Appointment, change: str, principal: Principal | None, **_: Any) -> None:
     if change in {"cancelled", "noshow"}:
         services.close(principal=principal, visit=appointment)
+
+
+@receiver(grant_changed)
+def send_out(*, person: RelatedPerson, **_: Any) -> None:
+    """Who may not act for the patient any more leaves the call at once, and every page of theirs looks again."""
+    if not person.is_active() or not person.joins:
+        for seat in Seat.objects.filter(related_person=person, presences__left_at=None).select_related("encounter"):
+            presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.REMOVED)
+            media.leave_on_commit(seat.encounter, seat.pk, seat.epoch)
+    for visit in person.links.filter(scope=AccessLink.Scope.VISIT).values_list("resource_id", flat=True).distinct():
+        events.rights_changed(visit)

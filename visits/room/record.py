@@ -71,7 +71,7 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
 
 def people_of(encounter: Encounter) -> list[Person]:
     """Everybody who was connected, in the order of their first joining."""
-    seats = encounter.seats.prefetch_related("presences").select_related("link")
+    seats = encounter.seats.prefetch_related("presences").select_related("link", "related_person")
     people = [Person(seat.name, _role(seat), stays_of(seat)) for seat in seats]
     return sorted((person for person in people if person.stays), key=lambda person: person.stays[0].joined_at)
 
@@ -118,4 +118,6 @@ def _was_admitted(visit: Appointment) -> bool:
 def _role(seat: Seat) -> str:
     if seat.link and seat.role == Role.GUEST:
         return seat.link.relationship_label
+    if seat.related_person is not None:
+        return seat.related_person.relationship_label
     return Role(seat.role).label

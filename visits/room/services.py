@@ -76,14 +76,14 @@ def open_encounter(*, principal: Principal, visit: Appointment) -> Encounter:
 def open_to(principal: Principal, visit: Appointment) -> bool:
     """Whether this person may be in the call now.
 
-    Clinicians may from the booking on; patients once admitted; guests while the visit goes on.
+    Clinicians may from the booking on; patients, and who acts for them, once admitted; guests while the visit goes on.
     """
     if not visit.is_open or not principal.may(Action.VISIT_JOIN):
         return False
     if principal.is_staff_member:
         return True
     going_on = Encounter.objects.filter(appointment=visit, status=Encounter.Status.IN_PROGRESS)
-    if principal.role == Role.PATIENT:
+    if principal.role in {Role.PATIENT, Role.PROXY}:
         going_on = going_on.filter(appointment__ticket__admitted_at__isnull=False)
     return going_on.exists()
 
@@ -177,11 +177,13 @@ def resume(*, principal: Principal, seat: Seat, opened_at: datetime) -> Seat:
 
 
 def own_seat(principal: Principal) -> dict[str, Any]:
-    """What tells this person's seat in an encounter. A patient has one whichever of their links they used."""
+    """What tells this person's seat in an encounter. Patients and proxies have one whichever link they used."""
     if principal.user is not None:
         return {"user_id": principal.user.pk}
     if principal.role == Role.PATIENT:
         return {"role": Role.PATIENT.value}
+    if principal.acts_as is not None:
+        return {"related_person_id": principal.acts_as.pk}
     return {"link_id": principal.link.pk if principal.link else None}
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.policy import Action, Role
 from accounts.principal import Principal
@@ -84,9 +84,16 @@ def shown_name(seat: Seat, to: Principal) -> str:
     """Staff see full names; the others need no more of a patient than the first name."""
     if seat.role == Role.PATIENT and not to.is_staff_member and seat.link and seat.link.patient:
         return seat.link.patient.given_name
+    if seat.related_person is not None:
+        with translation.override(to.language):
+            return seat.related_person.party_name
     return seat.name
 
 
 def _seats(encounter: Encounter) -> Any:
     here = Presence.objects.filter(seat=OuterRef("pk"), left_at=None)
-    return encounter.seats.select_related("link__patient").annotate(is_here=Exists(here)).order_by("pk")
+    return (
+        encounter.seats.select_related("link__patient", "related_person__patient")
+        .annotate(is_here=Exists(here))
+        .order_by("pk")
+    )

@@ -69,15 +69,15 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         visit = appointment_for(principal, pk, Action.VISIT_JOIN)
         if visit.status in {Appointment.Status.CANCELLED, Appointment.Status.NOSHOW}:
             return redirect("waiting:room", pk=pk)  # which says so
-        if principal.may(Action.VISIT_CHECK_IN):
-            speak(request, visit.patient.language)
+        if principal.link and principal.link.bearer:
+            speak(request, principal.link.bearer.language)
         may_return = services.open_to(principal, visit)
         return render(request, "room/left.html", {"clinic": principal.clinic, "visit": visit, "may_return": may_return})
     link_id = request.session.get(SESSION_LINKS, {}).get(str(pk))
     known = AccessLink.objects.select_related("clinic", "patient").filter(pk=link_id, resource_id=pk)
     link = known.first() if link_id else None
-    if link and link.patient:
-        speak(request, link.patient.language)
+    if link and link.bearer:
+        speak(request, link.bearer.language)
     return render(request, "room/left.html", {"clinic": link.clinic if link else None, "may_return": False})
 
 

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from accounts.links import services as links
 from accounts.models import AccessLink
+from visits.reminders.links import kind_of
 from visits.reminders.models import Communication
 from visits.summary.services import name_of
 
@@ -19,11 +20,12 @@ def to_summary(message: Communication) -> str:
     if name is None:
         return ""
     _link, address = links.issue(
-        kind=AccessLink.Kind.PATIENT,
+        kind=kind_of(message.related_person),
         scope=AccessLink.Scope.SUMMARY,
         clinic=visit.clinic,
         resource_id=name,
         expires_at=timezone.now() + VALID_FOR,
         patient=visit.patient,
+        related_person=message.related_person,
     )
     return address

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 from math import ceil
 
 from django.db import transaction
@@ -288,8 +289,10 @@ def _call_off(behind: dict[uuid.UUID, int], visits: list[Appointment]) -> None:
 
 
 def _is_reachable(visit: Appointment, now: datetime) -> bool:
-    for channel in rules.channels(visit.clinic, LATE):
-        message = Communication(appointment=visit, patient=visit.patient, kind=LATE, channel=channel)
+    for person, channel in product(rules.recipients(visit.patient), rules.channels(visit.clinic, LATE)):
+        message = Communication(
+            appointment=visit, patient=visit.patient, related_person=person, kind=LATE, channel=channel
+        )
         message.revision = visit.revision
         if not rules.why_not(message, now=now):
             return True

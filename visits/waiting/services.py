@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
-from accounts.policy import Action, Role
+from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking import services as booking
 from visits.booking.access import appointment_for
@@ -74,7 +74,8 @@ def arrive(*, principal: Principal, visit: Appointment, again: bool = False) -> 
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_CHECK_IN, lock=True)
         phase = phase_of(visit, None, now)
-        if (phase == Phase.MISSED and not again) or phase not in {Phase.WAITING, Phase.MISSED} or not is_ready(visit):
+        is_time = phase == Phase.WAITING or (phase == Phase.MISSED and again)
+        if not is_time or not is_ready(visit, principal):
             raise LineClosed
         booking.arrive(principal=principal, visit=visit)  # its announcement gives the place: see receivers
         return Ticket.objects.get(appointment=visit)
@@ -202,7 +203,7 @@ def look(*, principal: Principal, visit_id: uuid.UUID | str, now: datetime | Non
     ticket = Ticket.objects.filter(appointment=visit).first()
     phase = phase_of(visit, ticket, now)
     behind = late.minutes_late(visit, now) if phase in {Phase.EARLY, Phase.WAITING} else 0
-    if phase != Phase.WAITING or ticket is None or principal.role == Role.GUEST:
+    if phase != Phase.WAITING or ticket is None or not principal.may(Action.VISIT_CHECK_IN):
         return Look(visit, ticket, phase, late=behind)
     everybody = line_of(visit, now)
     ahead = everybody[: next((at for at, other in enumerate(everybody) if other.pk == ticket.pk), len(everybody))]

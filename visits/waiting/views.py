@@ -24,6 +24,7 @@ from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.checkin.services import Step, is_ready, line_opens_at
+from visits.intake import services as intake
 from visits.waiting import board, handout, late, services
 from visits.waiting.card import card_of, problem_words
 from visits.waiting.services import Look, Phase
@@ -44,14 +45,14 @@ def room(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     principal = _principal(request)
     look = services.look(principal=principal, visit_id=pk)
     is_patient = principal.may(Action.VISIT_CHECK_IN)
-    if is_patient and look.phase in {Phase.EARLY, Phase.WAITING, Phase.MISSED} and not is_ready(look.visit):
+    if is_patient and look.phase in {Phase.EARLY, Phase.WAITING, Phase.MISSED} and not is_ready(look.visit, principal):
         return redirect("checkin:start", pk=pk)
     if request.method == "POST":
         return _join_again(request, principal, look)
     if is_patient and look.phase in {Phase.WAITING, Phase.CALLED}:
         services.be_here(principal=principal, visit_id=pk)
         look = services.look(principal=principal, visit_id=pk)
-    context = _room_context(look, is_patient=is_patient)
+    context = _room_context(look, principal)
     return render(request, "waiting/_panel.html" if "panel" in request.GET else "waiting/room.html", context)
 
 
@@ -239,19 +240,20 @@ def _join_again(request: HttpRequest, principal: Principal, look: Look) -> HttpR
     except (services.LineClosed, WrongState):
         pass  # called, cancelled or over meanwhile: the page says which
     except BookingError:
-        context = _room_context(look, is_patient=True) | {"time_given_away": True}
+        context = _room_context(look, principal) | {"time_given_away": True}
         return render(request, "waiting/room.html", context, status=409)
     return redirect("waiting:room", pk=look.visit.pk)
 
 
-def _room_context(look: Look, *, is_patient: bool) -> dict[str, Any]:
-    now = timezone.now()
+def _room_context(look: Look, principal: Principal) -> dict[str, Any]:
+    now, is_patient = timezone.now(), principal.may(Action.VISIT_CHECK_IN)
     check_in = CheckIn.objects.filter(appointment=look.visit).first() if is_patient else None
     return {
         "visit": look.visit,
         "step": Step.WAITING,
         "look": look,
         "is_patient": is_patient,
+        "may_answer": intake.may_answer(principal, look.visit),
         "place": ordinal(look.position) if look.position else "",
         "opens_at": line_opens_at(look.visit),
         "is_today": timezone.localdate(now) == timezone.localdate(look.visit.start),

@@ -38,10 +38,11 @@ from visits.summary.services import Text
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EMAIL, PHONE, PLACE, CONTACT = "canary-7f3a@example.org", "(512) 555-0147", "7f3a Canary Lane", "Canary Contact 7f3a"
+PROXY, PROXY_MAIL, SHOWN = "Canaryana 7f3a", "proxy-7f3a@example.org", "7f3a certificate seen"
 ANSWER = "Canary Answer 7f3a"
 BOOKED, TYPED, SEED = "booked-7f3a@example.org", "typed-7f3a@example.org", "ca7a7f3a" * 5
 DRAFT, SAID = "draft words 7f3a", "published words 7f3a"
-CANARIES = (EMAIL, PHONE, "5125550147", PLACE, CONTACT, ANSWER, BOOKED, TYPED, SEED, DRAFT, SAID)
+CANARIES = (EMAIL, PHONE, "5125550147", PLACE, CONTACT, ANSWER, BOOKED, TYPED, SEED, DRAFT, SAID, PROXY, PROXY_MAIL, SHOWN)
 
 
 def database() -> bytes:
@@ -85,6 +86,7 @@ def lived_in(check_up: VisitType, hours: Any, front_desk: User) -> Patient:
     announce(visit, "booked")
     assert reminders.send_due() == 1
     note_bounce(patient, "email", EMAIL)
+    factories.make_proxy(patient, given_name=PROXY, email=PROXY_MAIL, basis_note=SHOWN, messages="patient")
     Browser(check_up).book(email=BOOKED)
     half = Browser(check_up, address="192.0.2.7")
     half.choose()
@@ -113,8 +115,8 @@ def test_neither_the_database_nor_redis_shows_what_is_sealed(lived_in: Patient) 
     # And all of it is there for who has the keys.
     assert Communication.objects.get(address_hash__of=EMAIL).address == EMAIL
     assert Patient.objects.filter(email_hash__of=BOOKED).exists()
-    assert [row.what_to_do or row.talked_about for row in Composition.objects.order_by("version")] == [SAID, DRAFT]
     assert ANSWER in QuestionnaireResponse.objects.get().answers
+    assert [row.what_to_do or row.talked_about for row in Composition.objects.order_by("version")] == [SAID, DRAFT]
 
 
 def test_a_canary_in_a_plain_column_is_found(lived_in: Patient) -> None:

@@ -42,7 +42,7 @@ class SMSChannel:
 
     def send(self, message: Communication, *, now: datetime, handing_over: Callable[[], None]) -> str:
         text = texts.compose(message, link=links.to_visit(message), now=now)
-        to = rules.address_of(message.patient, Communication.Channel.SMS)
+        to = rules.address_of(message.recipient, Communication.Channel.SMS)
         handing_over()
         return backend().send(to=to, text=text, key=str(message.pk))
 

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from accounts.contact import normal_email
 from accounts.keys.fields import EncryptedTextField, KeyedHashField, Searchable
-from accounts.models import Patient
+from accounts.models import Patient, RelatedPerson
 from visits.booking.models import Appointment
 
 
@@ -63,6 +63,8 @@ class Communication(Searchable):
         UNREACHABLE = "unreachable", _("The provider did not answer")
         NO_ANSWER = "no-answer", _("The provider's answer never came")
         INTERRUPTED = "interrupted", _("Sending broke off")
+        TO_PROXY = "to-proxy", _("It goes to who acts for the patient")
+        NOT_PROXY = "not-proxy", _("This person does not act for the patient in this")
         CHANNEL_OFF = "channel-off", _("The clinic does not use this channel")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -71,6 +73,15 @@ class Communication(Searchable):
         Appointment, models.CASCADE, verbose_name=_("visit"), related_name="communications", null=True
     )
     patient = models.ForeignKey(Patient, models.CASCADE, verbose_name=_("patient"), related_name="communications")
+    # To whom it goes instead of the patient: who acts for them.
+    related_person = models.ForeignKey(
+        RelatedPerson,
+        models.CASCADE,
+        verbose_name=_("acts for the patient"),
+        related_name="communications",
+        null=True,
+        blank=True,
+    )
     revision = models.PositiveIntegerField(_("revision"), default=0)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     # Of a reminder: how many minutes before the visit.
@@ -111,12 +122,24 @@ class Communication(Searchable):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["appointment", "revision", "kind", "lead", "channel", "serial"], name="communication_once"
+                fields=["appointment", "revision", "kind", "lead", "channel", "serial"],
+                condition=models.Q(related_person=None),
+                name="communication_once",
+            ),
+            models.UniqueConstraint(
+                fields=["appointment", "revision", "kind", "lead", "channel", "serial", "related_person"],
+                condition=models.Q(related_person__isnull=False),
+                name="communication_once_to_each",
             ),
             models.UniqueConstraint(
                 fields=["patient", "reference", "kind", "channel", "serial"],
-                condition=models.Q(appointment=None),
+                condition=models.Q(appointment=None, related_person=None),
                 name="communication_without_visit_once",
+            ),
+            models.UniqueConstraint(
+                fields=["patient", "reference", "kind", "channel", "serial", "related_person"],
+                condition=models.Q(appointment=None, related_person__isnull=False),
+                name="communication_without_visit_once_to_each",
             ),
             models.CheckConstraint(
                 condition=models.Q(appointment__isnull=False) | models.Q(kind="offer") & ~models.Q(reference=""),
@@ -169,6 +192,11 @@ class Communication(Searchable):
         if self.appointment is None:
             raise ValueError("This message is about no visit.")
         return self.appointment
+
+    @property
+    def recipient(self) -> Patient | RelatedPerson:
+        """Whose address and language it goes by."""
+        return self.related_person or self.patient
 
     @property
     def is_repeatable(self) -> bool:

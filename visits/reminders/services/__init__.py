@@ -3,7 +3,15 @@
 from visits.reminders.services.answering import is_confirmed
 from visits.reminders.services.delivery import send_due
 from visits.reminders.services.offering import call_off_offer, offer
-from visits.reminders.services.planning import announce, is_no_news, plan, plan_cancellation, plan_missed, suppress
+from visits.reminders.services.planning import (
+    announce,
+    is_no_news,
+    plan,
+    plan_cancellation,
+    plan_for_proxy,
+    plan_missed,
+    suppress,
+)
 from visits.reminders.services.resending import NothingToSay, resend, settle
 
 __all__ = [
@@ -15,6 +23,7 @@ __all__ = [
     "offer",
     "plan",
     "plan_cancellation",
+    "plan_for_proxy",
     "plan_missed",
     "resend",
     "send_due",

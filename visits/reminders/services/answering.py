@@ -83,5 +83,6 @@ def _audit(message: Communication, answer: Answer) -> None:
         clinic=message.visit.clinic,
         entity=message,
         patient=message.patient,
-        detail={"answer": str(answer), "channel": message.channel},
+        detail={"answer": str(answer), "channel": message.channel}
+        | ({"acts_as": str(message.related_person_id)} if message.related_person_id else {}),
     )

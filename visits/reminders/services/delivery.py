@@ -97,7 +97,11 @@ def _claim(now: datetime, down: set[str]) -> Communication | None:
             state=State.CLAIMED, claimed_at=now, attempts=F("attempts") + 1, broken_off=broken_off
         )
     return Communication.objects.select_related(
-        "patient__clinic", "appointment__clinic", "appointment__patient__clinic", "appointment__practitioner"
+        "patient__clinic",
+        "related_person__patient__clinic",
+        "appointment__clinic",
+        "appointment__patient__clinic",
+        "appointment__practitioner",
     ).get(pk=row.pk)
 
 
@@ -170,7 +174,7 @@ def _hand_over(message: Communication, now: datetime) -> None:
             message.appointment.status, message.appointment.revision = visit.status, visit.revision
         if reason := rules.why_not(message, now=now):
             raise Withdrawn(reason)
-        message.address = rules.address_of(message.patient, message.channel)
+        message.address = rules.address_of(message.recipient, message.channel)
         if not _still_ours(message).update(dispatched_at=timezone.now(), **columns(message, "address")):
             raise Withdrawn(Reason.NONE)
     message.dispatched_at = timezone.now()
@@ -187,13 +191,13 @@ def _leave_open(message: Communication, now: datetime, reason: Communication.Rea
 
 def _note_address(message: Communication, refused: RefusedForGood) -> None:
     if isinstance(refused, OptedOut):
-        preferences.opt_out(message.patient, message.channel)
+        preferences.opt_out(message.recipient, message.channel)
     elif refused.is_address:
-        preferences.note_bounce(message.patient, message.channel, message.address or _address(message))
+        preferences.note_bounce(message.recipient, message.channel, message.address or _address(message))
 
 
 def _address(message: Communication) -> str:
-    return rules.address_of(message.patient, message.channel)
+    return rules.address_of(message.recipient, message.channel)
 
 
 def _postpone(message: Communication, until: datetime) -> None:
@@ -241,8 +245,12 @@ def _finish(
         patient=message.patient,
         outcome=AuditEvent.Outcome.SUCCESS if is_sent else AuditEvent.Outcome.SERIOUS_FAILURE,
         detail={"kind": message.kind, "channel": message.channel, "revision": message.revision,
-                "attempts": message.attempts} | ({"reason": reason} if reason else {}),
+                "attempts": message.attempts} | ({"reason": reason} if reason else {}) | _to(message),
     )  # fmt: skip
+
+
+def _to(message: Communication) -> dict[str, str]:
+    return {"related_person": str(message.related_person_id)} if message.related_person_id else {}
 
 
 def _still_ours(message: Communication) -> QuerySet[Communication]:

@@ -8,7 +8,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from accounts.models import Patient
+from accounts.models import Patient, RelatedPerson
+from visits.reminders.links import is_answerable
 from visits.reminders.models import Communication, InboundMessage
 from visits.reminders.services import answering, preferences
 from visits.reminders.texts import in_gsm
@@ -34,18 +35,18 @@ def receive(*, provider_id: str, sender: str, text: str, handled: str = "") -> s
         if not is_new or last is None:
             return ""
         word = handled or _word(text)
-        with translation.override(last.patient.language):
+        with translation.override(last.recipient.language):
             answer = _obey(word, sender, last.patient)
     return "" if handled else in_gsm(answer)
 
 
 def _obey(word: str, sender: str, patient: Patient) -> str:
     if word in STOP:
-        for one in _patients(sender):
+        for one in _recipients(sender):
             preferences.opt_out(one, Channel.SMS)
         return _("You get no more texts from us. START brings them back.")
     if word in START:
-        for one in _patients(sender):
+        for one in _recipients(sender):
             preferences.opt_in(one, Channel.SMS)
         return _("You get texts from us again. STOP ends them.")
     if word in CONFIRM | CANCEL:
@@ -61,7 +62,7 @@ def _answer(word: str, sender: str, patient: Patient) -> str:
     if message is None:
         return _("We know of no visit to come. Call %(phone)s.") % call
     visit = message.visit
-    at = Moment(visit.start, visit.clinic.time_zone, message.patient.language)
+    at = Moment(visit.start, visit.clinic.time_zone, message.recipient.language)
     when = {"when": f"{at.short_day}, {at.time} {at.zone_code}"}
     try:
         if word in CONFIRM:
@@ -77,22 +78,23 @@ def _answer(word: str, sender: str, patient: Patient) -> str:
 
 def _answerable(sender: str, now: datetime) -> Communication | None:
     """The message that this answers: the last one about a visit that is still to come as it said."""
-    return (
-        _sent_to(sender)
-        .filter(appointment__status="booked", appointment__start__gt=now, revision=F("appointment__revision"))
-        .first()
+    sent = _sent_to(sender).filter(
+        appointment__status="booked", appointment__start__gt=now, revision=F("appointment__revision")
     )
+    return next((message for message in sent if is_answerable(message)), None)
 
 
 def _sent_to(number: str) -> QuerySet[Communication]:
     sent = Communication.objects.filter(channel=Channel.SMS, address_hash__of=number, dispatched_at__isnull=False)
-    return sent.select_related("patient__clinic").order_by("-dispatched_at")
+    return sent.select_related("patient__clinic", "related_person__patient__clinic").order_by("-dispatched_at")
 
 
-def _patients(number: str) -> list[Patient]:
+def _recipients(number: str) -> list[Patient | RelatedPerson]:
     """A family may share a phone."""
-    messages = _sent_to(number).order_by().values("patient")
-    return list(Patient.objects.filter(pk__in=messages).select_related("clinic"))
+    sent = _sent_to(number).order_by()
+    patients = Patient.objects.filter(pk__in=sent.filter(related_person=None).values("patient"))
+    people = RelatedPerson.objects.filter(pk__in=sent.filter(related_person__isnull=False).values("related_person"))
+    return [*patients.select_related("clinic"), *people.select_related("patient__clinic")]
 
 
 def _word(text: str) -> str:

@@ -1,6 +1,7 @@
 """Offers of an earlier time: the only messages to patients who may have no visit yet."""
 
 from datetime import datetime
+from itertools import product
 
 from django.db import transaction
 from django.utils import timezone
@@ -29,13 +30,20 @@ def offer(
     ``appointment`` is the visit that they have already. The link in it is made by what ``settings.MESSAGE_LINKS``
     names for offers.
     """
-    for channel in rules.channels(patient.clinic, Communication.Kind.OFFER):
-        reason = Reason.NONE if rules.address_of(patient, channel) else Reason.NO_ADDRESS
-        same = Communication.objects.filter(patient=patient, kind=Communication.Kind.OFFER, channel=channel)
+    now = timezone.now()
+    told = [
+        one for one in rules.recipients(patient) if one is None or rules.is_told(one, Communication.Kind.OFFER, now)
+    ]
+    for person, channel in product(told, rules.channels(patient.clinic, Communication.Kind.OFFER)):
+        reason = Reason.NONE if rules.address_of(person or patient, channel) else Reason.NO_ADDRESS
+        same = Communication.objects.filter(
+            patient=patient, related_person=person, kind=Communication.Kind.OFFER, channel=channel
+        )
         if same.filter(reference=reference).exists():
             continue
         Communication.objects.create(
             patient=patient,
+            related_person=person,
             appointment=appointment,
             revision=appointment.revision if appointment else 0,
             kind=Communication.Kind.OFFER,
@@ -47,7 +55,7 @@ def offer(
                 "until": until.isoformat(),
                 "practitioner": str(practitioner.pk),
             },
-            due_at=timezone.now(),
+            due_at=now,
             state=State.SUPPRESSED if reason else State.PLANNED,
             reason=reason,
         )

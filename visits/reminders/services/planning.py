@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.models import RelatedPerson
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, remind_at
@@ -35,16 +36,35 @@ def plan(appointment: Appointment) -> None:
     now = timezone.now()
     old = appointment.communications.filter(revision__lt=appointment.revision)
     old.filter(state=State.PLANNED).update(state=State.SUPPRESSED, reason=Reason.SUPERSEDED)
+    for person in rules.recipients(appointment.patient):
+        _plan_for(appointment, person, old.filter(related_person=person), now)
+
+
+def _plan_for(
+    appointment: Appointment, person: RelatedPerson | None, old: QuerySet[Communication], now: datetime
+) -> None:
+    """All of it for one recipient; ``old`` is what they were sent, or not, of earlier revisions."""
     told = old.filter(TOLD).order_by("-revision", "-due_at").first()
     first, details, reason = Kind.CONFIRMATION, {}, Reason.NONE
     if told is not None:
         first, details = Kind.RESCHEDULE, {"old_start": told.start.isoformat() if told.start else ""}
         reason = Reason.NOT_NEEDED if told.knows(appointment) else Reason.NONE
     for channel in rules.channels(appointment.clinic, first):
-        _plan(appointment, first, channel, due_at=now, reason=reason, details=details)
+        _plan(appointment, person, first, channel, due_at=now, reason=reason, details=details)
     for row in reminders(appointment, now):
-        _plan(appointment, Kind.REMINDER, **row)
-    _plan_form(appointment, now)
+        _plan(appointment, person, Kind.REMINDER, **row)
+    _plan_form(appointment, person, now)
+
+
+@transaction.atomic
+def plan_for_proxy(person: RelatedPerson) -> None:
+    """Plan what is to be said of the patient's visits to come to who acts for them from now on; the rest stays."""
+    visits = Appointment.objects.select_related("clinic", "patient__clinic").filter(
+        patient=person.patient, status=Appointment.Status.BOOKED, start__gt=timezone.now()
+    )
+    for visit in visits.order_by("start"):
+        old = visit.communications.filter(revision__lt=visit.revision, related_person=person)
+        _plan_for(visit, person, old, timezone.now())
 
 
 def reminders(appointment: Appointment, now: datetime) -> list[dict[str, Any]]:
@@ -75,15 +95,16 @@ def is_no_news(appointment: Appointment) -> bool:
 @transaction.atomic
 def plan_cancellation(appointment: Appointment) -> None:
     """Call off what was planned; tell the patient, if they may have been told of the visit at all."""
-    is_known = was_told(appointment)
+    told = {row.related_person_id for row in appointment.communications.filter(TOLD)}
     suppress(appointment, Reason.CANCELLED)
-    if is_known:
-        for channel in rules.channels(appointment.clinic, Kind.CANCELLATION):
-            _plan(appointment, Kind.CANCELLATION, channel, due_at=timezone.now())
+    for person in rules.recipients(appointment.patient):
+        if (person.pk if person else None) in told:
+            for channel in rules.channels(appointment.clinic, Kind.CANCELLATION):
+                _plan(appointment, person, Kind.CANCELLATION, channel, due_at=timezone.now())
 
 
 def was_told(appointment: Appointment) -> bool:
-    """Whether the patient knows, or may know, of the visit by a message."""
+    """Whether the patient, or who acts for them, knows or may know of the visit by a message."""
     return appointment.communications.filter(TOLD).exists()
 
 
@@ -121,29 +142,32 @@ def announce(
         return
     same.filter(state=State.PLANNED).update(state=State.SUPPRESSED, reason=Reason.SUPERSEDED)
     last = same.order_by("-serial").values_list("serial", flat=True).first()
-    for channel in rules.channels(appointment.clinic, kind):
-        _plan(
-            appointment,
-            kind,
-            channel,
-            due_at=timezone.now() + after,
-            serial=0 if last is None else last + 1,
-            reference=serial_of,
-            details=details or {},
-        )
+    for person in rules.recipients(appointment.patient):
+        for channel in rules.channels(appointment.clinic, kind):
+            _plan(
+                appointment,
+                person,
+                kind,
+                channel,
+                due_at=timezone.now() + after,
+                serial=0 if last is None else last + 1,
+                reference=serial_of,
+                details=details or {},
+            )
 
 
-def _plan_form(appointment: Appointment, now: datetime) -> None:
+def _plan_form(appointment: Appointment, person: RelatedPerson | None, now: datetime) -> None:
     lead = timedelta(minutes=ReminderPolicy.of(appointment.clinic).form_lead)
     if lead:
         quiet = rules.quiet_hours(appointment.patient)
         due_at = quiet.last_before(remind_at(appointment.start, lead, quiet.zone))
         reason = Reason.TOO_LATE if due_at < now else Reason.NONE
-        _plan(appointment, Kind.FORM_MISSING, Channel.EMAIL, due_at=due_at, reason=reason)
+        _plan(appointment, person, Kind.FORM_MISSING, Channel.EMAIL, due_at=due_at, reason=reason)
 
 
 def _plan(
     appointment: Appointment,
+    person: RelatedPerson | None,
     kind: Communication.Kind,
     channel: Communication.Channel,
     *,
@@ -153,10 +177,15 @@ def _plan(
     reason: Communication.Reason = Reason.NONE,
     **fields: Any,
 ) -> None:
-    if not rules.address_of(appointment.patient, channel):
-        reason = Reason.NO_ADDRESS
+    if person is not None and not rules.is_told(person, kind, due_at):
+        return
+    if not rules.address_of(person or appointment.patient, channel):
+        whole = Communication(patient=appointment.patient, related_person=person, kind=kind, channel=channel)
+        instead = rules.goes_to_proxy(whole, max(due_at, timezone.now()))
+        reason = Reason.TO_PROXY if instead else Reason.NO_ADDRESS
     Communication.objects.get_or_create(
         appointment=appointment,
+        related_person=person,
         revision=appointment.revision,
         kind=kind,
         lead=lead,

@@ -39,7 +39,11 @@ def resend(*, principal: Principal, communication: Communication) -> Communicati
         raise Http404
     visit = _visit(principal, communication)
     same = visit.communications.filter(
-        revision=visit.revision, kind=communication.kind, lead=communication.lead, channel=communication.channel
+        revision=visit.revision,
+        kind=communication.kind,
+        lead=communication.lead,
+        channel=communication.channel,
+        related_person=communication.related_person,
     )
     waiting = same.filter(state__in=[State.PLANNED, State.CLAIMED], due_at__lte=timezone.now()).first()
     if waiting is not None:
@@ -47,6 +51,7 @@ def resend(*, principal: Principal, communication: Communication) -> Communicati
     again = Communication(
         appointment=visit,
         patient=visit.patient,
+        related_person=communication.related_person,
         revision=visit.revision,
         kind=communication.kind,
         lead=communication.lead,

@@ -2,14 +2,17 @@
 
 from datetime import datetime, timedelta
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from accounts.contact import e164
-from accounts.models import Clinic, Patient
+from accounts.models import Clinic, Patient, RelatedPerson
+from accounts.policy import Action
 from visits.booking.models import Appointment
 from visits.intake import services as intake
-from visits.reminders.models import Communication, ContactPreference, ReminderPolicy
+from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, QuietHours
+from visits.reminders.services import preferences
 from visits.schedule.models import VisitType
 
 Kind = Communication.Kind
@@ -27,12 +30,16 @@ BY_SMS = {*AT_ONCE, Kind.REMINDER, Kind.CLINICIAN_WAITING, Kind.RUNNING_LATE, Ki
 CAN_WAIT = {Kind.REMINDER, Kind.OFFER, Kind.SUMMARY}
 # In which state the visit must be for what is not about one that is to come.
 AFTERWARDS = {Kind.CANCELLATION: Status.CANCELLED, Kind.SUMMARY: Status.FULFILLED, Kind.MISSED: Status.NOSHOW}
+# Which of the rights of who acts for a patient one needs to be told of this: any of them.
+NEEDS = {Kind.SUMMARY: {Action.SUMMARY_READ}, Kind.FORM_MISSING: {Action.VISIT_CHECK_IN},
+         Kind.OFFER: {Action.VISIT_CHANGE_OWN}}  # fmt: skip
+TOLD_OF_VISITS = {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN}
 HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3)}
 
 
 def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
     """Why this message must not go out now, by the state of the visit now; NONE if it may."""
-    reason = _visit_says(message) or _address_says(message)
+    reason = _visit_says(message) or _grant_says(message, now) or _address_says(message)
     if not reason and now >= deadline(message):
         reason = Reason.TOO_LATE
     return reason or _need_says(message)
@@ -45,7 +52,12 @@ def deadline(message: Communication) -> datetime:
     visit = message.visit
     if message.kind == Kind.REMINDER and message.serial == 0:
         # Two reminders at once say the same.
-        same = visit.communications.filter(kind=Kind.REMINDER, revision=message.revision, channel=message.channel)
+        same = visit.communications.filter(
+            kind=Kind.REMINDER,
+            revision=message.revision,
+            channel=message.channel,
+            related_person=message.related_person,
+        )
         rest = same.filter(lead__lt=message.lead).exclude(state=State.SUPPRESSED).order_by("-lead")
         following = rest.values_list("due_at", flat=True).first()
         return min(following or visit.start, visit.start)
@@ -89,17 +101,46 @@ def channels(clinic: Clinic, kind: Communication.Kind) -> list[Communication.Cha
 
 
 def reached_by(patient: Patient, kind: Communication.Kind) -> list[Communication.Channel]:
-    """By which of the clinic's channels this reaches the patient: their address works, and they did not say no."""
-    found = channels(patient.clinic, kind)
-    return [one for one in found if not _address_says(Communication(patient=patient, kind=kind, channel=one))]
+    """By which of the clinic's channels this reaches the patient, or who acts for them: the address works, and they did
+    not say no."""
+    now = timezone.now()
+
+    def is_reached(person: RelatedPerson | None, channel: Communication.Channel) -> bool:
+        message = Communication(patient=patient, related_person=person, kind=kind, channel=channel)
+        return not (_grant_says(message, now) or _address_says(message))
+
+    people = recipients(patient)
+    return [one for one in channels(patient.clinic, kind) if any(is_reached(person, one) for person in people)]
 
 
-def address_of(patient: Patient, channel: str) -> str:
-    """Where the patient is reached by ``channel``; empty when nowhere.
+def recipients(patient: Patient) -> list[RelatedPerson | None]:
+    """To whom messages about the patient are planned: to themselves (None) and to each who acts for them.
+
+    Whether one goes out is decided when it is sent, by the grants that there are then.
+    """
+    grants = RelatedPerson.objects.select_related("patient__clinic").filter(patient=patient, revoked_at=None)
+    return [None, *grants.exclude(messages=RelatedPerson.Messages.PATIENT)]
+
+
+def address_of(recipient: Patient | RelatedPerson, channel: str) -> str:
+    """Where they are reached by ``channel``; empty when nowhere.
 
     A phone number is read as the clinic writes it, wherever the patient is now: abroad the same digits may be somebody.
     """
-    return patient.email if channel == Channel.EMAIL else e164(patient.phone, patient.clinic.time_zone)
+    return recipient.email if channel == Channel.EMAIL else e164(recipient.phone, recipient.clinic.time_zone)
+
+
+def is_told(person: RelatedPerson, kind: str, now: datetime) -> bool:
+    """Whether who acts for a patient is told of this now."""
+    needed = NEEDS.get(Kind(kind), TOLD_OF_VISITS)
+    wants = person.messages != RelatedPerson.Messages.PATIENT
+    return wants and person.is_active(now) and any(person.covers(action) for action in needed)
+
+
+def goes_to_proxy(message: Communication, now: datetime) -> bool:
+    """Whether somebody who acts for the patient is told of this instead of the patient."""
+    instead = [one for one in recipients(message.patient) if one and one.messages == RelatedPerson.Messages.PROXY]
+    return message.related_person is None and any(is_told(one, message.kind, now) for one in instead)
 
 
 def _visit_says(message: Communication) -> Communication.Reason:
@@ -115,14 +156,21 @@ def _visit_says(message: Communication) -> Communication.Reason:
     return Reason.SUPERSEDED if kind in AFTERWARDS or message.revision != visit.revision else Reason.OVER
 
 
+def _grant_says(message: Communication, now: datetime) -> Communication.Reason:
+    person = message.related_person
+    if person is not None:
+        return Reason.NONE if is_told(person, message.kind, now) else Reason.NOT_PROXY
+    return Reason.TO_PROXY if goes_to_proxy(message, now) else Reason.NONE
+
+
 def _address_says(message: Communication) -> Communication.Reason:
-    patient, channel = message.patient, message.channel
-    if channel == Channel.SMS and not ReminderPolicy.of(patient.clinic).sms:
+    recipient, channel = message.recipient, message.channel
+    if channel == Channel.SMS and not ReminderPolicy.of(recipient.clinic).sms:
         return Reason.CHANNEL_OFF
-    address = address_of(patient, channel)
+    address = address_of(recipient, channel)
     if not address:
         return Reason.NO_ADDRESS
-    known = ContactPreference.objects.filter(patient=patient, channel=channel).first()
+    known = preferences.of(recipient, channel)
     if known is None:
         return Reason.NONE
     is_wanted = _patient_asked(message) or message.kind not in OPTIONAL

@@ -18,10 +18,12 @@ from visits.reminders.services import planning, rules
 register = template.Library()
 
 
-@register.inclusion_tag("reminders/_to_come.html")
-def messages_to_come(visit: Appointment) -> dict[str, Any]:
-    planned = visit.communications.filter(state=Communication.State.PLANNED, revision=visit.revision)
-    return {"to_come": planned.order_by("due_at")}
+@register.inclusion_tag("reminders/_to_come.html", takes_context=True)
+def messages_to_come(context: dict[str, Any], visit: Appointment) -> dict[str, Any]:
+    """What is sent to who looks: the patient, or who acts for them."""
+    own = visit.communications.filter(related_person=context["principal"].acts_as)
+    planned = own.filter(state=Communication.State.PLANNED, revision=visit.revision).order_by("due_at")
+    return {"to_come": [message for message in planned if not rules.goes_to_proxy(message, message.due_at)]}
 
 
 @register.inclusion_tag("reminders/_will_be_told.html")

@@ -1,0 +1,6 @@
+"""What happens to grants, for the floors above: messages are planned, seats taken away."""
+
+from django.dispatch import Signal
+
+# Sent in the transaction of the change, with ``person``: the grant as it is now.
+grant_changed = Signal()
