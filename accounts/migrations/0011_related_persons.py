@@ -153,18 +153,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="clinic",
-            name="privacy_email",
-            field=models.EmailField(
-                blank=True,
-                default="",
-                help_text="Is told when a record is opened in an emergency; where empty, the clinic’s admins are.",
-                max_length=254,
-                verbose_name="privacy contact",
-            ),
-            preserve_default=False,
-        ),
-        migrations.AddField(
-            model_name="clinic",
             name="age_of_majority",
             field=models.PositiveSmallIntegerField(
                 default=18,
