@@ -1,5 +1,6 @@
 """A patient with something of everything, long ago."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,12 +9,14 @@ from django.utils import timezone
 
 from accounts.audit.services import Action, record
 from accounts.models import Clinic, Patient, Practitioner, User
+from accounts.models.related_person import RelatedPerson
 from accounts.principal import Principal
 from tests import factories
 from tests.conftest import staff
 from tests.party import make_link
 from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.intake.models import Questionnaire, QuestionnaireResponse
 from visits.records.models import LegalHold
 from visits.reminders.models import Communication, ContactPreference
 from visits.room.models import Encounter, LineMinute, Presence, Seat
@@ -126,6 +129,31 @@ def live(
         author_name=practitioner.name,
         what_to_do=f"{CANARY} <b>pills</b>",
         published_at=start,
+    )
+    RelatedPerson.objects.create(
+        patient=patient,
+        given_name=f"{CANARY} Ana",
+        family_name="Marín",
+        relationship="SIB",
+        email=f"{CANARY}-ana@example.org",
+        basis="patient",
+        basis_note=f"{CANARY} said so",
+        valid_from=start.date(),
+        granted_by=front_desk,
+    )
+    asked = Questionnaire.objects.create(clinic=visit.clinic, title_en="Before your visit")
+    for position, (link_id, kind, text) in enumerate(
+        [
+            ("a", "boolean", "Fever?"),
+            ("b", "integer", "How old?"),
+            ("c", "text", "What hurts?"),
+            ("d", "date", "Since?"),
+        ]
+    ):
+        asked.items.create(link_id=link_id, position=position, type=kind, text_en=text)
+    answers = json.dumps({"a": True, "b": 0, "c": f"{CANARY} knee", "d": "2010-05-01"})
+    QuestionnaireResponse.objects.create(
+        appointment=visit, questionnaire=asked, status="completed", authored_at=start, answers=answers
     )
     for user in (clinician, front_desk):
         record("visit.view", Action.READ, principal=staff(user), entity=visit, patient=patient)

@@ -62,7 +62,7 @@ def test_it_has_something_of_everything(rosa, lived):
     kinds = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
     assert kinds >= {
         "Patient", "Organization", "Practitioner", "Appointment", "Encounter", "Consent", "Communication",
-        "QuestionnaireResponse", "AuditEvent", "Composition",
+        "QuestionnaireResponse", "AuditEvent", "Composition", "RelatedPerson",
     }  # fmt: skip
     (patient,) = of_kind(bundle, "Patient")
     assert patient["birthDate"] == "1979-03-14"
@@ -73,6 +73,13 @@ def test_it_has_something_of_everything(rosa, lived):
     assert [one["display"] for one in (p["individual"] for p in encounter["participant"][1:])] == [
         "Amara Okafor",
         f"{CANARY} guest",
+    ]
+    (intake,) = [one for one in of_kind(bundle, "QuestionnaireResponse") if one["id"].startswith("intake-")]
+    assert [one["answer"] for one in intake["item"]] == [
+        [{"valueBoolean": True}],
+        [{"valueInteger": 0}],
+        [{"valueString": f"{CANARY} knee"}],
+        [{"valueDate": "2010-05-01"}],
     ]
     assert {one["status"] for one in of_kind(bundle, "Appointment")} == {"fulfilled", "cancelled"}
     assert {one["agent"][0]["who"]["display"] for one in of_kind(bundle, "AuditEvent")} == {"Amara Okafor", "Lee Park"}

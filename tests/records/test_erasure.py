@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.audit import sealing, verifying
 from accounts.models import AccessLink, AuditEvent, Patient
+from accounts.models.related_person import RelatedPerson
 from tests import factories
 from tests.accounts.keys.test_canaries import database
 from tests.booking.conftest import at
@@ -25,6 +26,7 @@ from visits.booking.models import Appointment, AppointmentChange
 from visits.calendar import feed
 from visits.calendar.models import CalendarFeed
 from visits.checkin.models import Consent
+from visits.intake.models import QuestionnaireResponse
 from visits.records.errors import Erased, RecordError, StillBooked, TooEarly
 from visits.records.models import RecordCopy
 from visits.records.services import activity, copies, erasure
@@ -67,7 +69,13 @@ def test_a_dump_of_the_database_has_no_word_of_them_left(named, as_admin):
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     assert CANARY.encode() not in database().lower()
-    for model, field in [(Communication, "address"), (RecordCopy, "reason"), (RecordCopy, "content")]:
+    for model, field in [
+        (Communication, "address"),
+        (RecordCopy, "reason"),
+        (RecordCopy, "content"),
+        (QuestionnaireResponse, "answers"),
+        (RelatedPerson, "email"),
+    ]:
         assert not model.objects.exclude(**{field: ""}).exists(), field
 
 

@@ -13,6 +13,7 @@ Resource = dict[str, Any]
 BCP_47 = "urn:ietf:bcp:47"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 PARTICIPATION_MODE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
+ROLE_CODE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 APPOINTMENT_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0276"
 CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 LOINC = "http://loinc.org"

@@ -6,15 +6,17 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from accounts.models import AccessLink, Patient
+from accounts.models.related_person import RelatedPerson
 from visits.booking.models import Appointment, AppointmentChange
 from visits.calendar.models import CalendarFeed
 from visits.checkin.models import CheckIn
+from visits.intake.models import QuestionnaireResponse
 from visits.records.models import LegalHold, RecordCopy
 from visits.reminders.models import Communication, ContactPreference
 from visits.room.models import LineMinute, Seat
@@ -87,11 +89,29 @@ def _end_copies(rows: Rows) -> object:
     return rows.update(reason="")
 
 
+def _end_grants(rows: Rows) -> object:
+    """The database wants a person with each end; where the system erases, there is only who granted it."""
+    rows.filter(revoked_at=None).update(revoked_at=timezone.now(), revoked_by=F("granted_by"))
+    return rows.update(
+        given_name="", family_name="", name_hash="", email="", phone="", basis_note="", messages="patient"
+    )
+
+
 PARTS = [
     Part(
         gettext_lazy("Summaries of visits"),
         lambda patient: Composition.objects.filter(appointment__patient=patient),
         deleted,
+    ),
+    Part(
+        gettext_lazy("Answers before visits"),
+        lambda patient: QuestionnaireResponse.objects.filter(appointment__patient=patient).exclude(answers=""),
+        blanked("answers"),
+    ),
+    Part(
+        gettext_lazy("Names of who may act for the patient"),
+        lambda patient: RelatedPerson.objects.filter(patient=patient).exclude(given_name=""),
+        _end_grants,
     ),
     Part(
         gettext_lazy("Place, call-back number and emergency contact of visits"),

@@ -19,6 +19,7 @@ from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn, Consent
+from visits.intake.models import QuestionnaireResponse
 from visits.records import parts
 from visits.records.access import lock_record, record_for
 from visits.records.errors import Erased, OnHold, RecordError, StillBooked, TooEarly
@@ -98,6 +99,7 @@ def has_clinical(patient: Patient) -> bool:
         visits.filter(status=Appointment.Status.FULFILLED).exists()
         or Encounter.objects.filter(appointment__in=visits).exists()
         or Composition.objects.filter(appointment__in=visits).exists()
+        or QuestionnaireResponse.objects.filter(appointment__in=visits).exists()
         or Consent.objects.filter(patient=patient).exists()
         or CheckIn.objects.filter(appointment__in=visits, details_at__isnull=False).exists()
     )
