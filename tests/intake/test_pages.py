@@ -59,7 +59,7 @@ def test_nobody_enters_the_line_without_having_been_asked(patient_client, as_pat
     get_ready(as_patient, visit)
     checkin.record_devices(principal=as_patient, visit=visit, camera="ok", microphone="ok")
 
-    assert not checkin.is_ready(visit)
+    assert not checkin.is_ready(visit, as_patient)
     assert patient_client.get(url(visit, "waiting:room")).url == url(visit, "checkin:start")
 
 
@@ -69,7 +69,7 @@ def test_who_is_unwell_enters_the_line_without_answering(patient_client, as_pati
 
     assert patient_client.post(url(visit), sent).url == url(visit, "checkin:start")
 
-    assert checkin.is_ready(visit)
+    assert checkin.is_ready(visit, as_patient)
     response = services.response_to(visit)
     assert (response.status, services.answers_in(response)) == (Status.STOPPED, {"pills": "Ibuprofen"})
 
@@ -299,7 +299,7 @@ def test_nobody_else_comes_to_the_questions(
 
 
 def test_today_says_whether_the_questions_are_answered(as_patient, visit, questionnaire, front_desk, verified):
-    visit.start, visit.end = timezone.now() + timedelta(minutes=10), timezone.now() + timedelta(minutes=30)
+    visit.start, visit.end = timezone.now() - timedelta(minutes=5), timezone.now() + timedelta(minutes=15)
     visit.save()
     get_ready(as_patient, visit)
     desk = verified(front_desk)

@@ -34,7 +34,11 @@ STEP = 10
 class QuestionForm(_ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["position"].required = False
+        for name, field in self.fields.items():
+            if name == "position":
+                field.required = False
+            if name.startswith("options"):
+                field.widget.attrs["rows"] = 4
 
 
 class InOrder(_InlineFormSet):
@@ -55,7 +59,6 @@ class QuestionInline(ClinicScope, _StackedInline):
     form = QuestionForm
     formset = InOrder
     clinic_path = "questionnaire__clinic"
-    extra = 1
     min_num = 1
     max_num = MAX_ITEMS
     fields = (
@@ -67,7 +70,7 @@ class QuestionInline(ClinicScope, _StackedInline):
     )
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        return 0 if obj else self.extra
+        return 1 if obj else 0  # besides the one that there must be
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         counts = not _is_answered(obj)

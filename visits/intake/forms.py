@@ -86,16 +86,21 @@ def _field(item: QuestionnaireItem, *, required: bool) -> forms.Field:
         case Type.DATE:
             return forms.DateField(
                 input_formats=["%Y-%m-%d"],
-                widget=forms.DateInput({"type": "date", "min": str(FIRST_DAY), "max": str(LAST_DAY)}, "%Y-%m-%d"),
+                widget=forms.DateInput(
+                    {"class": "input short", "type": "date", "min": str(FIRST_DAY), "max": str(LAST_DAY)}, "%Y-%m-%d"
+                ),
                 validators=_between(FIRST_DAY, LAST_DAY, _("Choose a day from 1900 to 2199.")),
                 error_messages=missing | {"invalid": _("Choose a day, or type it like 2026-11-24.")},
                 **more,
             )
         case Type.TEXT:
-            area = forms.Textarea({"rows": 4, "autocomplete": "off"})
+            area = forms.Textarea({"class": "input", "rows": 4, "autocomplete": "off"})
             return WordsField(max_length=TEXT_LENGTH, widget=area, error_messages=missing, **more)
     return WordsField(
-        max_length=STRING_LENGTH, widget=forms.TextInput({"autocomplete": "off"}), error_messages=missing, **more
+        max_length=STRING_LENGTH,
+        widget=forms.TextInput({"class": "input", "autocomplete": "off"}),
+        error_messages=missing,
+        **more,
     )
 
 
@@ -107,7 +112,7 @@ def _integer(item: QuestionnaireItem, missing: dict[str, str], more: dict[str, A
         words = _("Type a whole number, like 12.")
     return forms.IntegerField(
         # Not of type "number": browsers send nothing at all for what is none, and it would be lost.
-        widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}),
+        widget=forms.TextInput({"class": "input short", "inputmode": "numeric", "autocomplete": "off"}),
         validators=_between(least, most, words),
         error_messages=missing | {"invalid": words},
         **more,
