@@ -25,6 +25,7 @@ from accounts.admin_sections import Section
 from accounts.audit.export import as_csv
 from accounts.audit.forms import TrailForm
 from accounts.contact import normal_email, normal_phone
+from accounts.emergency import admin as _emergency  # noqa: F401 - registers itself
 from accounts.links import services as links
 from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -14,6 +15,7 @@ from django.utils.http import urlencode
 
 from accounts import doors
 from accounts.audit import services as audit
+from accounts.emergency import services as emergency
 from accounts.language import speak
 from accounts.models import AuditEvent, User
 from accounts.policy import Action, allows
@@ -64,6 +66,15 @@ class AccessMiddleware:
         if session is not None and not getattr(view, doors.AUTOMATIC, False):
             sessions.note_activity(session)
         return answer
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Who asks for a record that they do not treat is asked why, and comes back."""
+        if not isinstance(exception, emergency.NotTreating):
+            return None
+        url = reverse("accounts:emergency", args=[exception.patient.pk])
+        is_page = request.method in {"GET", "HEAD"} and not request.headers.get("HX-Request")
+        came_from = request.get_full_path() if is_page else urlsplit(request.headers.get("HX-Current-URL", "")).path
+        return _send_to(request, f"{url}?{urlencode({'next': came_from})}" if came_from else url)
 
     def _door(
         self, request: HttpRequest, view: Callable[..., HttpResponse], kwargs: dict[str, Any]
@@ -117,7 +128,6 @@ def _refuse(request: HttpRequest, user: User, principal: Principal | None, what:
 def _enter(request: HttpRequest, principal: Principal) -> None:
     """Let them in, in their own language and time zone (else the clinic's)."""
     request.principal = principal  # type: ignore[attr-defined]
-    patient = principal.link.patient if principal.link else None
     bearer = principal.link.bearer if principal.link else None
     patient = principal.link.patient if principal.link else None
     if bearer:

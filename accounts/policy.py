@@ -57,6 +57,7 @@ class Action(StrEnum):
     SCHEDULE_CHANGE_ALL = "schedule.change-all"
     DELAY_SET = "delay.set"  # that oneself is late
     DELAY_SET_ALL = "delay.set-all"
+    RECORD_EMERGENCY = "record.emergency"  # of patients whom one does not treat
     RECORD_EXPORT = "record.export"  # a copy of a patient's whole record
     RECORD_ERASE = "record.erase"  # how long records are kept, and their end
     TRAIL_READ_OWN = "trail.read-own"  # who of the staff opened one's record
@@ -110,6 +111,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.INTAKE_READ,
             Action.SUMMARY_WRITE,
             Action.SUMMARY_READ,
+            Action.RECORD_EMERGENCY,
             Action.SCHEDULE_CHANGE,
             Action.DELAY_SET,
         }

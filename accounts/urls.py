@@ -3,6 +3,7 @@
 from django.urls import path
 
 from accounts import views
+from accounts.emergency import views as emergency
 from accounts.links import views as links
 from accounts.login import views as login
 from accounts.mfa import factor_views as factors
@@ -39,6 +40,7 @@ urlpatterns = [
     path("patients/<uuid:pk>/proxies/new/", proxies.add, name="proxy-add"),
     path("proxies/<uuid:pk>/", proxies.change, name="proxy"),
     path("proxies/<uuid:pk>/end/", proxies.end, name="proxy-end"),
+    path("patients/<uuid:pk>/emergency/", emergency.open_record, name="emergency"),
     path("link-needed/", links.needed, name="link-needed"),
     path("v/<str:token>/", links.land, name="link"),
 ]

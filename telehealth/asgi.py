@@ -39,6 +39,6 @@ application = ProtocolTypeRouter(
     }
 )
 
-# What is loaded by now stays. Else each full collection looks through all of it, a tenth of a second within one request.
+# What is loaded by now stays. Else each full collection looks through all of it: a tenth of a second in one request.
 gc.collect()
 gc.freeze()

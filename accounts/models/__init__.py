@@ -2,6 +2,7 @@
 
 from accounts.models.audit import AuditAnchor, AuditEvent, AuditSeal, UnsealedEvent
 from accounts.models.clinic import Clinic, Membership, Patient, Practitioner
+from accounts.models.emergency import EmergencyAccess
 from accounts.models.link import AccessLink
 from accounts.models.related_person import RelatedPerson
 from accounts.models.session import Session
@@ -14,6 +15,7 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "Clinic",
+    "EmergencyAccess",
     "Membership",
     "Patient",
     "Practitioner",

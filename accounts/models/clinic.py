@@ -52,6 +52,11 @@ class Clinic(models.Model):
         help_text=_("Patients see who opened their record: with the name, or else with the role alone."),
     )
 
+    privacy_email = models.EmailField(
+        _("privacy contact"),
+        blank=True,
+        help_text=_("Is told when a record is opened in an emergency; where empty, the clinic’s admins are."),
+    )
     age_of_majority = models.PositiveSmallIntegerField(
         _("age of majority"),
         default=18,

@@ -51,6 +51,7 @@ VERIFIED = (*MEMBERS, "superuser", "former member")
 
 # For members of the clinic, in the role that is named.
 STAFF = {
+    "accounts:emergency": page(TREATS),
     "accounts:proxies": look(("front_desk", "clinician", "clinic_admin")),
     "accounts:proxy": page(GRANTS),
     "accounts:proxy-add": page(GRANTS),
@@ -220,6 +221,7 @@ MODELS = {
     "accounts.auditevent": Rows(TRAIL),
     "accounts.clinic": Rows(ADMINS, add=ROOT, change=ADMINS),
     # Whom a clinic's admin may choose belongs to the clinic already: they are added on their own page.
+    "accounts.emergencyaccess": Rows(ADMINS, change=("clinic_admin",)),
     "accounts.membership": Rows(ADMINS, add=("superuser", "clinic_admin"), change=ADMINS, delete=ADMINS),
     "accounts.patient": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "accounts.practitioner": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
@@ -308,7 +310,7 @@ SEES: dict[str, dict[str, set[str]]] = {
     "strange admin": {"r": FILE},
     "superuser": {"p": FILE, "q": FILE, "r": FILE},
     "patient": {"p": OWN_FILE | {"answer", "summary"}},
-    "proxy": {"p": OWN_FILE},
+    "proxy": {"p": OWN_FILE | {"answer", "summary"}},  # to whom reading is granted, too
     "guest": {"p": {"name", "guest"}},
     "other patient": {"q": OWN_FILE},
 }

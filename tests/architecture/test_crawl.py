@@ -96,6 +96,7 @@ NAMES_A_THING = ("pk", "object_id", "other", "link", "key")
 # What is typed where the page's own form does not hold all of it.
 BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "accounts:clinic": lambda place: {"clinic": place.clinic.pk},
+    "accounts:emergency": lambda place: {"reason": "The ambulance asks what she takes."},
     "accounts:password": lambda place: {"old": factories.PASSWORD, "new": "quiet river over nine stones"},
     "accounts:proxy": lambda place: {"given_name": "Eva", "email": "eva@example.net"},
     "accounts:proxy-add": lambda place: {
@@ -119,7 +120,9 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
         "do": "book", "patient": place.walks_in.pk, "visit_type": place.visit_type.pk, "practitioner": "any"
     },
     # The admin's: what its forms do not hold.
+    "admin:accounts_emergencyaccess_change": lambda place: {"finding": "justified"},
     "admin:accounts_clinic_add": lambda place: {
+        "name": "Third", "slug": "third", "phone": "1", "time_zone": "UTC", "language": "en", "emergency_number": "911",
         "encryption": "preferred",
     },
     "admin:accounts_membership_add": lambda place: {

@@ -25,6 +25,7 @@ from accounts.models import (
     AccessLink,
     AuditEvent,
     Clinic,
+    EmergencyAccess,
     Membership,
     Patient,
     Practitioner,
@@ -89,8 +90,13 @@ class Place:
         self.patient, self.newcomer = self.make_patient(self.whose), self.make_patient(self.whose)
         self.walks_in = self.make_patient(self.whose)
         self.proxy = factories.make_proxy(
-            self.patient, given_name=self.canary.proxy, family_name=self.canary.proxy, email=f"{self.canary.proxymail}@example.org",
-            phone=f"(512) 555-{next(_number):04}", basis_note=self.canary.shown, granted_by=self.doctor,
+            self.patient, given_name=self.canary.proxy, family_name=self.canary.proxy,
+            email=f"{self.canary.proxymail}@example.org", phone=f"(512) 555-{next(_number):04}",
+            basis_note=self.canary.shown, granted_by=self.doctor,
+        )  # fmt: skip
+        EmergencyAccess.objects.create(
+            clinic=self.clinic, user=self.doctor, patient=self.newcomer, reason=self.canary.note,
+            opened_at=timezone.now() - timedelta(days=1), expires_at=timezone.now() - timedelta(hours=23, minutes=30),
         )  # fmt: skip
         self._visits()
         self._messages()
@@ -249,6 +255,7 @@ class Place:
             expires_at=timezone.now() + timedelta(hours=12),
         )[1]  # fmt: skip
         return {
+            "accounts:emergency": {"pk": self.walks_in.pk},
             "accounts:proxies": {"pk": self.patient.pk},
             "accounts:proxy": {"pk": self.proxy.pk},
             "accounts:proxy-add": {"pk": self.patient.pk},

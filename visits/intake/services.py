@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.doors import PrincipalRequest
+from accounts.emergency.services import purpose_of
 from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
@@ -60,7 +61,7 @@ def takes_answers(visit: Appointment) -> bool:
 
 
 def may_answer(principal: Principal, visit: Appointment) -> bool:
-    """Whether the questions are theirs to answer: who acts for a patient and may not read answers, may give the first."""
+    """Whether the questions are theirs to answer: who acts for a patient and reads no answers may give the first."""
     return principal.may(Action.INTAKE_READ) or response_to(visit) is None
 
 
@@ -114,8 +115,20 @@ def answer(
 
 
 def read(request: PrincipalRequest, pk: uuid.UUID) -> tuple[Appointment, QuestionnaireResponse | None]:
-    """A visit with what its patient answered, for who may read that; the look is on the trail. Raises Http404."""
+    """A visit with what its patient answered, for who may read that; the look is on the trail.
+
+    Raises Http404, and NotTreating.
+    """
     principal = request.principal
     visit = appointment_for(principal, pk, Action.INTAKE_READ)
-    record("intake.view", Audit.READ, principal=principal, entity=visit, patient=visit.patient, request=request)
+    purpose = purpose_of(principal, visit.patient)
+    record(
+        "intake.view",
+        Audit.READ,
+        principal=principal,
+        entity=visit,
+        patient=visit.patient,
+        request=request,
+        detail={"purpose": purpose},
+    )
     return visit, response_to(visit)

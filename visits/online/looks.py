@@ -43,6 +43,8 @@ WORDS: dict[str, Promise] = {
     "patient.add": _("Added you to the clinic’s patients"),
     "patient.deactivate": _("Closed your record for new visits"),
     "record.ask": _("Asked for a copy of your record"),
+    "record.emergency": _("Opened your record in an emergency"),
+    "record.emergency-review": _("Reviewed that your record was opened in an emergency"),
     "record.export": _("Downloaded a copy of your record"),
     "record.hold": _("Ordered that your record is kept"),
     "record.release": _("Ended the order that your record is kept"),

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from accounts.models import AccessLink, RelatedPerson
+from accounts.emergency.signals import treats
+from accounts.models import AccessLink, Patient, RelatedPerson, User
+from accounts.policy import Role
 from accounts.principal import Principal
 from accounts.proxies.signals import grant_changed
 from visits.booking.errors import WrongState
@@ -31,6 +33,13 @@ def keep_who_came(*, appointment: Appointment, **_: Any) -> None:
 def close_when_off(*, appointment: Appointment, change: str, principal: Principal | None, **_: Any) -> None:
     if change in {"cancelled", "noshow"}:
         services.close(principal=principal, visit=appointment)
+
+
+@receiver(treats)
+def was_in_the_call(*, user: User, patient: Patient, **_: Any) -> bool:
+    """As a clinician whom the patient met, whosever visit it was."""
+    seats = Seat.objects.filter(user=user, role=Role.CLINICIAN, encounter__appointment__patient=patient)
+    return seats.filter(presences__isnull=False).exists()
 
 
 @receiver(grant_changed)

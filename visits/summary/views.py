@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.doors import PrincipalRequest, for_staff
+from accounts.emergency.services import purpose_of
 from accounts.policy import Action
 from visits.booking.access import appointment_for
 from visits.booking.models import Appointment
@@ -33,6 +34,7 @@ def visit(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     if not versions:
         if is_author:
             return redirect("summary:write", pk=pk)
+        purpose_of(request.principal, found.patient)  # whether there is one is told to who may read it
         raise Http404
     _note_look(request, found, versions[0])
     links = services.links_of(found)
@@ -103,6 +105,7 @@ def _note_look(request: PrincipalRequest, found: Appointment, version: Compositi
         entity=found if version._state.adding else version,
         patient=found.patient,
         request=request,
+        detail={"purpose": purpose_of(request.principal, found.patient)},
     )
 
 

@@ -42,7 +42,22 @@ PROXY, PROXY_MAIL, SHOWN = "Canaryana 7f3a", "proxy-7f3a@example.org", "7f3a cer
 ANSWER = "Canary Answer 7f3a"
 BOOKED, TYPED, SEED = "booked-7f3a@example.org", "typed-7f3a@example.org", "ca7a7f3a" * 5
 DRAFT, SAID = "draft words 7f3a", "published words 7f3a"
-CANARIES = (EMAIL, PHONE, "5125550147", PLACE, CONTACT, ANSWER, BOOKED, TYPED, SEED, DRAFT, SAID, PROXY, PROXY_MAIL, SHOWN)
+CANARIES = (
+    EMAIL,
+    PHONE,
+    "5125550147",
+    PLACE,
+    CONTACT,
+    ANSWER,
+    BOOKED,
+    TYPED,
+    SEED,
+    DRAFT,
+    SAID,
+    PROXY,
+    PROXY_MAIL,
+    SHOWN,
+)
 
 
 def database() -> bytes:

@@ -1,0 +1,48 @@
+"""The list of records opened in emergencies, each to be reviewed once by somebody else."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.admin_sections import Section
+from accounts.emergency import services
+from accounts.models import EmergencyAccess
+
+
+@admin.register(EmergencyAccess)
+class EmergencyAccessAdmin(ClinicScopedAdmin):
+    section = Section.SAFETY
+    about = _("Clinicians who opened the record of a patient whom they do not treat. Each wants a review.")
+    patient_path = "patient"
+    deletable = False
+    list_display = ("opened_at", "user", "patient", "expires_at", "finding", "reviewed_by", "clinic")
+    list_filter = ("finding", ("opened_at", admin.DateFieldListFilter), "user", "clinic")
+    list_select_related = ("user", "patient", "reviewed_by", "clinic")
+    date_hierarchy = "opened_at"
+    fields = ("user", "patient", "reason", "opened_at", "expires_at", "finding", "note", "reviewed_by", "reviewed_at")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A review needs somebody else than who opened it, in the clinic, and is written once."""
+        is_reviewable = obj is None or (not obj.finding and obj.user_id != getattr(request.user, "pk", None))
+        return is_reviewable and principal_of(request) is not None and super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for name in self.fields if name not in {"finding", "note"}]
+
+    def save_model(self, request: HttpRequest, obj: EmergencyAccess, form: Any, change: bool) -> None:
+        principal = principal_of(request)
+        if principal is None or not obj.finding:
+            messages.warning(request, _("Choose whether it was justified."))
+            return
+        try:
+            services.review(
+                principal=principal, access=obj, finding=EmergencyAccess.Finding(obj.finding), note=obj.note
+            )
+        except services.AlreadyReviewed:
+            messages.error(request, _("Somebody has reviewed this meanwhile. Nothing was changed."))

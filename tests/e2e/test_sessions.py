@@ -1,0 +1,92 @@
+"""Where one is signed in, in browsers: ended from the list, warned before the time is up, covered when it is."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.models import Session, User
+from tests.conftest import verify
+from tests.e2e import steps
+from tests.e2e.test_patient_pages import SMALL, look
+
+pytestmark = pytest.mark.e2e
+
+
+def signed_in(page: Page, user: User) -> Page:
+    steps.carry_session(page, verify(Client(), user))
+    return page
+
+
+def last_active(user: User, *, minutes_ago: int) -> None:
+    """Of the 15 that a clinician has."""
+    seen = timezone.now() - timedelta(minutes=minutes_ago)
+    Session.objects.filter(user=user).update(seen_at=seen, expires_at=seen + timedelta(minutes=15))
+
+
+def test_a_session_that_is_ended_from_the_list_covers_its_page_at_once(
+    person: Callable[..., Page], clinician: User
+) -> None:
+    here, there = signed_in(person("here"), clinician), signed_in(person("there", **SMALL), clinician)
+    there.goto("/today/")
+    expect(there.get_by_role("heading", level=1)).to_be_visible()
+    there.wait_for_timeout(1000)  # its socket is open
+
+    here.goto("/sessions/")
+    expect(here.locator("main li")).to_have_count(2)
+    expect(here.locator("main")).to_contain_text("This one")
+    look(here)
+    here.locator("main li").get_by_role("button").press("Enter")
+    expect(here.locator("main")).to_contain_text("That session is ended.")
+    expect(here.locator("main li")).to_have_count(1)
+
+    dialog = there.locator("#session")
+    expect(dialog).to_be_visible(timeout=5000)
+    expect(dialog).to_contain_text("You are signed out")
+    expect(dialog.locator("h2")).to_be_focused()
+    look(there)
+    there.keyboard.press("Escape")
+    there.keyboard.press("Escape")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("link", name="Sign in").click()
+    there.wait_for_url("**/signin/?next=%2Ftoday%2F")
+
+
+def test_who_does_nothing_is_warned_and_stays_by_one_press(person: Callable[..., Page], clinician: User) -> None:
+    lee = signed_in(person("lee"), clinician)
+    lee.goto("/calendar/")
+    expect(lee.get_by_role("heading", level=1)).to_be_visible()
+    dialog = lee.locator("#session")
+    expect(dialog).to_be_hidden()
+
+    last_active(clinician, minutes_ago=13)
+    expect(dialog).to_be_visible(timeout=20_000)
+    expect(dialog).to_contain_text("Are you still there?")
+    look(lee)
+    dialog.get_by_role("button", name="Stay signed in").press("Enter")
+
+    expect(dialog).to_be_hidden()
+    lee.wait_for_timeout(3000)
+    expect(dialog).to_be_hidden()
+    assert Session.objects.get(user=clinician).seen_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_who_does_nothing_at_all_is_signed_out_and_comes_back_to_the_page(
+    person: Callable[..., Page], clinician: User
+) -> None:
+    lee = signed_in(person("lee"), clinician)
+    lee.goto("/today/")
+    expect(lee.get_by_role("heading", level=1)).to_be_visible()
+    lee.wait_for_timeout(1000)
+
+    last_active(clinician, minutes_ago=16)
+
+    dialog = lee.locator("#session")
+    expect(dialog).to_contain_text("Nobody did anything here for a while", timeout=20_000)
+    lee.goto("/today/")
+    expect(lee).to_have_url(re.compile(r"/signin/\?.*next=%2Ftoday%2F"))
+    expect(lee.locator("main")).to_contain_text("You were signed out.")
