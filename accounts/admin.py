@@ -234,6 +234,10 @@ class PatientAdmin(RosterAdmin):
     readonly_fields = ("created_at",)
     list_select_related = ("clinic",)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who was erased stays so."""
+        return (obj is None or obj.erased_at is None) and super().has_change_permission(request, obj)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Patient], search_term: str
     ) -> tuple[QuerySet[Patient], bool]:

@@ -25,7 +25,7 @@ def check(cells: list[dict[str, str]], *, principal: Principal) -> list[Row]:
     """What each row would do: a new patient, changes of one who is there (by id, or name, birth date and e-mail), or
     what is wrong with it. Saves nothing."""
     clinic = principal.clinic
-    known = list(Patient.objects.filter(clinic=clinic).select_related("clinic"))
+    known = list(Patient.objects.filter(clinic=clinic, erased_at=None).select_related("clinic"))
     by_id = {str(one.pk): one for one in known}
     by_person: dict[Any, list[Patient]] = {}
     for one in known:
@@ -54,8 +54,9 @@ def save(rows: list[Row], *, principal: Principal, request: Any) -> None:
 
 
 def listed(patients: QuerySet[Patient]) -> list[tuple[object, ...]]:
-    """The patients as rows of a file."""
-    return [tuple(_cell(patient, name) for name in COLUMNS) for patient in patients.select_related("clinic")]
+    """The patients as rows of a file; of who was erased there is nothing to tell."""
+    rows = patients.filter(erased_at=None).select_related("clinic")
+    return [tuple(_cell(patient, name) for name in COLUMNS) for patient in rows]
 
 
 def _check(row: Row, clinic: Clinic, by_id: dict[str, Patient], by_person: dict[Any, list[Patient]]) -> None:

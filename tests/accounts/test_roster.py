@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from accounts.mfa.services import SESSION_CONFIRMED
 from accounts.models import AuditEvent, Membership, Patient, User
@@ -88,6 +90,17 @@ def test_somebody_of_the_same_name_and_birth_date_is_asked_about(
     (row,) = choose(verified(clinic_admin), text).context["rows"]
 
     assert set(row.errors) == {"id"}
+
+
+def test_who_was_erased_is_in_no_file_and_changed_by_none(verified: Any, clinic_admin: User, patient: Patient) -> None:
+    Patient.objects.update(erased_at=timezone.now(), deactivated_at=timezone.now())
+    browser = verified(clinic_admin)
+
+    assert str(patient.pk) not in browser.post(f"{PATIENTS}export/", {}).content.decode("utf-8-sig")
+    (row,) = choose(browser, f"id,{HEAD}{patient.pk},Rosa,Ruiz,1979-03-14,,,\n").context["rows"]
+    assert set(row.errors) == {"id"}
+    page = reverse("admin:accounts_patient_change", args=[patient.pk])
+    assert browser.post(page, {"given_name": "Rosa"}).status_code == 403
 
 
 def test_a_patient_of_another_clinic_cannot_be_reached_by_id(

@@ -8,8 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.audit.services import Action, record
-from accounts.models import Clinic, Patient, Practitioner, User
-from accounts.models.related_person import RelatedPerson
+from accounts.models import Clinic, EmergencyAccess, Patient, Practitioner, RelatedPerson, User
 from accounts.principal import Principal
 from tests import factories
 from tests.conftest import staff
@@ -130,6 +129,10 @@ def live(
         what_to_do=f"{CANARY} <b>pills</b>",
         published_at=start,
     )
+    EmergencyAccess.objects.create(
+        clinic=patient.clinic, user=clinician, patient=patient, reason=f"{CANARY} lay unconscious",
+        opened_at=start, expires_at=start + timedelta(hours=1),
+    )  # fmt: skip
     RelatedPerson.objects.create(
         patient=patient,
         given_name=f"{CANARY} Ana",

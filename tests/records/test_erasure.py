@@ -10,8 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from accounts.audit import sealing, verifying
-from accounts.models import AccessLink, AuditEvent, Patient
-from accounts.models.related_person import RelatedPerson
+from accounts.models import AccessLink, AuditEvent, EmergencyAccess, Patient, RelatedPerson
 from tests import factories
 from tests.accounts.keys.test_canaries import database
 from tests.booking.conftest import at
@@ -75,6 +74,7 @@ def test_a_dump_of_the_database_has_no_word_of_them_left(named, as_admin):
         (RecordCopy, "content"),
         (QuestionnaireResponse, "answers"),
         (RelatedPerson, "email"),
+        (EmergencyAccess, "reason"),
     ]:
         assert not model.objects.exclude(**{field: ""}).exists(), field
 

@@ -11,8 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from accounts.models import AccessLink, Patient
-from accounts.models.related_person import RelatedPerson
+from accounts.models import AccessLink, EmergencyAccess, Patient, RelatedPerson
 from visits.booking.models import Appointment, AppointmentChange
 from visits.calendar.models import CalendarFeed
 from visits.checkin.models import CheckIn
@@ -154,6 +153,11 @@ PARTS = [
         gettext_lazy("Copies of the record"),
         lambda patient: RecordCopy.objects.filter(patient=patient).exclude(reason="", closed_at__isnull=False),
         _end_copies,
+    ),
+    Part(
+        gettext_lazy("Reasons of access in emergencies"),
+        lambda patient: EmergencyAccess.objects.filter(patient=patient).exclude(reason="", note=""),
+        blanked("reason", "note"),
     ),
     Part(
         gettext_lazy("Reasons of legal holds that have ended"),
