@@ -140,11 +140,12 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     if not request.htmx and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
         raise PermissionDenied
     wanted = request.htmx.current_url_abs_path if request.htmx else request.get_full_path()  # type: ignore[attr-defined]
-    query = {"next": wanted or ""}
+    query = {"next": wanted} if wanted else {}
     had_session = settings.SESSION_COOKIE_NAME in request.COOKIES
     if had_session and cast(SessionStore, request.session).read() is None:
         query["ended"] = "1"
-    return _send_to(request, f"{reverse('accounts:signin')}?{urlencode(query)}")
+    url = reverse("accounts:signin")
+    return _send_to(request, f"{url}?{urlencode(query)}" if query else url)
 
 
 def _send_to(request: HttpRequest, url: str) -> HttpResponse:

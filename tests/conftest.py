@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django_otp import DEVICE_ID_SESSION_KEY
 
-from accounts.mfa.services import SESSION_CONFIRMED
+from accounts.mfa.services import SESSION_CONFIRMED, make_recovery_codes
 from accounts.models import Clinic, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from accounts.principal import Principal
+from accounts.sessions.store import SessionStore
 from tests import factories
 from tests.flush import flush_past_triggers  # noqa: F401
 from visits.booking.models import Appointment
@@ -93,6 +94,13 @@ def staff(user: User) -> Principal:
     """The principal of a member of staff, for calling services."""
     membership = user.memberships.select_related("clinic").get()
     return Principal(clinic=membership.clinic, role=Role(membership.role), name=user.name, user=user)
+
+
+def recovery_codes(user: User) -> list[str]:
+    """New ones, as made on a page."""
+    request: Any = RequestFactory().post("/")
+    request.user, request.session = user, SessionStore()
+    return make_recovery_codes(request=request)
 
 
 def verify(client: Client, user: User) -> Client:

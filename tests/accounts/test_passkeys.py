@@ -17,6 +17,7 @@ from accounts.models import AuditEvent, Clinic, User
 from accounts.passkeys import services as passkeys
 from tests.accounts.authenticator import Authenticator
 from tests.accounts.test_signin import CODE, CODES, SETUP, SIGNIN, code_of, give_password, is_in, phone_of
+from tests.conftest import recovery_codes
 from tests.threads import at_once
 
 OPTIONS = "/passkeys/options/"
@@ -105,11 +106,9 @@ def test_a_key_of_somebody_else_is_not_enrolled_again(client: Client, front_desk
     assert last("mfa.enrol").outcome == AuditEvent.Outcome.MINOR_FAILURE
 
 
-def test_a_passkey_made_after_a_recovery_code_ends_the_lost_phone(client: Client, clinician: User, rf: Any) -> None:
-    request = rf.post("/")
-    request.user = clinician
+def test_a_passkey_made_after_a_recovery_code_ends_the_lost_phone(client: Client, clinician: User) -> None:
     phone_of(clinician)
-    codes = mfa.make_recovery_codes(request=request)
+    codes = recovery_codes(clinician)
     give_password(client, clinician)
     client.post(CODE + "?recovery", {"code": codes[0]})
 

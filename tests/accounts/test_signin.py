@@ -21,6 +21,7 @@ from accounts.principal import staff_principal
 from accounts.sessions.store import SessionStore
 from tests import factories
 from tests.accounts.test_links import at_once
+from tests.conftest import recovery_codes
 
 SIGNIN = "/signin/"
 CODE = "/mfa/"
@@ -373,11 +374,9 @@ def test_twenty_parallel_posts_of_one_code_bring_one_in(clinician: User) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_parallel_posts_of_one_recovery_code_bring_one_in(clinician: User, rf: Any) -> None:
+def test_twenty_parallel_posts_of_one_recovery_code_bring_one_in(clinician: User) -> None:
     phone_of(clinician)
-    request = rf.post("/")
-    request.user = clinician
-    code = mfa.make_recovery_codes(request=request)[0]
+    code = recovery_codes(clinician)[0]
     browsers = [Client() for _ in range(20)]
     for browser in browsers:
         give_password(browser, clinician)
@@ -406,11 +405,9 @@ def test_parallel_enrolments_make_one_phone(clinician: User) -> None:
 
 
 @pytest.fixture
-def codes(clinician: User, rf: Any) -> list[str]:
-    request = rf.post("/")
-    request.user = clinician
+def codes(clinician: User) -> list[str]:
     phone_of(clinician)
-    return mfa.make_recovery_codes(request=request)
+    return recovery_codes(clinician)
 
 
 def test_recovery_code_comes_in_once_and_offers_a_new_phone(client: Client, clinician: User, codes: list[str]) -> None:

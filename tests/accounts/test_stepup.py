@@ -16,6 +16,7 @@ from accounts.login.stepup import fresh_factor, is_fresh
 from accounts.mfa import services as mfa
 from accounts.models import AuditEvent, User
 from telehealth.urls import urlpatterns as our_patterns
+from tests.conftest import recovery_codes
 
 PAGE = "/important/"
 ASKED = "Confirm that it is you"
@@ -98,10 +99,9 @@ def test_nothing_typed_stays_on_the_server(stale: Client) -> None:
     assert "canary" not in str(dict(stale.session.items()))
 
 
-def test_a_recovery_code_confirms_too_and_is_used_up(stale: Client, clinician: User, rf: Any) -> None:
-    request = rf.post("/")
-    request.user = clinician
-    codes = mfa.make_recovery_codes(request=request)
+def test_a_recovery_code_confirms_too_and_is_used_up(verified: Callable[[User], Client], clinician: User) -> None:
+    codes = recovery_codes(clinician)
+    stale = grow_stale(verified(clinician))
     asked = stale.get(PAGE)
 
     stale.post(PAGE, answer(asked, recovery_code=codes[0].lower()))

@@ -311,7 +311,7 @@ SEES: dict[str, dict[str, set[str]]] = {
     "superuser": {"p": FILE, "q": FILE, "r": FILE},
     "patient": {"p": OWN_FILE | {"answer", "summary"}},
     "proxy": {"p": OWN_FILE | {"answer", "summary"}},  # to whom reading is granted, too
-    "guest": {"p": {"name", "guest"}},
+    "guest": {"p": {"name", "guest", "proxy"}},  # of who is in the call with them
     "other patient": {"q": OWN_FILE},
 }
 # What an address that is a secret shows to whoever has it.

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.emergency.services import open_record
 from accounts.links import services as links
 from accounts.models import AccessLink, AuditEvent
 from tests import factories
@@ -128,9 +129,14 @@ def test_who_may_not_write_is_turned_away(ended, front_desk, clinic_admin, stran
     assert not Composition.objects.exists()
 
 
-def test_a_colleague_reads_what_was_published_and_no_draft(ended, author, published, front_desk, stranger):
+def test_a_colleague_reads_in_an_emergency_what_was_published_and_no_draft(
+    ended, author, published, front_desk, stranger
+):
     save(author, ended, CORRECTED)
-    reader = verify(Client(), colleague(ended))
+    other = colleague(ended)
+    reader = verify(Client(), other)
+    assert reader.get(address("visit", ended))["Location"].startswith(f"/patients/{ended.patient.pk}/emergency/")
+    open_record(principal=staff(other), patient=ended.patient, reason="The ambulance asks what she takes.")
 
     page = text_of(reader.get(address("visit", ended)))
 

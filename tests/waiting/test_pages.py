@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -156,6 +157,11 @@ def test_nobody_else_waits_here(name, visit, verified, clinician, stranger, prac
 # --- the Today board ------------------------------------------------------------------------------
 
 
+def main_of(page):
+    """The page without its head and dialogs."""
+    return re.search(r"<main.*</main>", page, re.DOTALL)[0]
+
+
 def test_the_board_shows_who_waits_and_offers_to_admit(patient_client, visit, verified, clinician):
     patient_client.get(url("room", visit))
     page = text(verified(clinician).get(TODAY))
@@ -163,7 +169,7 @@ def test_the_board_shows_who_waits_and_offers_to_admit(patient_client, visit, ve
     assert "Rosa Marín" in page
     assert "arrived just now" in page
     assert "1 waiting, 0 in a visit, 0 to come, 0 finished." in page
-    assert page.count("btn-1") == 1
+    assert main_of(page).count("btn-1") == 1
     assert url("admit", visit) in page
 
 
@@ -171,7 +177,7 @@ def test_one_primary_action_on_the_page(practitioner, verified, clinician):
     for minutes in (-30, 0, 29):
         make_arrived(practitioner, minutes)
 
-    assert text(verified(clinician).get(TODAY)).count('btn btn-1"') == 1
+    assert main_of(text(verified(clinician).get(TODAY))).count('btn btn-1"') == 1
 
 
 def test_opening_the_board_is_on_the_trail_and_keeping_it_true_is_not(visit, verified, clinician):

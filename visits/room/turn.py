@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.principal import Principal
+from accounts.sessions.limits import limit_of
 from visits.booking.models import Appointment
 from visits.room.guests import VALID_AFTER_END
 from visits.room.services import open_to
@@ -32,7 +33,7 @@ def servers_for(principal: Principal, visit: Appointment) -> list[dict[str, Any]
 
 def _until(principal: Principal, visit: Appointment) -> datetime:
     now = timezone.now()
-    ends = [max(visit.end, now) + VALID_AFTER_END, now + timedelta(seconds=settings.SESSION_COOKIE_AGE)]
+    ends = [max(visit.end, now) + VALID_AFTER_END, now + limit_of(principal.user).absolute]
     return min([*ends, principal.link.expires_at] if principal.link else ends)
 
 
