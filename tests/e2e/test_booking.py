@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -40,6 +42,8 @@ def test_a_series_is_booked_and_one_of_it_moved(
     lee.get_by_role("radio", name=patient.full_name).check()
     lee.get_by_label("Clinician").select_option(label="Any clinician")
     lee.locator(".days .pick").nth(2).click()
+    today = datetime.now(ZoneInfo(practitioner.clinic.time_zone))
+    expect(lee.locator(".slots-h").first).to_contain_text(f"{today + timedelta(days=2):%A}")
     lee.locator(".slots .pick").nth(3).click()
     expect(lee.get_by_text("Held for you until")).to_be_visible()
     assert Hold.objects.count() == 1
