@@ -5,15 +5,17 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django_otp.oath import TOTP
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from accounts.models import TOTPDevice, User
+from accounts.models import Clinic, TOTPDevice, User
 from tests.factories import PASSWORD
 
 
@@ -85,3 +87,10 @@ def carry_session(page: Page, client: Client) -> None:
     """Give the browser a session that the test has made, where signing in is not what it is about."""
     morsel = client.cookies[settings.SESSION_COOKIE_NAME]
     page.context.add_cookies([{"name": morsel.key, "value": morsel.value, "domain": "localhost", "path": "/"}])
+
+
+def choose_day(page: Page, clinic: Clinic, ahead: int) -> None:
+    """So many days from today, on a page of free times; what stood there before may be free as well."""
+    page.locator(".days .pick").nth(ahead).click()
+    day = datetime.now(ZoneInfo(clinic.time_zone)) + timedelta(days=ahead)
+    expect(page.locator(".slots-h").first).to_contain_text(f"{day:%A}")

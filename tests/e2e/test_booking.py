@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -41,9 +39,7 @@ def test_a_series_is_booked_and_one_of_it_moved(
     lee.get_by_label("Find by name").fill(patient.family_name)
     lee.get_by_role("radio", name=patient.full_name).check()
     lee.get_by_label("Clinician").select_option(label="Any clinician")
-    lee.locator(".days .pick").nth(2).click()
-    today = datetime.now(ZoneInfo(practitioner.clinic.time_zone))
-    expect(lee.locator(".slots-h").first).to_contain_text(f"{today + timedelta(days=2):%A}")
+    steps.choose_day(lee, practitioner.clinic, 2)
     lee.locator(".slots .pick").nth(3).click()
     expect(lee.get_by_text("Held for you until")).to_be_visible()
     assert Hold.objects.count() == 1

@@ -134,7 +134,7 @@ def test_a_clinic_is_set_up_by_pages_alone(
     amara.get_by_role("searchbox").fill("Marín")
     amara.get_by_role("button", name="Find").click()
     amara.get_by_text("Rosa Marín").first.click()
-    amara.locator(".days .pick").nth(1).click()
+    steps.choose_day(amara, Clinic.objects.get(), 1)
     amara.locator(".slots .pick:has(input:enabled)").first.click()
     expect(amara.get_by_text("Held for you until")).to_be_visible()
     amara.get_by_role("button", name="Book visit").click()

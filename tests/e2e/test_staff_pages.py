@@ -71,7 +71,7 @@ def test_a_slot_that_is_taken_meanwhile_loses_nothing_that_was_typed(
     }.items():
         lee.get_by_label(label, exact=True).fill(value)
     lee.get_by_label("Clinician").select_option(label=practitioner.name)
-    lee.locator(".days .pick").nth(1).click()
+    steps.choose_day(lee, practitioner.clinic, 1)
     slots = lee.locator(".slots .pick input:enabled")
     expect(slots.nth(3)).to_be_attached()
     lee.locator(".slots .pick:has(input:enabled)").nth(3).click()
