@@ -304,6 +304,14 @@ function onClick(event) {
   dialog.close();
 }
 
+/** The dialog is closed, and the visit stays where it was. */
+function putBack() {
+  if (!move) return;
+  const {visit} = move;
+  letGo(grid().dataset.stays);
+  visit.focus();
+}
+
 /** Moved by drop, or moved back: then the server says which visit. */
 function onMoved({detail}) {
   wanted = move?.visit.id.replace(/-rest$/, "") ?? (detail?.visit && `v-${detail.visit}`);
@@ -360,11 +368,12 @@ addEventListener("touchmove", (event) => press?.drags && event.preventDefault(),
 addEventListener("contextmenu", (event) => press && event.preventDefault());
 addEventListener("dragstart", (event) => event.target.closest?.("[data-move]") && event.preventDefault());
 addEventListener("click", onClick);
-dialog.addEventListener("close", () => {
-  if (!move) return;
-  const {visit} = move;
-  letGo(grid().dataset.stays);
-  visit.focus();
+dialog.addEventListener("close", putBack);
+// At once, not when the browser comes to say that it has closed: the next key is for the page.
+dialog.addEventListener("cancel", (event) => {
+  event.preventDefault();
+  dialog.close();
+  putBack();
 });
 document.body.addEventListener("calendar:moved", onMoved);
 document.body.addEventListener("htmx:afterSettle", onSettled);
