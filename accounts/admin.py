@@ -27,6 +27,7 @@ from accounts.audit.forms import TrailForm
 from accounts.contact import normal_email, normal_phone
 from accounts.emergency import admin as _emergency  # noqa: F401 - registers itself
 from accounts.links import services as links
+from accounts.login.stepup import fresh_factor
 from accounts.mfa import services as mfa
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
@@ -341,9 +342,13 @@ class AuditEventAdmin(ClinicScopedAdmin):
         return [export, *super().get_urls()]
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
-        """Ask for which part of the trail; POST sends it as a file, and says so on the trail."""
+        """For who gave their second factor a moment ago."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        return fresh_factor(self._export)(request)
+
+    def _export(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask for which part of the trail; POST sends it as a file, and says so on the trail."""
         people = self.admin_site._registry[User].get_queryset(request).order_by("name")
         form = TrailForm(request.POST if request.method == "POST" else None, people=people)
         if not form.is_valid():

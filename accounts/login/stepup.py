@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
@@ -27,7 +28,7 @@ FRESH_FOR = timedelta(minutes=10)
 PREFIX = "stepup"
 ASKED_BY = f"{PREFIX}-method"  # how the page was asked for that we ask in place of
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class StepUpForm(forms.Form):
@@ -79,7 +80,7 @@ def fresh_factor(view: View) -> View:
     that lets verified people in only."""
 
     @wraps(view)
-    def ask_first(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def ask_first(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         answered = request.method == "POST" and ASKED_BY in request.POST
         if not is_fresh(request):
             form = StepUpForm(request.POST if answered else None, prefix=PREFIX)

@@ -15,6 +15,7 @@ from accounts.audit import export
 from accounts.audit.services import Action, Outcome, record
 from accounts.models import AuditEvent, Clinic, Patient, User
 from tests import factories
+from tests.accounts.test_stepup import grow_stale
 
 pytestmark = pytest.mark.django_db
 
@@ -139,3 +140,11 @@ def test_the_list_is_filtered_by_who_and_leads_to_the_export(verified, auditor, 
     table = page.content.decode().split('id="result_list"')[1].split("</table>")[0]
     assert "visit.view" in table
     assert "visit.admit" not in table
+
+
+def test_it_wants_a_fresh_factor(verified, auditor):
+    browser = grow_stale(verified(auditor))
+
+    for asked in (browser.get(ADDRESS), browser.post(ADDRESS, {})):
+        assert "Confirm that it is you" in asked.content.decode()
+    assert not AuditEvent.objects.filter(subtype="audit.export").exists()
