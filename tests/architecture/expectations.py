@@ -229,6 +229,7 @@ MODELS = {
     "accounts.session": Rows(ADMINS),
     "accounts.user": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "booking.appointment": Rows(ADMINS),
+    "calendar.calendarfeed": Rows(ADMINS),
     "checkin.checkin": Rows(ADMINS),
     "checkin.consent": Rows(ADMINS),
     "checkin.consenttext": Rows(ADMINS, add=ADMINS),

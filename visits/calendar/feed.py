@@ -55,7 +55,7 @@ def renew(*, principal: Principal) -> str:
         raise Http404
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
-        _end(principal)
+        _end(principal, **whose)
         feed = CalendarFeed.objects.create(**whose, token_hash=hash_token(token))
         record("feed.issue", Audit.CREATE, principal=principal, entity=feed, patient=feed.patient)
     return settings.BASE_URL + reverse("calendar:feed-file", kwargs={"token": token})
@@ -63,8 +63,12 @@ def renew(*, principal: Principal) -> str:
 
 def revoke(*, principal: Principal) -> bool:
     """End the person's feed now. Returns whether there was one. Raises Http404 for a guest."""
-    with transaction.atomic():
-        return _end(principal)
+    return _end(principal, **_whose(principal))
+
+
+def revoke_for(*, principal: Principal | None, feed: CalendarFeed) -> bool:
+    """End somebody else's feed now. Returns whether it was not ended before."""
+    return _end(principal, pk=feed.pk)
 
 
 def find(token: str) -> CalendarFeed:
@@ -171,13 +175,15 @@ def _clocks(visit: Appointment) -> str:
     return f"{words}\n{_('At the clinic: %(day)s, %(time)s (%(zone)s)') % at_clinic}"
 
 
-def _end(principal: Principal) -> bool:
-    feed = CalendarFeed.objects.select_for_update().filter(**_whose(principal), revoked_at=None).first()
+@transaction.atomic
+def _end(principal: Principal | None, **which: Any) -> bool:
+    feeds = CalendarFeed.objects.select_related("patient", "clinic").select_for_update(of=("self",))
+    feed = feeds.filter(**which, revoked_at=None).first()
     if feed is None:
         return False
     feed.revoked_at = timezone.now()
     feed.save(update_fields=["revoked_at"])
-    record("feed.revoke", Audit.UPDATE, principal=principal, entity=feed, patient=feed.patient)
+    record("feed.revoke", Audit.UPDATE, principal=principal, clinic=feed.clinic, entity=feed, patient=feed.patient)
     return True
 
 
