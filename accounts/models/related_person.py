@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys.fields import EncryptedEmailField, EncryptedTextField, KeyedHashField, Searchable
@@ -136,7 +136,7 @@ class RelatedPerson(Searchable):
     def party_name(self) -> str:
         """ "Ana Ruiz, mother of Rosa", in the language of the moment."""
         words = {"name": self.full_name, "relationship": self.get_relationship_display()}
-        return _now("%(name)s, %(relationship)s of %(patient)s") % {**words, "patient": self.patient.given_name}
+        return gettext("%(name)s, %(relationship)s of %(patient)s") % {**words, "patient": self.patient.given_name}
 
     @property
     def clinic(self) -> Clinic:

@@ -1,5 +1,6 @@
 """Everything that people read exists in Spanish, and Spanish pages have no English left."""
 
+import ast
 import gettext
 import re
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from django.utils import timezone
 from accounts.links import services as links
 from accounts.models import AccessLink, User
 from tests.conftest import staff
-from tests.msgids import ROOT, Message, in_python, in_template, marked, templates
+from tests.msgids import CALLS, ROOT, Message, in_python, in_template, marked, templates
 from tests.party import bearer, browser, make_link
 from visits.booking.models import Appointment
 from visits.checkin import services as checkin
@@ -76,6 +77,20 @@ def test_the_extraction_finds_every_kind_of_text() -> None:
         Message("", "a", "b"),
         Message("c", "d"),
     }
+
+
+def test_no_call_marks_a_text_by_a_name_that_the_extraction_does_not_know() -> None:
+    renamed = [
+        f"{path.relative_to(ROOT)}: {alias.name} as {alias.asname}"
+        for folder in ("accounts", "visits", "telehealth")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
+        for alias in node.names
+        if (alias.asname or alias.name) not in CALLS and (alias.asname or "gettext" in alias.name)
+    ]
+
+    assert renamed == []
 
 
 def test_every_text_has_a_spanish_translation() -> None:

@@ -6,9 +6,8 @@ from typing import Any
 
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from accounts.contact import normal_email
 from accounts.keys.fields import EncryptedTextField, KeyedHashField, Searchable
@@ -208,7 +207,7 @@ class Communication(Searchable):
         """ "Reminder, 1 day before"; of other messages the kind."""
         if self.kind != self.Kind.REMINDER:
             return str(self.get_kind_display())
-        return _now("Reminder, %(time)s before") % {"time": in_words(timedelta(minutes=self.lead))}
+        return gettext("Reminder, %(time)s before") % {"time": in_words(timedelta(minutes=self.lead))}
 
 
 def _facts(visit: Appointment) -> dict[str, str]:
