@@ -4,6 +4,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.template import engines
 from django.test import Client
 from django.utils import timezone
 
@@ -136,13 +137,23 @@ def test_what_becomes_of_the_visit_cannot_be_unsubscribed(message, mail_server):
 
 
 def test_the_patients_page_says_what_is_to_come(message, rf):
-    from django.template import engines
+    page = engines["django"].from_string("{% load reminders %}{% messages_to_come visit %}")
+    text = page.render({"visit": message.visit, "principal": bearer(make_link(message.visit))})
+
+    assert text.count("Reminder, 10 minutes before") == 1
+    assert "by e-mail" in text
+
+
+def test_what_goes_out_by_both_ways_at_once_is_said_once(message):
+    planned = message.visit.communications.filter(kind="reminder", state="planned").first()
+    twin = {"patient": planned.patient, "kind": "reminder", "lead": planned.lead, "due_at": planned.due_at}
+    message.visit.communications.create(channel="sms", revision=planned.revision, **twin)
 
     page = engines["django"].from_string("{% load reminders %}{% messages_to_come visit %}")
     text = page.render({"visit": message.visit, "principal": bearer(make_link(message.visit))})
 
-    assert "Reminder, 10 minutes before" in text
-    assert "by e-mail" in text
+    assert text.count(planned.label) == 1
+    assert "by e-mail and text message" in text
 
 
 def test_staff_of_another_clinic_settle_nothing(message, stranger, verified):

@@ -194,8 +194,8 @@ def test_both_clocks_are_shown_where_they_differ(visit, offered, patient):
     patient.save()
 
     page = text(Client().get(offered))
-    assert "Central Time" in page
-    assert "11:00" in page
+    assert page.index("11:00 am") < page.index("Eastern Time (ET)") < page.index("At the clinic")
+    assert "10:00 am (Central Time)" in page
     assert "until 12:00" in page
 
 

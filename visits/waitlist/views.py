@@ -60,8 +60,7 @@ def offer(request: HttpRequest, token: str) -> HttpResponse:
         _answer(found, request.POST.get("answer", ""))
     except services.OfferClosed:
         found.refresh_from_db()
-        context = _offer_context(found) | {"was_lost": request.POST.get("answer") == "accept"}
-        return render(request, "waitlist/offer.html", context, status=409)
+        return render(request, "waitlist/offer.html", _offer_context(found), status=409)
     return redirect(request.path)
 
 
@@ -143,21 +142,18 @@ def _offer(token: str) -> Offer | None:
 
 def _offer_context(found: Offer) -> dict[str, Any]:
     visit = found.entry.appointment
-    clinic = visit.clinic
-    zone = visit.patient.home_zone
-    start = of_page(found.start, clinic.time_zone)
-    home = of_page(found.start, zone)
-    now_at, now_home = of_page(visit.start, clinic.time_zone), of_page(visit.start, zone)
+    clinic, zone = visit.clinic, visit.patient.home_zone
+    shown, at_clinic = of_page(found.start, zone), of_page(found.start, clinic.time_zone)
+    now_shown, now_at_clinic = of_page(visit.start, zone), of_page(visit.start, clinic.time_zone)
     is_over = visit.start <= timezone.now() or not visit.is_open
     return {
         "clinic": clinic,
         "offer": found,
         "booked": visit,
-        "start": start,
-        "home": None if home.is_same_clock(start) else home,
-        "shown": home,
-        "now_at": now_at,
-        "now_home": None if now_home.is_same_clock(now_at) else now_home,
+        "shown": shown,
+        "at_clinic": None if at_clinic.is_same_clock(shown) else at_clinic,
+        "now_shown": now_shown,
+        "now_at_clinic": None if now_at_clinic.is_same_clock(now_shown) else now_at_clinic,
         "until": of_page(found.until, zone),
         "until_is_today": of_page(timezone.now(), zone).date == of_page(found.until, zone).date,
         "is_open": found.is_open(timezone.now()),
