@@ -95,7 +95,7 @@ def test_a_visit_by_phone_is_asked_too(patient_client, visit, questionnaire):
 def test_a_page_of_the_visit_leads_to_the_questions_and_back_to_the_answers(
     patient_client, as_patient, visit, questionnaire
 ):
-    assert "Answer the questions for the visit" in text_of(patient_client, url(visit, "online:visit"))
+    assert "Answer the questions" in text_of(patient_client, url(visit, "online:visit"))
     respond(as_patient, visit)
     get_ready(as_patient, visit)
 
