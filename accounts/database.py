@@ -1,9 +1,11 @@
 """Rules that a database must enforce itself, in each dialect that we support."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from django.db import connection
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
@@ -39,6 +41,43 @@ class VendorSQL(Operation):
 
     def describe(self) -> str:
         return "Rules that the database enforces itself"
+
+
+class WithoutTriggers(SeparateDatabaseAndState):
+    """Run ``operations`` that make tables anew on SQLite; every trigger is as before when they are done.
+
+    SQLite drops a table's triggers with it, and does not rename a table while a trigger elsewhere names one that is
+    away. PostgreSQL alters its tables in place and keeps its triggers on.
+    """
+
+    def __init__(self, *operations: Operation) -> None:
+        super().__init__(operations, operations)
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        with _without_triggers(schema_editor):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        with _without_triggers(schema_editor):
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+@contextmanager
+def _without_triggers(schema_editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
+    triggers = []
+    if schema_editor.connection.vendor == "sqlite":
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = cursor.fetchall()
+    for name, _ in triggers:
+        schema_editor.execute(f"DROP TRIGGER {schema_editor.quote_name(name)}", params=None)
+    yield
+    for _, sql in triggers:
+        schema_editor.execute(sql, params=None)
 
 
 def is_alone(lock: int) -> bool:

@@ -28,6 +28,20 @@ def encrypt(app: str, model: str, **fields: models.Field[Any, Any]) -> list[Oper
     ]
 
 
+def is_sealed_anew(vendor: str, column: str) -> str:
+    """SQL of a trigger: whether a sealed column is as before, or under another key (``rotate_keys``)."""
+
+    def key(row: str) -> str:
+        """The id in ``e1:<key id>:<text>`` (accounts.keys.sealing); nothing where the column is empty."""
+        value = f"{row}.{column}"
+        if vendor == "postgresql":
+            return f"split_part({value}, ':', 2)"
+        return f"substr({value}, 4, instr(substr({value}, 4), ':') - 1)"
+
+    new, old = f"NEW.{column}", f"OLD.{column}"
+    return f"({new} = {old} OR ({new} <> '' AND {old} <> '' AND {key('NEW')} <> {key('OLD')}))"
+
+
 def _plain(name: str) -> str:
     return f"{name}_plain"
 
@@ -40,7 +54,7 @@ def _empty(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
 
 def _seal(app: str, model: str, names: Iterable[str]) -> Any:
     def forward(apps: Any, schema_editor: Any) -> None:
-        for row in _rows(apps, app, model):
+        for row in _rows(apps, app, model, [_plain(name) for name in names]):
             for name in names:
                 setattr(row, name, getattr(row, _plain(name)))
             type(row)._base_manager.filter(pk=row.pk).update(**columns(row, *names))
@@ -50,13 +64,15 @@ def _seal(app: str, model: str, names: Iterable[str]) -> Any:
 
 def _open(app: str, model: str, names: Iterable[str]) -> Any:
     def backward(apps: Any, schema_editor: Any) -> None:
-        for row in _rows(apps, app, model):
+        for row in _rows(apps, app, model, names):
             plain = {_plain(name): getattr(row, name) for name in names}
             type(row)._base_manager.filter(pk=row.pk).update(**plain)
 
     return backward
 
 
-def _rows(apps: Any, app: str, model: str) -> Any:
-    for batch in batches(apps.get_model(app, model)._base_manager.all()):
+def _rows(apps: Any, app: str, model: str, names: Iterable[str]) -> Any:
+    """Those with anything in these columns."""
+    rows = apps.get_model(app, model)._base_manager.exclude(**dict.fromkeys(names, ""))
+    for batch in batches(rows):
         yield from batch

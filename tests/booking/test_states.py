@@ -4,6 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.utils import timezone
 
@@ -11,9 +12,11 @@ from accounts.models import AccessLink, AuditEvent, Practitioner
 from accounts.policy import Role
 from accounts.principal import Principal
 from tests import factories
+from tests.accounts.keys.rings import NEW, OLD, ring
+from tests.accounts.keys.test_rotation import rotated
 from tests.conftest import staff
 from visits.booking import services
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, AppointmentChange
 from visits.booking.signals import appointment_changed
 from visits.schedule.models import SchedulePolicy
 
@@ -96,6 +99,23 @@ def test_a_cancelled_visit_keeps_its_reason_and_counts_a_revision(visit, front_d
 
     assert (cancelled.cancelation_reason, cancelled.revision) == ("Snow", 1)
     assert "Snow" not in str(AuditEvent.objects.get(subtype="appointment.cancel").detail)
+
+
+def test_why_a_visit_was_cancelled_is_sealed_anew_by_rotate_keys_and_by_that_alone(practitioner, front_desk):
+    """Row 4 of the checklist: a history that only grows comes under the new key too."""
+    with ring(OLD):
+        services.cancel(principal=staff(front_desk), visit=factories.make_visit(practitioner), reason="Snow")
+
+    with ring(NEW, OLD):
+        assert "booking.AppointmentChange: 1 of 1" in rotated()
+        # Whoever has the new key may not write other words by it.
+        change = AppointmentChange.objects.get()
+        change.reason = "Rain"
+        with pytest.raises(IntegrityError, match="appointment_change_append_only"), transaction.atomic():
+            change.save(update_fields=["reason"])
+
+    with ring(NEW):
+        assert AppointmentChange.objects.get().reason == Appointment.objects.get().cancelation_reason == "Snow"
 
 
 @pytest.mark.parametrize("verb", [services.cancel, services.miss])

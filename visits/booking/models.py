@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.keys.fields import EncryptedTextField
 from accounts.models import Clinic, Patient, Practitioner
 from accounts.policy import Role
 from visits.schedule.models import VisitType
@@ -101,7 +102,7 @@ class Appointment(models.Model):
     status = models.CharField(_("status"), max_length=9, choices=Status, default=Status.BOOKED)
     # Grows with each change that people are told about: iCalendar SEQUENCE and the ledger's revision.
     revision = models.PositiveIntegerField(_("revision"), default=0)
-    cancelation_reason = models.CharField(_("why cancelled"), max_length=200, blank=True)
+    cancelation_reason = EncryptedTextField(_("why cancelled"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("booked at"), default=timezone.now, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -179,7 +180,7 @@ class AppointmentChange(models.Model):
     old_practitioner = models.ForeignKey(
         Practitioner, models.PROTECT, verbose_name=_("clinician before"), related_name="+", null=True
     )
-    reason = models.CharField(_("why"), max_length=200, blank=True)
+    reason = EncryptedTextField(_("why"), max_length=200, bound_to="appointment_id", blank=True)
 
     class Meta:
         ordering = ["at", "pk"]

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import subprocess
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from tests.online.conftest import policy as policy
 from tests.party import bearer, make_link
 from tests.reminders.conftest import announce
 from visits.booking import patients
-from visits.booking.models import Appointment
+from visits.booking import services as booking
+from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin import services as checkin
 from visits.intake.models import QuestionnaireResponse
 from visits.reminders import services as reminders
@@ -42,6 +43,7 @@ PROXY, PROXY_MAIL, SHOWN = "Canaryana 7f3a", "proxy-7f3a@example.org", "7f3a cer
 ANSWER = "Canary Answer 7f3a"
 BOOKED, TYPED, SEED = "booked-7f3a@example.org", "typed-7f3a@example.org", "ca7a7f3a" * 5
 DRAFT, SAID = "draft words 7f3a", "published words 7f3a"
+MOVED, CANCELLED = "moved as 7f3a", "cancelled as 7f3a"
 CANARIES = (
     EMAIL,
     PHONE,
@@ -54,6 +56,8 @@ CANARIES = (
     SEED,
     DRAFT,
     SAID,
+    MOVED,
+    CANCELLED,
     PROXY,
     PROXY_MAIL,
     SHOWN,
@@ -112,6 +116,17 @@ def lived_in(check_up: VisitType, hours: Any, front_desk: User) -> Patient:
     said, more = Text(what_to_do=SAID), Text(talked_about=DRAFT)
     summary.publish(principal=author, visit=visit, text=said, seen=summary.draft_of(visit).token)
     summary.save(principal=author, visit=visit, text=more, seen=summary.draft_of(visit).token)
+    off = factories.make_visit(hours, patient=patient, start=visit.start + timedelta(days=30))
+    desk = staff(front_desk)
+    booking.move(
+        principal=desk,
+        visit=off,
+        start=off.start + timedelta(hours=1),
+        practitioner=hours,
+        reason=MOVED,
+        at_any_time=True,
+    )
+    booking.cancel(principal=desk, visit=off, reason=CANCELLED)
     return patient
 
 
@@ -132,6 +147,8 @@ def test_neither_the_database_nor_redis_shows_what_is_sealed(lived_in: Patient) 
     assert Patient.objects.filter(email_hash__of=BOOKED).exists()
     assert ANSWER in QuestionnaireResponse.objects.get().answers
     assert [row.what_to_do or row.talked_about for row in Composition.objects.order_by("version")] == [SAID, DRAFT]
+    assert Appointment.objects.get(status="cancelled").cancelation_reason == CANCELLED
+    assert {change.reason for change in AppointmentChange.objects.all()} == {"", MOVED, CANCELLED}
 
 
 def test_a_canary_in_a_plain_column_is_found(lived_in: Patient) -> None:

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.db import IntegrityError, connection, models
 from django.db.migrations.executor import MigrationExecutor
 from django.test.utils import isolate_apps
 
 from accounts.models import Patient, TOTPDevice, User
 from tests import factories
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin.models import CheckIn
 from visits.reminders.models import Communication, ContactPreference
 
@@ -122,3 +122,43 @@ def test_addresses_in_the_ledger_are_sealed_and_found_by_their_hash(visit: Appoi
 
     assert Communication.objects.get(address_hash__of="rosa@example.org").address == "rosa@example.org"
     assert ContactPreference.objects.get().bounced_address == "rosa@example.org"
+
+
+def triggers() -> dict[str, str]:
+    """All of the database, by their names."""
+    by_vendor = {
+        "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid) FROM pg_trigger "
+        "WHERE NOT tgisinternal",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(by_vendor[connection.vendor])
+        return dict(cursor.fetchall())
+
+
+def test_reasons_are_sealed_and_every_trigger_is_there_again(visit: Appointment) -> None:
+    visit.cancelation_reason = "Snow"
+    visit.save()
+    for reason in ("", "Snow"):
+        AppointmentChange.objects.create(
+            appointment=visit,
+            change="booked",
+            revision=0,
+            start=visit.start,
+            practitioner=visit.practitioner,
+            reason=reason,
+        )
+    now = triggers()
+
+    with before("booking", "0006_patients_end"), connection.cursor() as cursor:
+        cursor.execute("SELECT cancelation_reason FROM booking_appointment")
+        assert cursor.fetchall() == [("Snow",)]
+        cursor.execute("SELECT reason FROM booking_appointmentchange ORDER BY id")
+        assert cursor.fetchall() == [("",), ("Snow",)]
+        assert triggers().keys() == now.keys()
+        with pytest.raises(IntegrityError, match="appointment_change_append_only"):
+            cursor.execute("UPDATE booking_appointmentchange SET reason = 'Rain' WHERE reason <> ''")
+
+    assert triggers() == now
+    assert Appointment.objects.get().cancelation_reason == "Snow"
+    assert [change.reason for change in AppointmentChange.objects.order_by("pk")] == ["", "Snow"]
