@@ -5,12 +5,29 @@ from django.db import IntegrityError, connection, transaction
 from django.http import Http404
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Patient
+from accounts.links import services as links
+from accounts.models import AccessLink, AuditEvent, EmergencyAccess, Patient, RelatedPerson
+from tests import factories
+from tests.accounts.keys.rings import NEW, ring
+from tests.accounts.keys.test_rotation import rotated
 from tests.conftest import staff
+from tests.party import make_link
+from tests.records.conftest import PHONE
+from tests.reminders.conftest import announce
+from visits.booking import services as booking
+from visits.booking.models import Appointment, AppointmentChange
+from visits.checkin.models import CheckIn
+from visits.intake.models import QuestionnaireResponse
 from visits.records import retention
 from visits.records.errors import Erased, OnHold
 from visits.records.models import LegalHold
 from visits.records.services import erasure, holds
+from visits.reminders.models import Communication, ContactPreference
+from visits.reminders.services import reports
+from visits.room.models import Encounter, LineMinute, Presence, Seat
+from visits.summary.models import Composition
+from visits.waiting.models import Ticket
+from visits.waitlist.models import WaitlistEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +71,120 @@ def test_the_database_deletes_nothing_of_the_record(rosa, lived, hold, table):
 
     with connection.cursor() as cursor, pytest.raises(IntegrityError, match="record_on_hold"), transaction.atomic():
         cursor.execute(sql, [key])
+
+
+OF_THE_RECORD = {
+    AccessLink: {"name": "-", "relationship": "nobody"},
+    CheckIn: {"location": ""},
+    Communication: {"address": "", "provider_id": "another", "lead": 30, "details": {}},
+    Composition: {"what_to_do": ""},
+    ContactPreference: {},
+    Encounter: {},
+    LineMinute: {},
+    Presence: {},
+    QuestionnaireResponse: {"answers": ""},
+    RelatedPerson: {"given_name": ""},
+    Seat: {"name": "-"},
+    Ticket: {},
+    WaitlistEntry: {},
+}
+WORDS = {
+    Appointment: {"cancelation_reason": ""},
+    AppointmentChange: {"reason": ""},
+    EmergencyAccess: {"reason": ""},
+    LegalHold: {"reason": ""},
+}
+
+
+def refuse(change, says="record_on_hold|summary_as_published"):
+    with pytest.raises(IntegrityError, match=says), transaction.atomic():
+        change()
+
+
+def all_rows(model):
+    """Past the ORM, which would delete what refers to a row first."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {model._meta.db_table}")
+
+
+@pytest.mark.parametrize("model", OF_THE_RECORD, ids=lambda model: model.__name__)
+def test_the_database_removes_nothing_that_belongs_to_the_record(lived, hold, model):
+    """Row 6 of the checklist: messages, answers, drafts, links: all of a record that is held stays."""
+    Ticket.objects.create(appointment=lived, arrived_at=lived.start, seen_at=lived.start)
+
+    assert model.objects.exists()
+    refuse(lambda: all_rows(model))
+
+    hold.ended_at, hold.ended_by = timezone.now(), hold.placed_by
+    hold.save()
+    if model not in {AccessLink, Composition, Encounter}:  # published, or others refer to them
+        model.objects.all().delete()
+
+
+def test_a_draft_of_a_summary_is_held_too(lived, hold, clinician):
+    draft = Composition.objects.create(appointment=lived, version=2, language="es", author=clinician, author_name="x")
+    refuse(draft.delete, "record_on_hold")
+
+    draft.what_to_do = "It can be written on."
+    draft.save()
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [(model, {name: value}) for model, changes in (OF_THE_RECORD | WORDS).items() for name, value in changes.items()],
+    ids=str,
+)
+def test_the_database_overwrites_nothing_that_is_settled(lived, hold, model, change):
+    rows = model.objects.all()
+    if model in WORDS:
+        rows = rows.exclude(**dict.fromkeys(change, ""))
+    assert rows.exists()
+    refuse(lambda: rows.update(**change))
+
+    if model is not Composition:
+        hold.ended_at, hold.ended_by = timezone.now(), hold.placed_by
+        hold.save()
+        rows.update(**change)
+
+
+def test_other_words_are_refused_where_the_right_key_has_sealed_them(lived, hold):
+    row = QuestionnaireResponse.objects.get()
+    row.answers = "{}"
+    refuse(row.save, "record_on_hold")
+
+    message = Communication.objects.get()
+    message.address = "another@example.org"
+    refuse(message.save, "record_on_hold")
+
+
+def test_keys_are_changed_all_the_same(rosa, lived, hold, settings):
+    first = settings.DATA_KEYS
+    with ring(NEW, *first):
+        said = rotated()
+
+        assert "reminders.Communication: 1 of 1" in said
+        assert "intake.QuestionnaireResponse: 1 of 1" in said
+        assert "checkin.CheckIn: 1 of 1" in said
+        rows = Communication.objects.values_list("address", flat=True)
+        assert rows.get().startswith("e1:new:")
+
+
+def test_life_goes_on_meanwhile(rosa, lived, hold, practitioner, front_desk):
+    """A hold keeps what was; the next visit is booked, prepared and cancelled as ever."""
+    visit = factories.make_visit(practitioner, patient=rosa)
+    CheckIn.objects.create(appointment=visit, callback_phone=PHONE, location="Home", emergency_contact="Ana")
+    CheckIn.objects.filter(appointment=visit).update(emergency_contact="")
+    announce(visit, "booked")
+    Communication.objects.filter(appointment=visit).update(address="")
+    booking.cancel(principal=staff(front_desk), visit=visit, reason="Snow")
+    message = Communication.objects.get(appointment=lived)
+    reports.failed(message, is_address=True)
+    link = make_link(lived)
+    links.revoke_all(resource_id=lived.pk, principal=staff(front_desk))
+    link.refresh_from_db()
+
+    assert link.revoked_at is not None
+    assert Communication.objects.get(pk=message.pk).state == "failed"
 
 
 def test_the_database_marks_nobody_erased(rosa, hold):
