@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.keys.fields import columns
 from tests import factories
 from visits.booking.models import Appointment, AppointmentChange
 
@@ -80,9 +81,11 @@ def test_less_than_the_visit_itself_cannot_be_kept_free(visit):
 
 
 def test_what_was_noted_of_a_visit_stays(visit):
-    AppointmentChange.objects.create(
+    change = AppointmentChange.objects.create(
         appointment=visit, change="booked", revision=0, start=visit.start, practitioner=visit.practitioner
     )
+    change.reason = "never mind"
 
-    assert refused(AppointmentChange.objects.update, reason="never mind")
+    assert refused(AppointmentChange.objects.update, **columns(change, "reason"))
+    assert refused(AppointmentChange.objects.update, revision=7)
     assert refused(AppointmentChange.objects.all()._raw_delete, "default")

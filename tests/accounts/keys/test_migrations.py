@@ -155,7 +155,7 @@ def test_reasons_are_sealed_and_every_trigger_is_there_again(visit: Appointment)
         assert cursor.fetchall() == [("Snow",)]
         cursor.execute("SELECT reason FROM booking_appointmentchange ORDER BY id")
         assert cursor.fetchall() == [("",), ("Snow",)]
-        assert triggers().keys() == now.keys()
+        assert triggers().keys() < now.keys()
         with pytest.raises(IntegrityError, match="appointment_change_append_only"):
             cursor.execute("UPDATE booking_appointmentchange SET reason = 'Rain' WHERE reason <> ''")
 
