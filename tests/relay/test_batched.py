@@ -5,6 +5,7 @@ import contextlib
 import random
 import socket
 import struct
+import sys
 from itertools import pairwise
 
 import pytest
@@ -180,15 +181,15 @@ async def test_nothing_more_is_sent_to_who_is_no_longer_to_get_it(batched, end):
     ann, ben = Participant("ann", pace=0.002), Listener("ben")
     await batched.enter(ann, ben)
     await steady(batched, ann, ben)
-    assert any(lane.slot.owner.peer_id == "ben" for lane in route(batched, "ann").lanes)
+    assert any(slot.owner.peer_id == "ben" for slot in route(batched, "ann").slots)
     await end(batched, ben)
     await asyncio.sleep(0.02)  # for what the kernel has
     got = len(ben.raw)
     await asyncio.sleep(0.4)
     assert len(ben.raw) == got
-    known = list(batched.port._routes.by_key.values())
+    known = list(batched.port._routes.by_row.values())
     gone = batched.engine.halls["room"].copies.get("ben") if end is not close_room else None
-    assert all(lane.slot.owner is gone for r in known for lane in r.lanes if lane.slot.owner.peer_id == "ben")
+    assert all(slot.owner is gone for r in known for slot in r.slots if slot.owner.peer_id == "ben")
 
 
 def empty(sock: socket.socket) -> None:
@@ -216,7 +217,8 @@ async def test_a_route_follows_a_receiver_that_moves_and_nothing_goes_to_the_old
     with pytest.raises(BlockingIOError):
         left_behind.recv(2048)
     left_behind.close()
-    assert [lane.destination for lane in route(batched, "ann").lanes] == [address_word(new)]
+    lanes = batched.port._routes.tables.lanes[route(batched, "ann").row]
+    assert lanes["destination"].tolist()[:1] == [address_word(new)]
     assert old != new
 
 
@@ -395,7 +397,7 @@ def test_an_address_is_one_word_and_back():
 def test_a_ring_grows_while_its_laps_are_short_and_knows_what_it_has_lost():
     ring = Ring(in_place(), 1500, 3 * STEP)
     place = ring.reserve(10, 100.0)
-    ring.sizes[place] = 4
+    ring.words[place * ring.stride // 4] = 4
     ring.memory[place * ring.stride + 16 : place * ring.stride + 20] = b"kept"
     ring.used(1)
     reference = ring.lap + place
@@ -414,10 +416,12 @@ def test_a_ring_grows_while_its_laps_are_short_and_knows_what_it_has_lost():
     assert ring.read(lap + 2 * STEP) is not None  # this one not yet
 
 
-@pytest.mark.parametrize("missing", ["kernel", "pylibsrtp"])
+@pytest.mark.parametrize("missing", ["kernel", "pylibsrtp", "numba"])
 def test_where_the_batched_path_cannot_run_the_portable_one_does(monkeypatch, missing):
     if missing == "kernel":
         monkeypatch.setattr(kernel, "libc", None)
+    elif missing == "numba":
+        monkeypatch.setitem(sys.modules, "visits.relay.batched", None)
     else:
         monkeypatch.setattr(paths, "in_place", lambda: None)
     with bind("127.0.0.1", 0) as sock:

@@ -121,9 +121,9 @@ def test_a_gap_can_be_filled_when_the_packets_before_cannot_be_read_any_more():
 
     slot, track = video_slot(), camera()
     slot.assign(track)
-    slot.sent.packets = Overwritten()
+    references = slot.sent.lie_in(Overwritten())
     for placed in run(slot, track, 65000, 2 * KEPT):
-        slot.sent.entries[placed.sequence % KEPT] = 7
+        references[placed.sequence % KEPT] = 7
     assert slot.place(track, 65000 + 2 * KEPT - 1 & 0xFFFF, 0, False, 1.0) is None
     slot.place(track, 65000 + 2 * KEPT + 2 & 0xFFFF, 0, False, 1.0)  # two are missing
     assert slot.place(track, 65000 + 2 * KEPT & 0xFFFF, 0, False, 1.0) is not None

@@ -7,6 +7,7 @@ stream has its receiver report (RFC 3550 section 6.4). Times in seconds.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 from visits.relay import rtcp
@@ -25,24 +26,27 @@ class Arrivals:
     """What came from one publisher since the last report."""
 
     def __init__(self) -> None:
-        self.noted: list[int] = []  # `at_tick` and the transport-wide sequence number (16 bits) of each packet
+        # How many there are, then `at_tick` and the transport-wide sequence number (16 bits) of each packet.
+        self.noted = array("q", bytes(8 * (1 + MAX_NOTED)))
         self._next: int | None = None  # first sequence number that was not reported yet
         self._reports = 0
 
     def note(self, sequence: int, now: float) -> None:
         """A packet with this transport-wide sequence number arrived."""
-        if len(self.noted) < MAX_NOTED:
-            self.noted.append(at_tick(now) | sequence)
+        count = self.noted[0]
+        if count < MAX_NOTED:
+            self.noted[count + 1] = at_tick(now) | sequence
+            self.noted[0] = count + 1
 
     def report(self, media_ssrc: int) -> bytes | None:
         """The RTCP packet about what was noted since the last one; None if that is nothing.
 
         A packet that comes after a report in which it was missing stays missing.
         """
-        noted = self.noted[:MAX_NOTED]
+        noted = self.noted[1 : 1 + self.noted[0]]
         if not noted:
             return None
-        self.noted.clear()
+        self.noted[0] = 0
         numbers, ticks = [each & 0xFFFF for each in noted], [each >> 16 for each in noted]
         start = self._next if self._next is not None else numbers[0]
         if numbers == list(range(start, start + len(numbers))):

@@ -60,6 +60,7 @@ class Feedback:
         track, is_rtx = peer.by_ssrc.get(report.ssrc, (None, False))
         if track is None or is_rtx:
             return
+        peer.settle()
         peer.receptions.setdefault(report.ssrc, Reception()).heard(report.ntp, now)
         for slot in track.outputs:
             if slot.source is track and not slot.waiting:
@@ -90,6 +91,7 @@ class Feedback:
         slot = peer.by_slot_ssrc.get(request.ssrc)
         if slot is None or slot.source is None or slot.waiting:
             return
+        slot.source.owner.settle()
         missing = []
         for sequence in request.lost:
             if slot.precedes_switch(sequence):

@@ -65,7 +65,10 @@ class Forwarder:
 
     def repair(self, track: Track, sequence: int) -> None:
         """Ask for what got lost before `sequence` at once: a receiver would ask a trip later."""
-        lost = track.lost_before(sequence)
+        self.ask_again(track, track.lost_before(sequence))
+
+    def ask_again(self, track: Track, lost: list[int]) -> None:
+        """Ask the publisher for packets, if it sends any again."""
         if lost and track.nack and track.ssrc is not None:
             self._counters["nack_own"] += len(lost)
             self.send_rtcp(track.owner, rtcp.nack(track.ssrc, lost))

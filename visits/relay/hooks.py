@@ -94,27 +94,22 @@ class _Wire:
 
 
 class InPlace:
-    """libsrtp on memory of our own. `protect` and `unprotect` take a context of `SecureLink.contexts`, a pointer
-    to the packet and one to its length, which they change, and return 0 if they did.
+    """libsrtp on memory of our own: the addresses of its functions. `protect` and `unprotect` take the addresses of a
+    context (of `SecureLink.contexts`), of the packet, and of its length, which they change, and return 0 if they did.
     """
 
     def __init__(self, binding: Any) -> None:
         self._ffi = binding.ffi
-        self.protect: Callable[[Any, Any, Any], int] = binding.lib.srtp_protect
-        self.unprotect: Callable[[Any, Any, Any], int] = binding.lib.srtp_unprotect
-        self.move: Callable[[Any, Any, int], None] = binding.ffi.memmove  # so many bytes, to the first pointer
+        self.protect = self.pointer(binding.ffi.addressof(binding.lib, "srtp_protect"))
+        self.unprotect = self.pointer(binding.ffi.addressof(binding.lib, "srtp_unprotect"))
 
     def address(self, memory: Any) -> int:
         """Where a buffer lies. It must live as long as the address is used."""
-        return int(self._ffi.cast("uintptr_t", self._ffi.from_buffer(memory)))
+        return self.pointer(self._ffi.from_buffer(memory))
 
-    def packet_pointer(self, address: int) -> Any:
-        """A pointer to a packet."""
-        return self._ffi.cast("char *", address)
-
-    def length_pointer(self, address: int) -> Any:
-        """A pointer to a packet's length."""
-        return self._ffi.cast("int *", address)
+    def pointer(self, to: Any) -> int:
+        """The address that a pointer of libsrtp's holds."""
+        return int(self._ffi.cast("uintptr_t", to))
 
 
 def in_place() -> InPlace | None:
@@ -148,7 +143,6 @@ class SecureLink:
         self._dtls._srtp_profiles = sorted(SRTP_PROFILES, key=lambda profile: SRTP_ORDER.index(profile.openssl_profile))
         self._on_closed = on_closed
         self.ready = False
-        self.trailer = 0  # bytes that SRTP added to the last packet that came in
 
     @property
     def fingerprint(self) -> str:
@@ -187,7 +181,7 @@ class SecureLink:
         return True
 
     def contexts(self) -> tuple[Any, Any, object]:
-        """libsrtp's contexts for what comes in and what goes out, for `InPlace`, once `ready`.
+        """libsrtp's contexts for what comes in and what goes out, for `InPlace.pointer`, once `ready`.
 
         They are freed with the third, which must be kept as long as they are used.
         """
@@ -204,11 +198,9 @@ class SecureLink:
     def unprotect(self, packet: bytes) -> bytes | None:
         """The RTP packet, or None if it is forged, replayed or malformed."""
         try:
-            plain: bytes = self._dtls._rx_srtp.unprotect(packet)
+            return self._dtls._rx_srtp.unprotect(packet)
         except (pylibsrtp.Error, ValueError):
             return None
-        self.trailer = len(packet) - len(plain)
-        return plain
 
     def protect_rtcp(self, packet: bytes) -> bytes | None:
         """SRTCP of an RTCP packet, or None if libsrtp refuses it."""

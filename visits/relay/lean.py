@@ -1,14 +1,20 @@
-"""Keep the codecs out of the relay process."""
+"""Keep what the relay does not need out of its process: codecs, and threads."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from types import ModuleType
 
 
 class _AudioFrame:
     """Stands in an annotation of ``aiortc.rtp``, where the relay never calls anything."""
+
+
+def start_no_threads() -> None:
+    """Let NumPy be imported without the threads that its linear algebra starts at once, and their stacks."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 def leave_codecs_out() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from array import array
 
 from visits.relay import rtp, sdp
 from visits.relay.arrivals import Arrivals, Reception
@@ -37,7 +38,7 @@ class Peer:
         self.told_at = float("-inf")  # when it last heard how its own streams do
         self.ceiling = 0  # bit/s, as it was told
         self.handshake: asyncio.Task[None] | None = None
-        self.budget = 0.0  # work that may still be asked of the relay now, in packets
+        self.purse = array("d", [0.0])  # `budget`, where the compiled loop finds it
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
         self.admitted: set[int] = set()  # SSRCs of authentic packets; forged ones do not count
         self.layout = sdp.lay_out(offer)
@@ -68,6 +69,15 @@ class Peer:
         self._mid_extensions: set[int] = set()
         self._take_layout()
         self.families = [family for role in ("camera", "screen") if (family := self.layers(role))]
+
+    @property
+    def budget(self) -> float:
+        """Work that may still be asked of the relay now, in packets."""
+        return self.purse[0]
+
+    @budget.setter
+    def budget(self, packets: float) -> None:
+        self.purse[0] = packets
 
     def _take_layout(self) -> None:
         for role in ("microphone", "camera", "screen"):

@@ -8,8 +8,6 @@ takes SPAN seconds, so that what a receiver asks for again is still there.
 from __future__ import annotations
 
 import mmap
-from array import array
-from typing import Any
 
 from visits.relay.hooks import InPlace
 
@@ -29,34 +27,20 @@ class Ring:
         self._most = -(-most // STEP) * STEP
         # Reserved in full, used as far as the ring has grown: pages that are never touched cost nothing.
         self._map = mmap.mmap(-1, self._most * self.stride, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._srtp = srtp
-        self._base = srtp.address(self._map)
+        self.base = srtp.address(self._map)
         self.memory = memoryview(self._map)
         self.words = self.memory.cast("I")
-        self.sizes = self.memory.cast("Q")[:: self.stride // 8]  # each packet's length
-        self.size = 0
-        self.packets: list[Any] = []  # char * to each packet
-        self.lengths: list[Any] = []  # int * to each length
-        self.addresses = array("Q")  # of each packet
+        self.size = STEP  # places in use
         self.first = 0  # the next place to be used
         self.lap = LAP  # a multiple of LAP, so that every reference to a place is above 0
         self._lap_began = 0.0
         self._reserved = 0  # up to here the places of this lap were given out
-        self._grow()
-
-    def _grow(self) -> None:
-        for place in range(self.size, self.size + STEP):
-            at = self._base + place * self.stride
-            self.lengths.append(self._srtp.length_pointer(at))
-            self.packets.append(self._srtp.packet_pointer(at + HEAD))
-            self.addresses.append(at + HEAD)
-        self.size += STEP
 
     def reserve(self, count: int, now: float) -> int:
         """The first of `count` places in a row; `used` says later how many it were in the end."""
         if self.first + count > self.size:
             if now - self._lap_began < SPAN and self.size < self._most:
-                self._grow()
+                self.size += STEP
             else:
                 self.first = 0
                 self.lap += LAP
@@ -68,11 +52,6 @@ class Ring:
     def used(self, count: int) -> None:
         """That many of the reserved places hold something now."""
         self.first += count
-
-    def number(self, place: int) -> int:
-        """The RTP sequence number of the packet in that place."""
-        at = place * self.stride + HEAD
-        return int.from_bytes(self.memory[at + 2 : at + 4], "big")
 
     def read(self, reference: int) -> bytes | None:
         """The packet as it was sent, unless its place was or may have been used again since."""

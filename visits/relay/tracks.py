@@ -69,10 +69,7 @@ class Track:
         if not later(sequence, highest):
             return []
         self.highest = sequence
-        gap = (sequence - highest) & 0xFFFF
-        if gap > MAX_GAP:
-            return []
-        return [highest + k & 0xFFFF for k in range(1, gap)]
+        return missing_between(highest, sequence)
 
     def restarted(self) -> None:
         """The publisher sends under a new SSRC: numbering starts over."""
@@ -105,3 +102,9 @@ class Track:
             return False
         self._asked_at = now
         return True
+
+
+def missing_between(highest: int, sequence: int) -> list[int]:
+    """The sequence numbers between two that arrived, if they are few enough to be worth a repair."""
+    gap = sequence - highest & 0xFFFF
+    return [highest + k & 0xFFFF for k in range(1, gap)] if gap <= MAX_GAP else []

@@ -1,0 +1,239 @@
+"""The loop over a batch, compiled by Numba: what the portable path does with a packet of a steady stream, in place.
+
+A packet with a route is decrypted and renumbered where it lies; for each further receiver, a copy in a spare place
+is. Each is encrypted again at once and lies in the outbox. Until a packet is known to be ordinary it is looked at and
+nothing is changed, so the portable path sees whatever is odd as it came.
+
+Arrays are checked against their bounds. What is reached by an address instead holds for these reasons: libsrtp's
+contexts are freed with what `Route` keeps; the books of peers and slots are arrays that never grow, kept by the same
+route; a row is removed before its route lets go of anything; and within a book each index is masked or compared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int64
+
+from visits.relay.arrivals import MAX_NOTED
+from visits.relay.compiling import compiled
+from visits.relay.machine import call, read_double, read_word, write_double, write_word
+from visits.relay.mmsg import LENGTH, MESSAGE
+from visits.relay.resend import KEPT
+from visits.relay.ring import HEAD
+from visits.relay.tables import FIRST_WORD, find
+from visits.relay.vp8 import BASE, EXTENDED, HAS_BASE, HAS_PICTURE, LONG, LONG_PICTURE, SHORT_PICTURE
+
+LATE = 0x8000  # sequence numbers ahead: half of the circle is behind (RFC 1982)
+SHORTEST_TAG = 10  # bytes that SRTP adds at least (AES_CM_128_HMAC_SHA1_80)
+MARKER = 0x80
+
+# What is written into the book before the loop, and what it writes:
+(
+    PROTECT, UNPROTECT, BASE_ADDRESS, STRIDE, LONGEST, LAP,  # of the port and its ring
+    FIRST, COUNT, CLOCK, TICK,  # of the batch: its first place, its packets, abs-send-time, `arrivals.at_tick`
+    AT, SPARE, OUT, DEFERRED, EVENTS,  # the next packet, the next place for a copy; how many lie in the arrays
+    BOOK,
+) = range(16)  # fmt: skip
+GAP, REJECTED, REFUSED = range(3)  # kinds of events
+EVENTS_AT_ONCE = 3  # of one packet, at most
+DONE, ODD = -1, 0
+
+
+@compiled
+def forward(
+    memory: Any, words: Any, index: Any, routes: Any, lanes: Any, shapes: Any, rewrites: Any,
+    senders: Any, messages: Any, names: Any, vectors: Any, deferred: Any, events: Any, book: Any, now: float,
+) -> int:  # fmt: skip
+    """Move the packets of a batch from book[AT] on: DONE, or ODD if that one has a route but must go the portable way.
+
+    `memory` and `words` are the ring. `senders` and `messages` are of the inbox, `names` and `vectors` of the outbox.
+    Packets without a route are left to the caller, by their number, in `deferred`. `events` says what the caller must
+    know of: kind, row, and (GAP) the number that was expected and the one that came, (REFUSED) the lane and 0.
+    """
+    stride, first = book[STRIDE], book[FIRST]
+    while book[AT] < book[COUNT]:
+        at = book[AT]
+        begin = (first + at) * stride + HEAD
+        word = begin // 4
+        length = int64(messages[at * MESSAGE + LENGTH])
+        row = int64(-1)
+        ssrc = int64(0)
+        is_rtp = length >= 4 * FIRST_WORD and 128 <= memory[begin] <= 191 and not 192 <= memory[begin + 1] <= 223
+        if is_rtp:
+            ssrc = swapped(int64(words[word + 2]))
+            row = find(index, routes, senders[2 * at], ssrc)
+        if row < 0:
+            deferred[book[DEFERRED]] = at
+            book[DEFERRED] += 1
+            book[AT] += 1
+            continue
+        # 1. Is it the next packet of a steady stream, in a shape that is known, and paid for?
+        route = routes[row]
+        sequence = int64(memory[begin + 2]) << 8 | int64(memory[begin + 3])
+        ahead = sequence - route.expected & 0xFFFF
+        number = recognised(memory, words, begin, length, route, shapes)
+        budget = read_double(route.budget)
+        if number < 0 or length > book[LONGEST] or ahead >= LATE or budget < 1:
+            return ODD
+        write_double(route.budget, budget - 1)
+        # 2. Decrypt it: from here on it is authentic, or ends here.
+        address = book[BASE_ADDRESS] + begin - HEAD
+        words[word - HEAD // 4] = length
+        if call(book[UNPROTECT], route.inward, address + HEAD, address):
+            note(events, book, REJECTED, row, 0, 0)
+            book[AT] += 1
+            continue
+        if ahead:
+            note(events, book, GAP, row, route.expected, sequence)
+            route.missed += ahead
+            for lane in range(route.lanes):
+                pass_over(lanes[row, lane], route.expected, ahead)
+        shape = shapes[number]
+        enter(memory, words, begin, sequence, route, shape, book[TICK], now)
+        # 3. For each receiver, under its slot's numbers: copies first, for the last one where it lies.
+        for lane in range(route.lanes):
+            place = first + at
+            if lane < route.lanes - 1:
+                place = book[SPARE]
+                book[SPARE] += 1
+                copy(words, word - HEAD // 4, place * stride // 4)
+            write(memory, words, place * stride + HEAD, sequence, route, lanes[row, lane], shape,
+                  rewrites[number, lane], book[CLOCK])  # fmt: skip
+            seal(words, place, sequence, lanes[row, lane], names, vectors, events, book, row, lane)
+        book[AT] += 1
+    return DONE
+
+
+@compiled
+def swapped(word: int) -> int:
+    """The 32-bit number that a word of a packet is: big-endian (RFC 3550)."""
+    return (word & 0xFF) << 24 | (word & 0xFF00) << 8 | word >> 8 & 0xFF00 | word >> 24 & 0xFF
+
+
+@compiled
+def recognised(memory: Any, words: Any, begin: int, length: int, route: Any, shapes: Any) -> int:
+    """The number of the packet's shape, -1 if its route has not learned it."""
+    head = int64(memory[begin]) << 8 | int64(memory[begin + 1]) & ~MARKER
+    for place in range(route.known):
+        number: int = int64(route.shapes[place])
+        shape = shapes[number]
+        if shape.head == head and length >= shape.start + SHORTEST_TAG and fits(words, begin // 4, shape):
+            return number
+    return -1
+
+
+@compiled
+def fits(words: Any, word: int, shape: Any) -> bool:
+    """Whether the packet that begins at a word has the shape behind its fixed header."""
+    for place in range(shape.count):
+        if words[word + FIRST_WORD + place] & shape.masks[place] != shape.values[place]:
+            return False
+    return True
+
+
+@compiled
+def enter(memory: Any, words: Any, begin: int, sequence: int, route: Any, shape: Any, tick: int, now: float) -> None:
+    """Enter a packet that was decrypted into the books of its route and its publisher."""
+    route.expected = sequence + 1 & 0xFFFF
+    route.moved += 1
+    route.octets += int64(words[(begin - HEAD) // 4]) - shape.start
+    route.timestamp = swapped(int64(words[begin // 4 + 1]))
+    route.at = now
+    if memory[begin + 1] & MARKER:
+        payload = (begin + shape.start) // 4
+        route.frame = int64(words[payload]) | int64(words[payload + 1]) << 32
+    if shape.arrival_at:
+        value = begin + shape.arrival_at
+        arrived(route.arrivals, tick | int64(memory[value]) << 8 | int64(memory[value + 1]))
+
+
+@compiled
+def arrived(noted: int, value: int) -> None:
+    """`Arrivals.note`."""
+    count = read_word(noted)
+    if count < MAX_NOTED:
+        write_word(noted + 8 * (count + 1), value)
+        write_word(noted, count + 1)
+
+
+@compiled
+def pass_over(lane: Any, sequence: int, count: int) -> None:
+    """`Sent.skip`, as far as it concerns what lies in the ring."""
+    for ahead in range(min(count, KEPT)):
+        write_word(lane.sent + 8 * (sequence + lane.sequence_offset + ahead & KEPT - 1), 0)
+
+
+@compiled
+def copy(words: Any, source: int, target: int) -> None:
+    """Copy the length and the packet between two places."""
+    for word in range(HEAD // 4 + (int64(words[source]) + 3) // 4):
+        words[target + word] = words[source + word]
+
+
+@compiled
+def write(
+    memory: Any, words: Any, begin: int, sequence: int, route: Any, lane: Any, shape: Any, rewrite: Any, clock: int
+) -> None:
+    """Write the header of the packet at a byte of the ring as the receiver is to see it."""
+    word = begin // 4
+    number, stamp = sequence + lane.sequence_offset & 0xFFFF, route.timestamp + lane.timestamp_offset & 0xFFFFFFFF
+    second = int64(memory[begin + 1]) & MARKER | lane.payload_type
+    words[word] = int64(memory[begin]) | second << 8 | (number >> 8) << 16 | (number & 0xFF) << 24
+    words[word + 1], words[word + 2] = swapped(stamp), lane.ssrc
+    for place in range(shape.count):
+        here = word + FIRST_WORD + place
+        words[here] = words[here] & rewrite.keeps[place] | rewrite.puts[place]
+    if rewrite.clock_at >= 0:
+        here = begin + rewrite.clock_at
+        memory[here], memory[here + 1], memory[here + 2] = clock >> 16, clock >> 8 & 0xFF, clock & 0xFF
+    if lane.moves:
+        renumber(memory, begin + shape.start, lane)
+
+
+@compiled
+def renumber(memory: Any, at: int, lane: Any) -> None:
+    """Give the VP8 descriptor at a byte of the ring the slot's numbers: `vp8.read`, then `Numbering.write`."""
+    if not memory[at] & EXTENDED:
+        return
+    present = memory[at + 1]
+    at += 2
+    if present & HAS_PICTURE:
+        if memory[at] & LONG:
+            picture = int64(memory[at]) << 8 | int64(memory[at + 1])
+            picture = picture + lane.picture_offset & LONG_PICTURE
+            memory[at], memory[at + 1] = LONG | picture >> 8, picture & 0xFF
+            at += 2
+        else:
+            memory[at] = int64(memory[at]) + lane.picture_offset & SHORT_PICTURE
+            at += 1
+    if present & HAS_BASE:
+        memory[at] = int64(memory[at]) + lane.base_offset & BASE
+
+
+@compiled
+def seal(
+    words: Any, place: int, sequence: int, lane: Any, names: Any, vectors: Any, events: Any, book: Any, row: int,
+    number: int,
+) -> None:  # fmt: skip
+    """Encrypt the packet in a place, put it into the outbox, and note under its number where it is."""
+    address = book[BASE_ADDRESS] + place * book[STRIDE]
+    reference = lane.sent + 8 * (sequence + lane.sequence_offset & KEPT - 1)
+    if call(book[PROTECT], lane.outward, address + HEAD, address):
+        note(events, book, REFUSED, row, number, 0)
+        write_word(reference, 0)  # it lies there in the clear
+        return
+    write_word(reference, book[LAP] + place)
+    out = book[OUT]
+    names[2 * out] = lane.destination
+    vectors[2 * out], vectors[2 * out + 1] = address + HEAD, words[place * book[STRIDE] // 4]
+    book[OUT] += 1
+
+
+@compiled
+def note(events: Any, book: Any, kind: int, row: int, one: int, other: int) -> None:
+    """Let the caller know; of what one packet brings beyond EVENTS_AT_ONCE nothing is noted."""
+    at = book[EVENTS]
+    if at < len(events):
+        events[at, 0], events[at, 1], events[at, 2], events[at, 3] = kind, row, one, other
+        book[EVENTS] += 1

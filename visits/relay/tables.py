@@ -1,0 +1,171 @@
+"""What the compiled loop knows of streams: a row for each, and for each of their receivers and shapes. No I/O.
+
+All numbers are wide enough for what is reckoned with them, signed where there is a choice: Numba makes floats of what
+is signed here and unsigned there. Rows keep together what one packet needs: a node has hundreds of streams, each of
+them silent for most of a batch, and what is not in the processor's cache costs more than any step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from numba import int64
+
+from visits.relay import rtp
+from visits.relay.compiling import compiled
+from visits.relay.shapes import Shape
+
+MAX_ROUTES = 4096  # of a node
+MAX_LANES = 9  # receivers of one stream
+MAX_SHAPES = 1000  # of all streams
+OWN_SHAPES = 8  # of one stream; what has more is sent by somebody who wants to be expensive
+WORDS = 16  # of one header, behind the fixed part
+PLACES = 2 * MAX_ROUTES  # of the index, a power of two
+FIRST_WORD = rtp.HEADER.size // 4
+
+ROUTE = numpy.dtype(
+    [
+        ("sender", "i8"),  # address word (mmsg.py)
+        ("ssrc", "i8"),
+        ("inward", "i8"),  # address of libsrtp's context for what the publisher sends
+        ("budget", "i8"),  # address of Peer.purse
+        ("arrivals", "i8"),  # address of Arrivals.noted
+        ("lanes", "i8"),  # how many
+        ("known", "i8"),  # shapes, the newest first
+        ("shapes", "i2", (OWN_SHAPES,)),
+        # What it has moved since the last settlement, and the last packet:
+        ("moved", "i8"),  # packets
+        ("missed", "i8"),  # sequence numbers that did not come
+        ("octets", "i8"),  # of payload
+        ("frame", "i8"),  # the first eight bytes of the payload that ended the last picture, little-endian
+        ("expected", "i8"),  # sequence number of the next packet
+        ("timestamp", "i8"),
+        ("at", "f8"),  # when it came
+    ],
+    align=True,
+)
+BOOKS_AT = ROUTE.fields["moved"][1]  # type: ignore[index]
+LANE = numpy.dtype(
+    [
+        ("outward", "i8"),  # address of libsrtp's context for the receiver
+        ("destination", "i8"),  # address word
+        ("sent", "i8"),  # address of Sent.references
+        ("ssrc", "i8"),  # as a word of a packet
+        ("payload_type", "i8"),
+        ("sequence_offset", "i8"),
+        ("timestamp_offset", "i8"),
+        ("moves", "i8"),  # whether the VP8 descriptor is to be renumbered
+        ("picture_offset", "i8"),
+        ("base_offset", "i8"),
+    ],
+    align=True,
+)
+SHAPE = numpy.dtype(
+    [
+        ("head", "i4"), ("start", "i4"), ("arrival_at", "i4"), ("count", "i4"),
+        ("masks", "u4", (WORDS,)), ("values", "u4", (WORDS,)),
+    ],
+    align=True,
+)  # fmt: skip
+REWRITE = numpy.dtype([("clock_at", "i4"), ("keeps", "u4", (WORDS,)), ("puts", "u4", (WORDS,))], align=True)
+
+
+@compiled
+def home(sender: int, ssrc: int) -> int:
+    """Where in the index the search for a stream begins. Of an address word port and host differ between people."""
+    return (sender >> 16 ^ sender >> 40 ^ ssrc ^ ssrc >> 13) & PLACES - 1
+
+
+@compiled
+def find(index: Any, routes: Any, sender: int, ssrc: int) -> int:
+    """The row of a stream, -1 if it has no route."""
+    at = home(sender, ssrc)
+    while True:
+        row: int = int64(index[at]) - 1
+        if row < 0 or (routes[row].sender == sender and routes[row].ssrc == ssrc):
+            return row
+        at = at + 1 & PLACES - 1
+
+
+class Tables:
+    """All rows. Pages of them that were never used cost no memory."""
+
+    def __init__(self) -> None:
+        self.index = numpy.zeros(PLACES, "i4")  # row + 1; open addressing, without gaps between a stream and its home
+        self.routes = numpy.zeros(MAX_ROUTES, ROUTE)
+        self.books = memoryview(self.routes.view("u1"))  # type: ignore[arg-type]
+        self.lanes = numpy.zeros((MAX_ROUTES, MAX_LANES), LANE)
+        self.shapes = numpy.zeros(MAX_SHAPES, SHAPE)
+        self.rewrites = numpy.zeros((MAX_SHAPES, MAX_LANES), REWRITE)
+        self._free = list(range(MAX_ROUTES - 1, -1, -1))
+        self._numbers: dict[Shape, int] = {}
+
+    def find(self, sender: int, ssrc: int) -> int:
+        """The row of a stream, -1 if it has no route."""
+        return int(find(self.index, self.routes, sender, ssrc))
+
+    def add(self, sender: int, ssrc: int) -> int | None:
+        """A row for a stream that has none, with nothing else in it; None if there is none left."""
+        if not self._free:
+            return None
+        row = self._free.pop()
+        self.routes[row] = numpy.zeros((), ROUTE)
+        self.routes[row]["sender"], self.routes[row]["ssrc"] = sender, ssrc
+        self._enter(row)
+        return row
+
+    def remove(self, row: int) -> None:
+        """Find the row no more, and use it again."""
+        at = self._place(row)
+        self.index[at] = 0
+        self._free.append(row)
+        while (other := int(self.index[at := at + 1 & PLACES - 1])) > 0:  # what lies behind may have to come nearer
+            self.index[at] = 0
+            self._enter(other - 1)
+
+    def _place(self, row: int) -> int:
+        at = self._home(row)
+        while self.index[at] != row + 1:
+            at = at + 1 & PLACES - 1
+        return at
+
+    def _enter(self, row: int) -> None:
+        at = self._home(row)
+        while self.index[at]:
+            at = at + 1 & PLACES - 1
+        self.index[at] = row + 1
+
+    def _home(self, row: int) -> int:
+        return int(home(int(self.routes[row]["sender"]), int(self.routes[row]["ssrc"])))
+
+    @property
+    def is_full_of_shapes(self) -> bool:
+        """Whether there is no number for another shape, until `forget_shapes`."""
+        return len(self._numbers) == MAX_SHAPES
+
+    def forget_shapes(self) -> None:
+        """Give numbers anew. No route may have one any more."""
+        self._numbers.clear()
+
+    def number(self, shape: Shape) -> int | None:
+        """The number of a shape, the same for all streams that have it; None if its header is longer than a row."""
+        if shape.start // 4 - FIRST_WORD > WORDS or len(shape.rewrites) > MAX_LANES:
+            return None
+        number = self._numbers.get(shape)
+        if number is None:
+            number = self._numbers[shape] = len(self._numbers)
+            self._write(number, shape)
+        return number
+
+    def _write(self, number: int, shape: Shape) -> None:
+        masks, values = numpy.zeros((2, WORDS), "u4")
+        for at, mask, value in shape.checks:
+            masks[at - FIRST_WORD], values[at - FIRST_WORD] = mask, value
+        count = shape.start // 4 - FIRST_WORD
+        self.shapes[number] = shape.head, shape.start, shape.arrival_at, count, masks, values
+        for lane, rewrite in enumerate(shape.rewrites):
+            keeps, puts = numpy.full(WORDS, 0xFFFFFFFF, "u4"), numpy.zeros(WORDS, "u4")
+            for at, keep, put in rewrite.changes:
+                keeps[at - FIRST_WORD], puts[at - FIRST_WORD] = keep, put
+            self.rewrites[number, lane] = rewrite.clock_at, keeps, puts
