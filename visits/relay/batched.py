@@ -75,8 +75,8 @@ class BatchedPort(UdpPort):
         self._sock.close()
 
     def send(self, data: bytes, address: Address) -> None:
-        """Send a datagram: at once, or with all others where we look again soon. Raises nothing."""
-        if not self._pacer.running:
+        """Send a datagram: at once, or behind what waits, or with all where we look again soon. Raises nothing."""
+        if not self._pacer.running and not self._outbox.count:
             super().send(data, address)
             return
         try:

@@ -1,0 +1,50 @@
+"""What was compiled is kept for this very code, and where it cannot be kept the relay starts all the same."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.relay.conftest import ROOT
+from visits.relay import compiling
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "HERE", tmp_path / "relay")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    compiling.HERE.mkdir()
+    (compiling.HERE / "loop.py").write_text("KEPT = 512\n")
+    return compiling.HERE
+
+
+def test_another_state_of_the_code_has_another_shelf(elsewhere):
+    first = compiling._shelf()
+    assert first.parent == elsewhere / "__pycache__"
+    assert compiling._shelf() == first
+    (elsewhere / "loop.py").write_text("KEPT = 1024\n")
+    assert compiling._shelf() != first
+
+
+def test_where_the_code_cannot_be_written_the_shelf_is_at_home_and_else_nowhere(elsewhere, tmp_path):
+    (elsewhere / "__pycache__").write_text("in the way")
+    assert compiling._shelf().parent == tmp_path / "home" / ".cache" / "telehealth"
+    shutil.rmtree(tmp_path / "home")
+    (tmp_path / "home").write_text("in the way")
+    assert compiling._shelf() is None
+
+
+def test_the_loop_is_compiled_also_where_nothing_can_be_kept(tmp_path):
+    (tmp_path / "home").write_text("in the way")
+    words = (
+        "from visits.relay import compiling; compiling.SHELF = None\n"
+        "from visits.relay.tables import Tables\n"
+        "tables = Tables(); row = tables.add(1, 2); print(tables.find(1, 2) == row)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=ROOT, env={**os.environ, "HOME": str(tmp_path / "home")},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "True"
