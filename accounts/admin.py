@@ -26,6 +26,7 @@ from accounts.audit.export import as_csv
 from accounts.audit.forms import TrailForm
 from accounts.contact import normal_email, normal_phone
 from accounts.emergency import admin as _emergency  # noqa: F401 - registers itself
+from accounts.invitations import admin as _invitations  # noqa: F401 - registers itself
 from accounts.links import services as links
 from accounts.login.stepup import fresh_factor
 from accounts.mfa import services as mfa
@@ -66,12 +67,9 @@ class MembershipInline(ClinicScopedInline):
     model = Membership
     verbose_name = _("membership")
 
-    def get_min_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        """Who belongs nowhere is nobody's to manage."""
-        return 0 if obj or getattr(request.user, "is_superuser", False) else 1
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        return super().get_formset(request, obj, validate_min=True, **kwargs)
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Members are invited."""
+        return False
 
 
 class RoleFilter(admin.SimpleListFilter):
@@ -93,7 +91,7 @@ class RoleFilter(admin.SimpleListFilter):
 @admin.register(User)
 class UserAdmin(ClinicScopedAdmin):
     section = Section.PEOPLE
-    about = _("Everybody who signs in: names, addresses, second factors. A new person gets a link by e-mail.")
+    about = _("Everybody who signs in: names, addresses, second factors. Somebody new is invited.")
     audited_fields = ("is_active", "is_staff", "is_superuser")
     form = UserForm
     clinic_path = "memberships__clinic"
@@ -115,7 +113,11 @@ class UserAdmin(ClinicScopedAdmin):
         fields = ["name", "email", "language", "time_zone", "is_active", "is_staff"]
         if getattr(request.user, "is_superuser", False):
             fields.append("is_superuser")
-        return fields + list(self.readonly_fields) if obj else fields
+        return fields + list(self.readonly_fields)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """People make their accounts themselves, when they accept an invitation."""
+        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or self.may_manage(request, obj))
@@ -128,13 +130,6 @@ class UserAdmin(ClinicScopedAdmin):
         if principal is None or user.is_superuser:
             return False
         return not user.memberships.exclude(clinic=principal.clinic).exists()
-
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        if not change:
-            obj.set_unusable_password()
-        super().save_model(request, obj, form, change)
-        if not change:
-            password.request_mail(obj)
 
     @admin.display(description=_("roles"))
     def roles(self, user: User) -> str:
@@ -200,13 +195,17 @@ class MembershipAdmin(RosterAdmin):
     roster = people
     export_form = StaffForm
     section = Section.PEOPLE
-    about = _("Who works in the clinic, and as what.")
+    about = _("Who works in the clinic, and as what. Somebody new is invited.")
     audited_fields = ("role", "is_active")
     fixed_fields = ("user",)
     list_display = ("user", "clinic", "role", "is_active")
     list_filter = ("role", "is_active", "clinic")
     search_fields = ("user__name", "user__email")
     list_select_related = ("user", "clinic")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Members are invited."""
+        return False
 
 
 @admin.register(Practitioner)

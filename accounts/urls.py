@@ -4,6 +4,7 @@ from django.urls import path
 
 from accounts import views
 from accounts.emergency import views as emergency
+from accounts.invitations import views as invitations
 from accounts.links import views as links
 from accounts.login import views as login
 from accounts.mfa import factor_views as factors
@@ -34,6 +35,7 @@ urlpatterns = [
     path("password/", password.change, name="password"),
     path("password/forgotten/", password.forgotten, name="password-forgotten"),
     path("password/<uuid:pk>/<str:token>/", password.choose, name="password-choose"),
+    path("invitation/<str:token>/", invitations.answer, name="invitation"),
     path("clinic/", views.switch_clinic, name="clinic"),
     path("no-clinic/", views.no_clinic, name="no-clinic"),
     path("patients/<uuid:pk>/proxies/", proxies.people, name="proxies"),

@@ -3,9 +3,9 @@
 import logging
 import re
 
-# Pages whose address is the secret: a visit's link, a link for choosing a password, a calendar feed, an offer, the
-# answer to a message.
-SECRET_PATHS = re.compile(r"(/(?:v|password|calendar/feed|offers|m)/)[^\s'\"?]+")
+# Pages whose address is the secret: a visit's link, a link for choosing a password, an invitation, a calendar feed, an
+# offer, the answer to a message.
+SECRET_PATHS = re.compile(r"(/(?:v|password|invitation|calendar/feed|offers|m)/)[^\s'\"?]+")
 MAIL_ADDRESSES = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 
 

@@ -6,7 +6,8 @@ from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.mfa import services as mfa
-from accounts.models import Membership, User
+from accounts.models import Invitation, Membership, User
+from accounts.models.invitation import State
 from accounts.principal import verified_user
 
 SESSION_NEXT = "next"
@@ -25,7 +26,7 @@ def next_step(request: HttpRequest) -> str:
     if not request.user.is_authenticated:
         return resolve_url("accounts:signin")
     user = request.user
-    if not belongs_somewhere(user):
+    if not may_enter(user):
         return resolve_url("accounts:no-clinic")
     if verified_user(user, request.session):
         return str(request.session.pop(SESSION_NEXT, "") or resolve_url("home"))
@@ -39,9 +40,14 @@ def belongs_somewhere(user: User) -> bool:
     return Membership.objects.filter(user=user, is_active=True).exists()
 
 
+def may_enter(user: User) -> bool:
+    """Whether they belong somewhere, or are invited to."""
+    return belongs_somewhere(user) or Invitation.objects.in_state(State.OPEN).filter(email=user.email.lower()).exists()
+
+
 def is_between_steps(request: HttpRequest) -> bool:
     """Whether the password is given, there is a clinic to enter, and the second factor is still to come."""
     user = request.user
     if not user.is_authenticated or mfa.has_lost_factor(request):
         return False
-    return belongs_somewhere(user) and verified_user(user, request.session) is None
+    return may_enter(user) and verified_user(user, request.session) is None

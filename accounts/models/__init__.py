@@ -3,6 +3,7 @@
 from accounts.models.audit import AuditAnchor, AuditEvent, AuditSeal, UnsealedEvent
 from accounts.models.clinic import Clinic, Membership, Patient, Practitioner
 from accounts.models.emergency import EmergencyAccess
+from accounts.models.invitation import Invitation
 from accounts.models.link import AccessLink
 from accounts.models.related_person import RelatedPerson
 from accounts.models.session import Session
@@ -16,6 +17,7 @@ __all__ = [
     "AuditSeal",
     "Clinic",
     "EmergencyAccess",
+    "Invitation",
     "Membership",
     "Patient",
     "Practitioner",

@@ -1,4 +1,4 @@
-"""Choosing a password: by a mailed link (invited, forgotten), or with the old one.
+"""Choosing a new password: by a mailed link, or with the old one.
 
 A mailed link opens no session and replaces no second factor (ASVS 6.4.3).
 """
@@ -57,12 +57,7 @@ def mail_link(user: User) -> None:
     path = reverse(
         "accounts:password-choose", kwargs={"pk": user.pk, "token": default_token_generator.make_token(user)}
     )
-    context = {
-        "user": user,
-        "url": settings.BASE_URL + path,
-        "clinic": home_clinic(user),
-        "invited": not user.has_usable_password(),
-    }
+    context = {"user": user, "url": settings.BASE_URL + path, "clinic": home_clinic(user)}
     with translation.override(user.language):
         subject = render_to_string("emails/password-subject.txt", context).strip()
         body = render_to_string("emails/password.txt", context)

@@ -5,6 +5,7 @@ import unicodedata
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Clinic, User
@@ -38,7 +39,7 @@ class ContextValidator:
     def _words(self, user: Any) -> set[str]:
         texts = list(OURS)
         if user is not None:
-            clinics = Clinic.objects.filter(memberships__user=user)
+            clinics = Clinic.objects.filter(Q(memberships__user=user) | Q(invitations__email=user.email))
             texts += [user.email, user.name, *(clinic.name for clinic in clinics)]
         words = {_plain(word) for text in texts for word in re.split(r"[\W_]+", text)}
         return {word for word in words if len(word) >= SHORTEST_WORD}

@@ -1,4 +1,4 @@
-"""Choosing a password: invited or forgotten by a mailed link, or with the old one."""
+"""Choosing a new password: by a mailed link, or with the old one."""
 
 import uuid
 from typing import cast

@@ -73,7 +73,7 @@ class RosterAdmin(ClinicScopedAdmin):
 
     def _principal(self, request: HttpRequest) -> Principal:
         principal = principal_of(request)
-        if principal is None or not self.has_add_permission(request) or not self.has_change_permission(request):
+        if principal is None or not self.has_change_permission(request):
             raise PermissionDenied
         return principal
 

@@ -1,4 +1,4 @@
-"""A clinic's staff from and into a file: who works in it, and as what. New people get a mail to choose a password."""
+"""A clinic's staff from and into a file: who works in it, and as what. Somebody new is invited."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.audit import services as audit
-from accounts.models import AuditEvent, Membership, User
-from accounts.password import services as password
+from accounts.invitations import services as invitations
+from accounts.models import AuditEvent, Invitation, Membership
 from accounts.policy import STAFF_ROLES
 from accounts.principal import Principal
 from accounts.roster.rows import Row, refuse_doubles
@@ -20,34 +20,34 @@ YES, NO = ("", "yes", "si", "sí", "1", "true"), ("no", "0", "false")
 
 
 def check(cells: list[dict[str, str]], *, principal: Principal) -> list[Row]:
-    """What each row would do: somebody new, another role for a member, or what is wrong with it. Saves nothing."""
+    """What each row would do: invite somebody new, another role for a member, or what is wrong with it. Saves
+    nothing."""
     members = {
         one.user.email.lower(): one
         for one in Membership.objects.filter(clinic=principal.clinic).select_related("user", "clinic")
     }
+    invited = {one.email: one for one in Invitation.objects.unanswered().filter(clinic=principal.clinic)}
     rows = [Row(number, one) for number, one in enumerate(cells, 2)]
-    asked = {row.cells["email"].lower() for row in rows} - members.keys()
-    strangers = {email.lower() for email in User.objects.filter(email__in=asked).values_list("email", flat=True)}
     for row in rows:
-        _check(row, principal, members, strangers)
+        _check(row, principal, members, invited)
     refuse_doubles(rows, lambda row: row.cells["email"].lower(), "email", _("This address is in an earlier row."))
     return rows
 
 
 def save(rows: list[Row], *, principal: Principal, request: Any) -> None:
-    """Save what ``check`` has made, record each, and have new people mailed. Call it in a transaction."""
+    """Save what ``check`` has made, record each, and have new people invited. Call it in a transaction."""
     for row in rows:
-        membership: Any = row.made
-        if membership is None or row.is_same:
+        made: Any = row.made
+        if made is None or row.is_same:
             continue
         if row.is_new:
-            membership.user.save()
-            password.request_mail(membership.user)
-            _record("admin.add", AuditEvent.Action.CREATE, membership.user, principal, request)
-        membership.save()
-        action = AuditEvent.Action.CREATE if row.is_new else AuditEvent.Action.UPDATE
-        values = {"role": membership.role, "is_active": membership.is_active}
-        _record("admin.add" if row.is_new else "admin.change", action, membership, principal, request, **values)
+            invitations.invite(invitation=made, principal=principal, request=request)
+            continue
+        made.save()
+        detail = {"role": made.role, "is_active": made.is_active}
+        audit.record(
+            "admin.change", AuditEvent.Action.UPDATE, principal=principal, request=request, entity=made, detail=detail
+        )
 
 
 def listed(members: QuerySet[Membership]) -> list[tuple[object, ...]]:
@@ -58,7 +58,7 @@ def listed(members: QuerySet[Membership]) -> list[tuple[object, ...]]:
     ]
 
 
-def _check(row: Row, principal: Principal, members: dict[str, Membership], strangers: set[str]) -> None:
+def _check(row: Row, principal: Principal, members: dict[str, Membership], invited: dict[str, Invitation]) -> None:
     cells, email = row.cells, row.cells["email"].lower()
     for name in REQUIRED:
         if not cells[name]:
@@ -68,24 +68,24 @@ def _check(row: Row, principal: Principal, members: dict[str, Membership], stran
         row.refuse("role", _("Write one of: %(roles)s.") % {"roles": ", ".join(roles)})
     if cells["is_active"].lower() not in (*YES, *NO):
         row.refuse("is_active", _("Write yes or no."))
-    if email in strangers:
-        row.refuse("email", _("A user with this e-mail exists already."))
     if row.errors:
         return
-    values = {"role": cells["role"].lower(), "is_active": cells["is_active"].lower() in YES}
+    role, is_active = cells["role"].lower(), cells["is_active"].lower() in YES
     membership = members.get(email)
     if membership is None:
-        user = User(email=email)
-        user.set_unusable_password()
-        row.put(user, {"name": cells["name"], "language": cells["language"] or principal.clinic.language})
-        row.made = Membership(user=user, clinic=principal.clinic, **values)
+        _check_new(row, principal, invited.get(email), role, is_active)
         return
-    row.put(membership, values)
+    row.put(membership, {"role": role, "is_active": is_active})
     if membership.user == principal.user and row.changed:
         row.refuse("role", _("Nobody changes their own role."))
 
 
-def _record(
-    subtype: str, action: AuditEvent.Action, entity: Any, principal: Principal, request: Any, **detail: Any
-) -> None:
-    audit.record(subtype, action, principal=principal, request=request, entity=entity, detail=detail)
+def _check_new(row: Row, principal: Principal, invited: Invitation | None, role: str, is_active: bool) -> None:
+    if not is_active:
+        row.refuse("is_active", _("Somebody new is invited. Leave the row out, or write yes."))
+        return
+    new = Invitation(clinic=principal.clinic, email=row.cells["email"].lower())
+    language = row.cells["language"] or principal.clinic.language
+    row.put(invited or new, {"name": row.cells["name"], "role": role, "language": language})
+    if invited and row.changed:
+        row.refuse("email", _("This address is invited already. Send that invitation again, or withdraw it first."))

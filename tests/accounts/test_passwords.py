@@ -1,7 +1,6 @@
-"""Choosing a password: by mail, with the old one; and the command that starts a clinic."""
+"""Choosing a password: by mail, and with the old one."""
 
 import re
-from io import StringIO
 from typing import Any
 
 import pytest
@@ -11,16 +10,14 @@ from django.contrib.auth.password_validation import validate_password
 from django.core import mail
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import AuditEvent, Clinic, User
+from accounts.models import AuditEvent, User
 from accounts.password import services
 from accounts.password.tasks import mail_link
-from accounts.policy import Role
 from accounts.principal import staff_principal
 from tests import factories
 
@@ -268,61 +265,3 @@ def test_pasting_is_not_hindered(client: Client, clinician: User) -> None:
         assert "onpaste" not in client.get(url).content.decode()
     scripts = (settings.BASE_DIR / "static/js").rglob("*.js")
     assert not [path for path in scripts if '"paste"' in path.read_text()]
-
-
-# --- createclinic
-
-FLAGS = {
-    "name": "Lakeside Clinic",
-    "slug": "lakeside",
-    "time_zone": "America/Denver",
-    "phone": "(555) 010-0100",
-    "admin_email": "Boss@Example.org",
-}
-
-
-@pytest.mark.django_db
-def test_createclinic_starts_a_clinic_and_prints_a_password_once(client: Client) -> None:
-    out = StringIO()
-
-    call_command("createclinic", stdout=out, **FLAGS)
-
-    clinic = Clinic.objects.get(slug="lakeside")
-    user = User.objects.get(email="boss@example.org")
-    assert user.memberships.get().role == Role.CLINIC_ADMIN
-    assert user.memberships.get().clinic == clinic
-    assert (user.is_staff, user.is_superuser) == (True, False)
-    printed = out.getvalue().split("shown only now: ")[1].strip()
-    assert client.post("/signin/", {"email": "boss@example.org", "password": printed})["Location"] == "/mfa/setup/"
-    assert set(AuditEvent.objects.values_list("subtype", flat=True)) >= {"clinic.create", "user.create"}
-
-
-@pytest.mark.django_db
-def test_createclinic_takes_the_password_from_the_environment(monkeypatch: Any) -> None:
-    out = StringIO()
-    monkeypatch.setenv("TELEHEALTH_ADMIN_PASSWORD", NEW)
-
-    call_command("createclinic", stdout=out, **FLAGS)
-
-    assert User.objects.get().check_password(NEW)
-    assert NEW not in out.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("flag", "value"),
-    [("time_zone", "Mars/Olympus"), ("slug", "not a slug"), ("admin_email", "nonsense"), ("slug", "riverside")],
-)
-def test_createclinic_refuses_what_does_not_fit_and_leaves_nothing(clinic: Clinic, flag: str, value: str) -> None:
-    with pytest.raises(CommandError):
-        call_command("createclinic", stdout=StringIO(), **FLAGS | {flag: value})
-
-    assert Clinic.objects.count() == 1
-    assert not User.objects.exists()
-
-
-def test_createclinic_gives_an_existing_user_another_clinic(clinician: User) -> None:
-    call_command("createclinic", stdout=StringIO(), **FLAGS | {"admin_email": "AMARA@example.org"})
-
-    clinician.refresh_from_db()
-    assert clinician.memberships.count() == 2
-    assert clinician.check_password(factories.PASSWORD)

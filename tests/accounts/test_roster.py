@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.mfa.services import SESSION_CONFIRMED
-from accounts.models import AuditEvent, Membership, Patient, User
+from accounts.models import AuditEvent, Invitation, Patient, User
 from accounts.policy import Role
 from accounts.roster import files
 from tests import factories
@@ -210,11 +210,11 @@ def test_the_example_can_be_imported(verified: Any, clinic_admin: User) -> None:
 @pytest.fixture
 def mailed(monkeypatch: Any) -> list[str]:
     ids: list[str] = []
-    monkeypatch.setattr("accounts.password.tasks.mail_link.delay", ids.append)
+    monkeypatch.setattr("accounts.invitations.tasks.mail_invitation.delay", ids.append)
     return ids
 
 
-def test_new_staff_get_a_mail_and_members_another_role(
+def test_new_staff_are_invited_and_members_get_another_role(
     verified: Any, clinic_admin: User, clinician: User, mailed: list[str], django_capture_on_commit_callbacks: Any
 ) -> None:
     text = f"email,name,role\nNia@example.org,Nia New,front_desk\n{clinician.email},{clinician.name},auditor\n"
@@ -222,20 +222,36 @@ def test_new_staff_get_a_mail_and_members_another_role(
     with django_capture_on_commit_callbacks(execute=True):
         save(verified(clinic_admin), text, STAFF)
 
-    nia = User.objects.get(email="nia@example.org")
+    nia = Invitation.objects.get()
     assert mailed == [str(nia.pk)]
-    assert not nia.has_usable_password()
-    assert nia.memberships.get().role == Role.FRONT_DESK
+    assert (nia.email, nia.role, nia.created_by) == ("nia@example.org", Role.FRONT_DESK, clinic_admin)
+    assert not User.objects.filter(email="nia@example.org").exists()
     assert clinician.memberships.get().role == Role.AUDITOR
     assert AuditEvent.objects.get(subtype="staff.import").detail == {"rows": 2, "new": 1, "changed": 1}
+    assert AuditEvent.objects.get(subtype="invitation.send").detail == {"role": "front_desk"}
     given = AuditEvent.objects.get(subtype="admin.change", entity_type="Membership")
     assert given.detail == {"role": "auditor", "is_active": True}
 
 
-def test_what_cannot_be_is_named(verified: Any, clinic_admin: User, clinician: User, stranger: User) -> None:
+def test_who_is_invited_already_is_not_invited_again(verified: Any, clinic_admin: User) -> None:
+    browser, text = verified(clinic_admin), "email,name,role\nnia@example.org,Nia New,{role}\n"
+    save(browser, text.format(role="front_desk"), STAFF)
+
+    assert choose(browser, text.format(role="front_desk"), STAFF).context["same"] == 1
+    (row,) = choose(browser, text.format(role="auditor"), STAFF).context["rows"]
+    assert set(row.errors) == {"email"}
+
+
+def test_whether_a_stranger_has_an_account_is_not_told(verified: Any, clinic_admin: User, stranger: User) -> None:
+    text = f"email,name,role\n{stranger.email},Sam,clinician\nnobody@example.org,Sam,clinician\n"
+
+    assert choose(verified(clinic_admin), text, STAFF).context["new"] == 2
+
+
+def test_what_cannot_be_is_named(verified: Any, clinic_admin: User, clinician: User) -> None:
     text = (
         "email,name,role,is_active\n"
-        f"{stranger.email},Sam,clinician,yes\n"
+        "old@example.org,Old,clinician,no\n"
         "new@example.org,New,king,yes\n"
         "new@example.org,New,clinician,yes\n"
         f"{clinic_admin.email},Ada,auditor,yes\n"
@@ -244,8 +260,7 @@ def test_what_cannot_be_is_named(verified: Any, clinic_admin: User, clinician: U
 
     rows = {row.number: set(row.errors) for row in choose(verified(clinic_admin), text, STAFF).context["rows"]}
 
-    assert rows == {2: {"email"}, 3: {"role"}, 4: {"email"}, 5: {"role"}, 6: {"is_active"}}
-    assert Membership.objects.filter(user=stranger).count() == 1
+    assert rows == {2: {"is_active"}, 3: {"role"}, 4: {"email"}, 5: {"role"}, 6: {"is_active"}}
 
 
 def test_five_thousand_rows_are_checked_in_seconds(verified: Any, clinic_admin: User) -> None:

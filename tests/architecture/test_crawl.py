@@ -125,16 +125,12 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
         "name": "Third", "slug": "third", "phone": "1", "time_zone": "UTC", "language": "en", "emergency_number": "911",
         "encryption": "preferred",
     },
-    "admin:accounts_membership_add": lambda place: {
-        "user": place.loner.pk, "clinic": place.clinic.pk, "role": "front_desk", "is_active": "on"
+    "admin:accounts_invitation_add": lambda place: {
+        "clinic": place.clinic.pk, "email": "new@example.net", "name": "New", "role": "front_desk", "language": "en"
     },
     "admin:accounts_patient_add": lambda place: new_patient(place),
     "admin:accounts_practitioner_add": lambda place: {
         "clinic": place.clinic.pk, "user": place.assistant.pk, "name": "Dr. New", "is_active": "on"
-    },
-    "admin:accounts_user_add": lambda place: {
-        "name": "New", "email": "new@example.net", "language": "en", "is_active": "on",
-        "memberships-0-clinic": place.clinic.pk, "memberships-0-role": "front_desk", "memberships-0-is_active": "on",
     },
     "admin:checkin_consenttext_add": lambda place: {
         "clinic": place.clinic.pk, "language": "en", "version": "7", "body": "I agree."

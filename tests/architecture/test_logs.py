@@ -15,6 +15,7 @@ from telehealth.logs import HidingFormatter
     [
         ("Not Found: /v/aB3_x-9/", "Not Found: /v/***"),
         ("GET 'https://host/v/aB3/'", "GET 'https://host/v/***'"),
+        ("Gone: /invitation/aB3_x-9/", "Gone: /invitation/***"),
         ("Gone: /password/0b1/c2-d3/?x=1", "Gone: /password/***?x=1"),
         ("Not Found: /calendar/feed/aB3_x-9.ics", "Not Found: /calendar/feed/***"),
         ("Not Found: /offers/0b1:aB3_x-9/", "Not Found: /offers/***"),

@@ -20,12 +20,14 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.audit.services import record
+from accounts.invitations.services import make_token
 from accounts.links import services as links
 from accounts.models import (
     AccessLink,
     AuditEvent,
     Clinic,
     EmergencyAccess,
+    Invitation,
     Membership,
     Patient,
     Practitioner,
@@ -130,9 +132,11 @@ class Place:
         self.session = Session.objects.create(user=self.doctor, key_hash=self.whose, data="", expires_at=until)
         self.practitioner = factories.make_practitioner(self.clinic, self.doctor)
         self.colleague, self.off_duty = (factories.make_practitioner(self.clinic) for _ in range(2))
-        # Who takes no visits yet, and who belongs nowhere yet.
+        # Who takes no visits yet, and who is invited.
         self.assistant = self.member(Role.CLINICIAN)
-        self.loner = factories.make_user(name="Loner", email=f"loner{self.whose}@example.net")
+        self.invitation = Invitation.objects.create(
+            clinic=self.clinic, email=f"invited{self.whose}@example.net", name="Invited", role=Role.FRONT_DESK
+        )
         self.visit_type = factories.make_visit_type(self.clinic, booked_by=VisitType.BookedBy.PATIENT, minimum_notice=0)
         for who in (self.practitioner, self.colleague):
             for weekday in range(7):
@@ -262,6 +266,7 @@ class Place:
             "accounts:proxy-end": {"pk": self.proxy.pk},
             "accounts:factor": {"key": f"phone-{self.phone.pk}"},
             "accounts:session-end": {"pk": self.session.pk},
+            "accounts:invitation": {"token": make_token(self.invitation)},
             "accounts:link": {"token": _last(secret)},
             "accounts:password-choose": {
                 "pk": self.doctor.pk, "token": default_token_generator.make_token(self.doctor)

@@ -18,10 +18,6 @@ class Staff:
     specialty: str = ""
     enrolled: bool = True  # has a second factor; else is made to enrol one at the first sign-in
 
-    @property
-    def may_open_admin(self) -> bool:
-        return self.role in {Role.CLINIC_ADMIN, Role.AUDITOR}
-
 
 @dataclass(frozen=True)
 class Person:

@@ -7,7 +7,8 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.utils.text import slugify
 
-from accounts.models import Clinic, Membership, Patient, Practitioner, TOTPDevice, User
+from accounts.invitations import services as invitations
+from accounts.models import Clinic, Patient, Practitioner, TOTPDevice, User
 from visits.checkin.models import ConsentText
 from visits.demo import cast
 from visits.schedule.hours import day_of
@@ -63,9 +64,9 @@ def make_time_off(clinic: Clinic, now: datetime) -> None:
 
 def _make_staff(clinic: Clinic, person: cast.Staff) -> None:
     user = User.objects.filter(email=person.email).first() or User.objects.create(
-        email=person.email, password=_hashed_password(), name=person.name, is_staff=person.may_open_admin
+        email=person.email, password=_hashed_password(), name=person.name
     )
-    Membership.objects.get_or_create(user=user, clinic=clinic, defaults={"role": person.role})
+    invitations.make_member(user=user, clinic=clinic, role=person.role)
     if person.enrolled and not TOTPDevice.objects.filter(user=user).exists():
         TOTPDevice.objects.create(user=user, name=clinic.name, confirmed=True)
     if person.practitioner:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.invitations.services import opens_admin
 from accounts.models import Clinic, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from accounts.principal import Principal
@@ -181,7 +182,7 @@ def _clinician() -> Practitioner:
 def _demo_user(user: User, person: cast.Staff, clinic: str) -> DemoUser:
     device = TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk").last()
     note = "" if device else _("enrols a phone at the first sign-in")
-    if person.may_open_admin:
+    if opens_admin(person.role):
         note = _("opens /admin/")
     return DemoUser(
         name=person.practitioner or person.name,

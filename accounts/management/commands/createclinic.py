@@ -1,26 +1,21 @@
-"""Start a real clinic: the clinic itself and its first admin."""
+"""Start a real clinic: the clinic itself and the invitation of its first admin."""
 
-import os
-import secrets
 from typing import Any
 
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from accounts.audit import services as audit
-from accounts.models import AuditEvent, Membership, User
+from accounts.invitations import services as invitations
+from accounts.models import Clinic, Invitation
 from accounts.policy import Role
 from accounts.services import create_clinic
-
-PASSWORD_VARIABLE = "TELEHEALTH_ADMIN_PASSWORD"  # noqa: S105 - its name
 
 
 class Command(BaseCommand):
     help = (
-        "Make a clinic and its first admin. The admin's password comes from the environment variable "
-        f"{PASSWORD_VARIABLE}; without it one is made and printed once. An existing user keeps theirs."
+        "Make a clinic and invite its first admin. The link is printed once and works for three days; the same command "
+        "again prints a new one, as long as they have not accepted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,33 +34,32 @@ class Command(BaseCommand):
             name: options[name]
             for name in ("name", "slug", "time_zone", "phone", "phone_hours", "emergency_number", "language")
         }
+        email = options["admin_email"].lower()
         try:
             with transaction.atomic():
-                clinic = create_clinic(**fields)
-                user, made_up = first_admin(options["admin_email"], options["admin_name"], options["language"])
-                membership = Membership.objects.create(user=user, clinic=clinic, role=Role.CLINIC_ADMIN)
-                audit.record("membership.create", AuditEvent.Action.CREATE, clinic=clinic, entity=membership)
+                invitation = unanswered(options["slug"], email)
+                if invitation is None:
+                    name = options["admin_name"] or email.split("@")[0]
+                    invitation = invite_admin(create_clinic(**fields), email, name)
+                else:
+                    invitations.resend(invitation=invitation, principal=None, by_mail=False)
+                token = invitations.make_token(invitation)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        self.stdout.write(f"{clinic.name} is ready. {user.email} signs in and sets up their phone.")
+        self.stdout.write(f"{invitation.clinic.name} is ready. {email} opens this link within three days:")
+        self.stdout.write(invitations.link_of(str(token)))
         self.stdout.write("People, visit types, hours and the agreement that patients give are set up in /admin/.")
-        if made_up:
-            self.stdout.write(f"Password, shown only now: {made_up}")
 
 
-def first_admin(email: str, name: str, language: str) -> tuple[User, str]:
-    """The user with this e-mail, made if new, and the password if one was made up. Raises ValidationError."""
-    user = User.objects.filter(email__iexact=email).first()
-    if user is not None:
-        user.is_staff = True
-        user.save(update_fields=["is_staff"])
-        return user, ""
-    given = os.environ.get(PASSWORD_VARIABLE, "")
-    made_up = "" if given else secrets.token_urlsafe(15)
-    user = User(email=email.lower(), name=name or email.split("@")[0], language=language, is_staff=True)
-    validate_password(given or made_up, user)
-    user.set_password(given or made_up)
-    user.full_clean()
-    user.save()
-    audit.record("user.create", AuditEvent.Action.CREATE, entity=user)
-    return user, made_up
+def unanswered(slug: str, email: str) -> Invitation | None:
+    """The invitation of before, while the clinic has nobody."""
+    empty = Clinic.objects.filter(slug=slug, memberships=None)
+    return Invitation.objects.unanswered().select_related("clinic").filter(clinic__in=empty, email=email).first()
+
+
+def invite_admin(clinic: Clinic, email: str, name: str) -> Invitation:
+    """Raises ValidationError."""
+    invitation = Invitation(clinic=clinic, email=email, name=name, role=Role.CLINIC_ADMIN, language=clinic.language)
+    invitation.full_clean()
+    invitations.invite(invitation=invitation, principal=None, by_mail=False)
+    return invitation
