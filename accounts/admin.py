@@ -4,7 +4,6 @@ import json
 import uuid
 from typing import Any, cast
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -19,7 +18,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.admin_actions import confirmed
+from accounts import members
+from accounts.admin_actions import answered, confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
 from accounts.admin_sections import Section
 from accounts.audit.export import as_csv
@@ -29,7 +29,9 @@ from accounts.emergency import admin as _emergency  # noqa: F401 - registers its
 from accounts.invitations import admin as _invitations  # noqa: F401 - registers itself
 from accounts.links import services as links
 from accounts.login.stepup import fresh_factor
+from accounts.member_forms import MembershipForm, UserForm, refusal
 from accounts.mfa import services as mfa
+from accounts.mfa.resetting import ResetForm
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
 from accounts.policy import STAFF_ROLES, Action, Role
@@ -58,18 +60,21 @@ class ClinicAdmin(ClinicScopedAdmin):
         return bool(getattr(request.user, "is_superuser", False))
 
 
-class UserForm(forms.ModelForm):  # type: ignore[type-arg]
-    def clean_email(self) -> str:
-        return str(self.cleaned_data["email"]).lower()
-
-
 class MembershipInline(ClinicScopedInline):
     model = Membership
+    form = MembershipForm
+    deletable = False
+    readonly_fields = ("clinic",)
     verbose_name = _("membership")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Members are invited."""
         return False
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        formset.form.by = request.user
+        return formset
 
 
 class RoleFilter(admin.SimpleListFilter):
@@ -122,6 +127,11 @@ class UserAdmin(ClinicScopedAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or self.may_manage(request, obj))
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.by = request.user
+        return form
+
     def may_manage(self, request: HttpRequest, user: User) -> bool:
         """A clinic's admin manages who belongs to that clinic alone: else they could take over a stranger's account."""
         if getattr(request.user, "is_superuser", False):
@@ -150,12 +160,15 @@ class UserAdmin(ClinicScopedAdmin):
         messages.success(request, words % {"count": len(chosen)})
 
     @admin.action(description=_("Reset the second factor (phone lost)"), permissions=["change"])
-    @confirmed
-    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    @answered(ResetForm)
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User], said: dict[str, Any]) -> None:
         chosen = self._manageable(request, queryset)
+        if request.user in chosen:
+            chosen.remove(request.user)
+            messages.error(request, _("Nobody resets their own second factor: another admin does, or you change it."))
         for user in chosen:
-            self.audit(request, "mfa.reset", AuditEvent.Action.DELETE, user)
-            mfa.reset(user)
+            self.audit(request, "mfa.reset", AuditEvent.Action.DELETE, user, **said)
+            mfa.reset(user, by=cast(User, request.user))
         words = ngettext(
             "%(count)d person sets up their phone again at the next sign-in.",
             "%(count)d people set up their phones again at the next sign-in.",
@@ -174,13 +187,19 @@ class UserAdmin(ClinicScopedAdmin):
     @admin.action(description=_("Shut out: they may not sign in any more"), permissions=["change"])
     @confirmed
     def shut_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        chosen = [user for user in self._manageable(request, queryset) if user != request.user]
-        for user in chosen:
+        count = 0
+        for user in self._manageable(request, queryset):
             user.is_active = False
+            try:
+                members.check_user(user, by=cast(User, request.user))
+            except (members.OwnRights, members.LastAdmin) as refused:
+                messages.error(request, f"{user}: {refusal(refused)}")
+                continue
             user.save(update_fields=["is_active"])
             self.audit(request, "admin.change", AuditEvent.Action.UPDATE, user, **self.audited_values(user))
-        words = ngettext("%(count)d person is shut out.", "%(count)d people are shut out.", len(chosen))
-        messages.success(request, words % {"count": len(chosen)})
+            count += 1
+        words = ngettext("%(count)d person is shut out.", "%(count)d people are shut out.", count)
+        messages.success(request, words % {"count": count})
 
     def _manageable(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:
         found = list(users)
@@ -192,6 +211,8 @@ class UserAdmin(ClinicScopedAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(RosterAdmin):
+    form = MembershipForm
+    deletable = False  # set inactive: so the list says who worked here
     roster = people
     export_form = StaffForm
     section = Section.PEOPLE
@@ -206,6 +227,14 @@ class MembershipAdmin(RosterAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Members are invited."""
         return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.by = request.user
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        members.change(membership=obj, by=cast(User, request.user))
 
 
 @admin.register(Practitioner)

@@ -65,6 +65,10 @@ class AlreadyEnrolled(Exception):
     """There is a second factor already; another needs the old one first."""
 
 
+class OwnFactors(Exception):
+    """Nobody resets their own: who has one changes it with that, who has none is checked by somebody else."""
+
+
 @dataclass(frozen=True)
 class Secret:
     """A TOTP key as an authenticator app takes it: typed in, or scanned."""
@@ -271,12 +275,15 @@ def make_recovery_codes(*, request: HttpRequest) -> list[str]:
     return codes
 
 
-def reset(user: User) -> int:
+def reset(user: User, *, by: User) -> int:
     """Take all second factors away, so that the next sign-in enrols a new one; ends all sessions they opened, and tells
     the person.
 
-    Call it in the transaction that audits it. Returns how many there were, recovery codes as one.
+    Call it in the transaction that audits it, with how ``by`` made sure who asks. Returns how many there were, recovery
+    codes as one. Raises OwnFactors.
     """
+    if user == by:
+        raise OwnFactors
     devices = list(django_otp.devices_for_user(user, confirmed=None))
     for device in devices:
         device.delete()

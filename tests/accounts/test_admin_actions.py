@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from accounts.mfa import services as mfa
 from accounts.models import AuditEvent, Clinic, Membership, TOTPDevice, User
 from accounts.policy import Role
 from tests import factories
@@ -14,21 +17,55 @@ def chosen(action: str, *users: User, **more: str) -> dict[str, Any]:
 
 
 def test_an_action_asks_first_and_says_whom_it_is_about(verified: Any, clinic_admin: User, clinician: User) -> None:
-    TOTPDevice.objects.create(user=clinician, confirmed=True)
     browser = verified(clinic_admin)
 
-    asked = browser.post(PEOPLE, chosen("reset_second_factor", clinician, index="0"))
+    asked = browser.post(PEOPLE, chosen("shut_out", clinician, index="0"))
 
     page = asked.content.decode()
     assert asked.status_code == 200
-    assert "Reset the second factor" in page
+    assert "Shut out" in page
     assert clinician.name in page
     assert f'value="{clinician.pk}"' in page
-    assert TOTPDevice.objects.filter(user=clinician).exists()
-    assert not AuditEvent.objects.filter(subtype="mfa.reset").exists()
+    assert User.objects.get(pk=clinician.pk).is_active
+    assert not AuditEvent.objects.filter(subtype="admin.change").exists()
 
-    browser.post(PEOPLE, chosen("reset_second_factor", clinician, confirmed="yes"))
+    browser.post(PEOPLE, chosen("shut_out", clinician, confirmed="yes"))
+    assert not User.objects.get(pk=clinician.pk).is_active
+
+
+def test_a_lost_factor_is_reset_once_the_admin_says_how_they_made_sure_who_asks(
+    verified: Any, clinic_admin: User, clinician: User
+) -> None:
+    """Row 13 of the checklist: the trail says which check of the identity was made; nothing happens without one."""
+    TOTPDevice.objects.create(user=clinician, confirmed=True)
+    browser = verified(clinic_admin)
+    reset = chosen("reset_second_factor", clinician, confirmed="yes")
+
+    for wrong in ({}, {"check": "trust-me"}, {"check": "call-back", "reference": "She said: Amara!"}):
+        answer = browser.post(PEOPLE, reset | wrong)
+        assert "Please correct what is marked below." in answer.content.decode()
+    assert "Say how you made sure who asks." in browser.post(PEOPLE, reset).content.decode()
+    assert TOTPDevice.objects.filter(user=clinician).exists()
+
+    browser.post(PEOPLE, reset | {"check": "call-back", "reference": "T-1042"})
+
     assert not TOTPDevice.objects.filter(user=clinician).exists()
+    event = AuditEvent.objects.get(subtype="mfa.reset")
+    assert (event.user, event.entity_id) == (clinic_admin, str(clinician.pk))
+    assert event.detail == {"check": "call-back", "reference": "T-1042"}
+
+
+def test_nobody_resets_their_own_factor(verified: Any, clinic_admin: User) -> None:
+    browser = verified(clinic_admin)
+
+    asked = chosen("reset_second_factor", clinic_admin, confirmed="yes", check="in-person")
+    page = browser.post(PEOPLE, asked, follow=True).content.decode()
+
+    assert "Nobody resets their own second factor: another admin does, or you change it." in page
+    assert TOTPDevice.objects.filter(user=clinic_admin).exists()
+    assert not AuditEvent.objects.filter(subtype="mfa.reset").exists()
+    with pytest.raises(mfa.OwnFactors):
+        mfa.reset(clinic_admin, by=clinic_admin)
 
 
 def test_the_question_names_nobody_of_another_clinic(verified: Any, clinic_admin: User, stranger: User) -> None:

@@ -333,7 +333,7 @@ def test_asking_for_challenges_is_limited(client: Client, clinic: Clinic) -> Non
 def test_resetting_takes_passkeys_too(client: Client, clinician: User, key: Authenticator) -> None:
     sign_in(client, key)
 
-    assert mfa.reset(clinician) == 2  # the passkey and the recovery codes
+    assert mfa.reset(clinician, by=User(name="Ada")) == 2  # the passkey and the recovery codes
 
     assert not is_in(client, clinician)
     assert give_password(client, clinician)["Location"] == SETUP

@@ -300,7 +300,7 @@ def by_new_recovery_codes(thief: Client, owner: Client, user: User) -> None:
 
 
 def by_a_reset_of_factors(thief: Client, owner: Client, user: User) -> None:
-    mfa.reset(user)
+    mfa.reset(user, by=factories.make_user())
 
 
 def by_another_role(thief: Client, owner: Client, user: User) -> None:

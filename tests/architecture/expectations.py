@@ -223,7 +223,7 @@ MODELS = {
     "accounts.clinic": Rows(ADMINS, add=ROOT, change=ADMINS),
     "accounts.emergencyaccess": Rows(ADMINS, change=("clinic_admin",)),
     "accounts.invitation": Rows(ADMINS, add=("clinic_admin", "superuser")),
-    "accounts.membership": Rows(ADMINS, change=ADMINS, delete=ADMINS),
+    "accounts.membership": Rows(ADMINS, change=ADMINS),
     "accounts.patient": Rows(ADMINS, add=ADMINS, change=ADMINS),
     "accounts.practitioner": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
     "accounts.relatedperson": Rows(ADMINS, change=("clinic_admin",)),
