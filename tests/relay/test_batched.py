@@ -19,6 +19,7 @@ from visits.relay.counters import Counters
 from visits.relay.hooks import in_place
 from visits.relay.mmsg import address_word, word_address
 from visits.relay.ring import STEP, Ring
+from visits.relay.tables import OWN_SHAPES
 from visits.relay.udp import UdpPort, bind
 
 
@@ -158,6 +159,30 @@ async def test_packets_of_a_new_shape_that_come_in_one_batch_all_pass(batched):
     assert [name for name in batched.engine.counters if name.startswith("error_")] == []
     assert len({rtp.extension_value(packet, EXTENSIONS[rtp.ABS_SEND_TIME]) for packet in ben.raw} - {b"now"}) > 0
     assert not any(b"now" in packet for packet in ben.raw)
+
+
+async def test_a_stream_that_has_ever_new_shapes_holds_few_of_them(batched):
+    ann, ben = Participant("ann"), Listener("ben")
+    for person in (ann, ben):
+        person.publish = lambda stream, **_: b""
+    await batched.enter(ann, ben)
+    await eventually(lambda: batched.engine.halls["room"].copies["ann"].tracks["camera"].outputs)
+    for number in range(300):
+        elements = (
+            struct.pack(">I", 0x10 << 24 | 0x20 << 8) if number % 3 else bytes([0xD0 | number % 4, 1, 2, 3, 4, 5])
+        )
+        elements += bytes([(number % 14 + 1) << 4, 7]) + bytes(number % 9)
+        elements += bytes(-len(elements) % 4)
+        packet = rtp.HEADER.pack(0x90, VIDEO_PT, number, number, ann.camera.ssrc)
+        packet += struct.pack(">HH", rtp.ONE_BYTE_PROFILE, len(elements) // 4) + elements
+        ann.send_rtp(packet + (b"\x10\x00" if number == 0 else b"\x10\x01") + b"x" * 30)
+        await asyncio.sleep(0.001)
+    await eventually(lambda: len(ben.raw) == 300)
+    tables = batched.port._routes.tables
+    assert 1 < len(tables._held) <= OWN_SHAPES
+    batched.engine.close_room("room")
+    assert not tables._held
+    assert not batched.port._routes.by_row
 
 
 # ---- what ends a route

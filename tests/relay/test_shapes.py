@@ -59,7 +59,7 @@ def portable(packet: bytes, ids: dict[int, int], clock: int) -> bytes:
 def by_rote(packet: bytes, shape: Shape, lane: int) -> bytes:
     """As the compiled loop makes the packet, for a slot that changes no numbers."""
     tables, memory = Tables(), memory_with(packet)
-    number = tables.number(shape)
+    number = tables.hold(shape)
     route, slot = numpy.zeros((), ROUTE), numpy.zeros((), LANE)
     _, second, sequence, route["timestamp"], _ = rtp.HEADER.unpack_from(packet)
     slot["payload_type"], slot["ssrc"] = second & 0x7F, int.from_bytes(packet[8:12], "little")
@@ -70,7 +70,7 @@ def by_rote(packet: bytes, shape: Shape, lane: int) -> bytes:
 
 def fits(packet: bytes, shape: Shape) -> bool:
     tables = Tables()
-    number = tables.number(shape)
+    number = tables.hold(shape)
     return bool(compiled.fits(memory_with(packet).view("u4"), HEAD // 4, tables.shapes[number]))
 
 
@@ -115,7 +115,7 @@ def test_a_header_that_is_longer_than_a_row_has_no_number():
     block = elements * WORDS
     block += bytes(-len(block) % 4)
     packet = rtp.HEADER.pack(0x90, 96, 7, 8, 9) + struct.pack(">HH", rtp.ONE_BYTE_PROFILE, len(block) // 4) + block
-    assert Tables().number(shape_of(packet + bytes(30), {}, [{}])) is None
+    assert Tables().hold(shape_of(packet + bytes(30), {}, [{}])) is None
 
 
 @pytest.mark.parametrize("block", [struct.pack(">HHI", 0x1000, 1, 0x01010000), struct.pack(">HH", 0xBEDE, 2), b"\xbe"])

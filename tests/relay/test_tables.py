@@ -5,7 +5,8 @@ import random
 import numpy
 
 from visits.relay.mmsg import address_word
-from visits.relay.tables import MAX_ROUTES, PLACES, Tables, home
+from visits.relay.shapes import Shape
+from visits.relay.tables import MAX_ROUTES, MAX_SHAPES, PLACES, Tables, home
 
 
 def test_routes_that_come_and_go_are_found_while_they_are_there():
@@ -45,3 +46,17 @@ def test_there_are_so_many_rows_and_a_row_that_is_used_again_is_empty():
     assert tables.add(8, 1) == rows[9]
     assert tables.routes[rows[9]]["moved"] == 0
     assert tables.find(7, 9) == -1
+
+
+def test_a_shape_has_its_number_for_as_long_as_somebody_holds_it():
+    tables = Tables()
+    shapes = [Shape(head, 12, 0, (), ()) for head in range(MAX_SHAPES + 1)]
+    numbers = [tables.hold(shape) for shape in shapes[:-1]]
+    assert sorted(numbers) == list(range(MAX_SHAPES))
+    assert tables.hold(shapes[3]) == numbers[3]
+    assert tables.hold(shapes[-1]) is None
+    tables.release(numbers[3])
+    assert tables.hold(shapes[-1]) is None
+    tables.release(numbers[3])
+    assert tables.hold(shapes[-1]) == numbers[3]
+    assert tables.shapes[numbers[3]]["head"] == MAX_SHAPES

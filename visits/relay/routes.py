@@ -13,6 +13,7 @@ the portable path sees a packet of the same sender, and when the route is voided
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import Any
 
 from visits.relay import rtp, vp8
@@ -20,7 +21,7 @@ from visits.relay.hooks import InPlace
 from visits.relay.mmsg import address_word
 from visits.relay.peer import Peer
 from visits.relay.ring import Ring
-from visits.relay.shapes import shape_of
+from visits.relay.shapes import Shape, shape_of
 from visits.relay.slots import Slot
 from visits.relay.tables import BOOKS_AT, MAX_LANES, OWN_SHAPES, ROUTE, Tables
 from visits.relay.tracks import Track
@@ -47,6 +48,8 @@ class Route:
     def void(self) -> None:
         """Be found no more."""
         self.settle()
+        for number in self._known():
+            self._routes.tables.release(number)
         self._routes.remove(self)
 
     def settle(self) -> None:
@@ -79,13 +82,23 @@ class Route:
         if self.track.highest is not None:
             EXPECTED.pack_into(self._books, self._at + NOTHING_MOVED.size, self.track.highest + 1 & 0xFFFF)
 
-    def learn(self, number: int) -> None:
-        """Know packets of the shape with that number from now on."""
-        books = self._routes.tables.routes[self.row]
-        known = [each for each in books["shapes"][: books["known"]].tolist() if each != number]
-        known = [number, *known[: OWN_SHAPES - 1]]
-        books["shapes"][: len(known)] = known
-        books["known"] = len(known)
+    def learn(self, shape: Shape) -> None:
+        """Know packets of that shape from now on, if there is a number for it."""
+        tables = self._routes.tables
+        number = tables.hold(shape)
+        if number is None:
+            return
+        known = [number, *self._known()]
+        row = tables.routes[self.row]
+        kept = list(dict.fromkeys(known))[:OWN_SHAPES]
+        row["shapes"][: len(kept)] = kept
+        row["known"] = len(kept)
+        for gone in (Counter(known) - Counter(kept)).elements():
+            tables.release(gone)
+
+    def _known(self) -> list[int]:
+        row = self._routes.tables.routes[self.row]
+        return [int(number) for number in row["shapes"][: row["known"]]]
 
 
 class Routes:
@@ -113,17 +126,11 @@ class Routes:
             return  # it was not let through, or is late
         if not isinstance(track.route, Route) and (not track.steady or len(track.outputs) > MAX_LANES):
             return
-        if self.tables.is_full_of_shapes:
-            for route in list(self.by_row.values()):
-                route.track.changed()
-            self.tables.forget_shapes()
-        number = self.tables.number(shape_of(packet, track.extensions, [slot.extension_ids for slot in track.outputs]))
-        if number is None:
-            return
+        shape = shape_of(packet, track.extensions, [slot.extension_ids for slot in track.outputs])
         if not isinstance(track.route, Route):
             track.route = self._make(peer, track, ssrc)
         if isinstance(track.route, Route):
-            track.route.learn(number)
+            track.route.learn(shape)
 
     def _make(self, peer: Peer, track: Track, ssrc: int) -> Route | None:
         if peer.address is None or peer.link is None or not peer.link.ready:

@@ -7,6 +7,7 @@ them silent for most of a batch, and what is not in the processor's cache costs 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy
@@ -99,7 +100,10 @@ class Tables:
         self.shapes = numpy.zeros(MAX_SHAPES, SHAPE)
         self.rewrites = numpy.zeros((MAX_SHAPES, MAX_LANES), REWRITE)
         self._free = list(range(MAX_ROUTES - 1, -1, -1))
+        self._unused = list(range(MAX_SHAPES - 1, -1, -1))
         self._numbers: dict[Shape, int] = {}
+        self._held: dict[int, Shape] = {}
+        self._holders: Counter[Shape] = Counter()
 
     def find(self, sender: int, ssrc: int) -> int:
         """The row of a stream, -1 if it has no route."""
@@ -139,24 +143,30 @@ class Tables:
     def _home(self, row: int) -> int:
         return int(home(int(self.routes[row]["sender"]), int(self.routes[row]["ssrc"])))
 
-    @property
-    def is_full_of_shapes(self) -> bool:
-        """Whether there is no number for another shape, until `forget_shapes`."""
-        return len(self._numbers) == MAX_SHAPES
+    def hold(self, shape: Shape) -> int | None:
+        """The number of a shape, the same for all streams that have it, until it is released as often as it was held.
 
-    def forget_shapes(self) -> None:
-        """Give numbers anew. No route may have one any more."""
-        self._numbers.clear()
-
-    def number(self, shape: Shape) -> int | None:
-        """The number of a shape, the same for all streams that have it; None if its header is longer than a row."""
+        None if there is none left, or its header is longer than a row.
+        """
         if shape.start // 4 - FIRST_WORD > WORDS or len(shape.rewrites) > MAX_LANES:
             return None
         number = self._numbers.get(shape)
         if number is None:
-            number = self._numbers[shape] = len(self._numbers)
+            if not self._unused:
+                return None
+            number = self._numbers[shape] = self._unused.pop()
             self._write(number, shape)
+        self._holders[shape] += 1
+        self._held[number] = shape
         return number
+
+    def release(self, number: int) -> None:
+        """Need the shape with that number no more."""
+        shape = self._held[number]
+        self._holders[shape] -= 1
+        if not self._holders[shape]:
+            del self._holders[shape], self._numbers[shape], self._held[number]
+            self._unused.append(number)
 
     def _write(self, number: int, shape: Shape) -> None:
         masks, values = numpy.zeros((2, WORDS), "u4")
