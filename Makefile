@@ -1,6 +1,7 @@
 # make run             the product with a demo clinic (PORT=8000, DATA=.data)
 # make test            everything that must hold
 # make check           formatter, linter, types, import rules, migrations
+# make sbom            sbom.json: what is locked for running, with hashes (CycloneDX 1.5)
 # make fuzz            what is wrong, for a minute a target (SECONDS=3600: for an hour)
 # make network         visits over bad networks (by root; not part of make test)
 # make bench           what docs/figures.md says about speed, measured here and now
@@ -15,7 +16,7 @@ SIDE_BY_SIDE := $(PYTEST) -n auto --maxprocesses 4
 UNIT := $(SIDE_BY_SIDE) -m "not e2e and not network and not bench and not fuzz"
 SECONDS ?= 60
 
-.PHONY: run test check format setup unit unit-postgresql fuzz e2e network bench bench-relay
+.PHONY: run test check format setup sbom unit unit-postgresql fuzz e2e network bench bench-relay
 
 run: setup
 	@exec $(BIN)/python -m telehealth.launcher --port "$(PORT)" --data "$(DATA)"
@@ -24,6 +25,9 @@ test: check unit unit-postgresql fuzz e2e
 
 setup:
 	@telehealth/setup.sh
+
+sbom:
+	@telehealth/setup.sh sbom > sbom.json.part && mv sbom.json.part sbom.json
 
 # Settings want strong secrets at every start, also of a checker.
 check: export TELEHEALTH_SECRET_KEY := $(shell od -An -N48 -tx1 /dev/urandom | tr -d ' \n')

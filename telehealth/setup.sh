@@ -3,6 +3,7 @@
 # Takes no time when nothing changed. `setup.sh browsers` also looks for the browsers of the tests, and ends with
 # status 3 when Chromium is missing and cannot be installed, with 4 when Firefox alone is. `setup.sh network` also looks
 # for what their bad networks need, and ends with 3 when something is missing, with 5 when we are not root.
+# `setup.sh sbom` prints the bill of materials (CycloneDX 1.5) of what is locked for running, with its hashes.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -26,24 +27,24 @@ apt_install() {
     { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } >/dev/null 2>&1
 }
 
+own_uv() {
+    uv=.tools/bin/uv
+    if [ -x "$uv" ]; then return; fi
+    python=$(find_python) || fail "needs Python 3.11 or newer, found none (set PYTHON=/path/to/python3)."
+    "$python" -m venv --clear .tools >/dev/null 2>&1 || {
+        rm -rf .tools
+        apt_install python3-venv && "$python" -m venv --clear .tools >/dev/null 2>&1
+    } || fail "this Python cannot make virtual environments. On Debian: apt-get install python3-venv"
+    .tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14' ||
+        fail "uv could not be installed; is there a network?"
+}
+
 dependencies() {
     stamp=.venv/telehealth.lock
     if [ -x .venv/bin/python ] && cmp -s uv.lock "$stamp"; then return; fi
     python=$(find_python) || fail "needs Python 3.11 or newer, found none (set PYTHON=/path/to/python3)."
     echo "Installing the locked dependencies (once) ..."
-    if command -v uv >/dev/null; then
-        uv=uv
-    else
-        uv=.tools/bin/uv
-        if [ ! -x "$uv" ]; then
-            "$python" -m venv --clear .tools >/dev/null 2>&1 || {
-                rm -rf .tools
-                apt_install python3-venv && "$python" -m venv --clear .tools >/dev/null 2>&1
-            } || fail "this Python cannot make virtual environments. On Debian: apt-get install python3-venv"
-            .tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14' ||
-                fail "uv could not be installed; is there a network?"
-        fi
-    fi
+    if command -v uv >/dev/null; then uv=uv; else own_uv; fi
     "$uv" sync --frozen --quiet --python "$python" || fail "the dependencies could not be installed (see above)."
     cp uv.lock "$stamp"
 }
@@ -88,6 +89,12 @@ networks() {
     may_make_networks || exit 5 # root in a container may not
 }
 
+# By the uv that we know to write one.
+sbom() {
+    own_uv
+    "$uv" export --quiet --frozen --no-dev --format cyclonedx1.5 --preview-features sbom-export
+}
+
 translations() {
     for po in telehealth/locale/*/LC_MESSAGES/django.po; do
         mo=${po%.po}.mo
@@ -98,6 +105,9 @@ translations() {
     done
 }
 
+case "${1:-}" in
+sbom) sbom; exit ;;
+esac
 dependencies
 translations
 case "${1:-}" in
