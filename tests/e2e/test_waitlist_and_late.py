@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def noon(clinic: Clinic) -> ZoneInfo:
     """The clinic is where it is about noon now: nobody sleeps, and the whole day lies around us."""
-    clinic.time_zone = f"Etc/GMT{datetime.now(timezone.get_default_timezone()).hour - 12:+d}"
+    clinic.time_zone = factories.midday_zone()
     clinic.save()
     return ZoneInfo(clinic.time_zone)
 

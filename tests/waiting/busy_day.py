@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from statistics import median
 from typing import Any
 
@@ -40,14 +40,9 @@ from visits.waiting.models import Ticket  # noqa: E402
 CLINICIANS, WAITING_EACH, BOARDS = 10, 20, 50
 
 
-def midday_zone() -> str:
-    """Where it is about noon now: the whole day lies around us."""
-    return f"Etc/GMT{datetime.now(timezone.get_default_timezone()).hour - 12:+d}"
-
-
 def make_day() -> tuple[list[Client], list[tuple[str, Client]], list[Appointment]]:
     """Fifty members of staff, two hundred waiting patients, and for each clinician one who is about to come."""
-    clinic = factories.make_clinic(time_zone=midday_zone())
+    clinic = factories.make_clinic(time_zone=factories.midday_zone())
     members = [factories.make_member(clinic, Role.CLINICIAN) for _ in range(BOARDS)]
     visit_type = factories.make_visit_type(clinic, minutes=10)
     patients, coming = [], []

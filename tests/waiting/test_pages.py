@@ -24,6 +24,14 @@ pytestmark = pytest.mark.django_db
 TODAY = reverse("waiting:today")
 
 
+@pytest.fixture
+def clinic(clinic):
+    """Where it is about noon now: what is minutes away is today."""
+    clinic.time_zone = factories.midday_zone()
+    clinic.save()
+    return clinic
+
+
 def url(name, visit):
     return reverse(f"waiting:{name}", args=[visit.pk])
 
