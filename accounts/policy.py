@@ -58,6 +58,7 @@ class Action(StrEnum):
     DELAY_SET = "delay.set"  # that oneself is late
     DELAY_SET_ALL = "delay.set-all"
     RECORD_EMERGENCY = "record.emergency"  # of patients whom one does not treat
+    RECORD_ASK = "record.ask"  # for a copy of one's own whole record
     RECORD_EXPORT = "record.export"  # a copy of a patient's whole record
     RECORD_ERASE = "record.erase"  # how long records are kept, and their end
     TRAIL_READ_OWN = "trail.read-own"  # who of the staff opened one's record
@@ -76,7 +77,7 @@ class ProxyScope(StrEnum):
 PROXY_ACTIONS: dict[ProxyScope, frozenset[Action]] = {
     ProxyScope.MANAGE: frozenset({Action.VISIT_SEE, Action.VISIT_CHANGE_OWN, Action.VISIT_CHECK_IN}),
     ProxyScope.JOIN: frozenset({Action.VISIT_WAIT, Action.VISIT_JOIN}),
-    ProxyScope.READ: frozenset({Action.INTAKE_READ, Action.SUMMARY_READ, Action.TRAIL_READ_OWN}),
+    ProxyScope.READ: frozenset({Action.INTAKE_READ, Action.SUMMARY_READ, Action.RECORD_ASK, Action.TRAIL_READ_OWN}),
 }
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
@@ -89,6 +90,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_JOIN,
             Action.INTAKE_READ,
             Action.SUMMARY_READ,
+            Action.RECORD_ASK,
             Action.TRAIL_READ_OWN,
         }
     ),

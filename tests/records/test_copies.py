@@ -303,6 +303,17 @@ def test_staff_may_decline(rosa, lived, as_admin):
         copies.decline(principal=as_admin, copy=copy)
 
 
+def test_who_acts_for_the_patient_asks_only_if_they_may_read(rosa, lived):
+    """Row 31 of the checklist: managing visits is not reading the record."""
+    manager = factories.make_proxy(rosa, reads=False, joins=True)
+    with pytest.raises(Http404):
+        copies.ask(principal=bearer(make_link(lived, proxy=manager)), visit=lived)
+    assert not RecordCopy.objects.exists()
+
+    reader = factories.make_proxy(rosa, manages=False, joins=False)
+    assert copies.ask(principal=bearer(make_link(lived, proxy=reader)), visit=lived).state == "asked"
+
+
 def test_a_guest_cannot_ask(lived):
     with pytest.raises(Http404):
         copies.ask(principal=bearer(make_link(lived, guest="Ines")), visit=lived)

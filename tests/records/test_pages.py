@@ -6,6 +6,7 @@ from zipfile import ZipFile
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.mfa.services import SESSION_CONFIRMED
@@ -217,6 +218,23 @@ def test_another_clinics_record_is_not_there(rosa, hold, as_admin, other_clinic,
 
 
 # --- the patient's own
+
+
+def test_who_acts_for_the_patient_finds_the_page_only_if_they_may_read(rosa, lived):
+    ask = reverse("records:ask", args=[lived.pk])
+    manager = browser(make_link(lived, proxy=factories.make_proxy(rosa, reads=False)))
+    assert manager.get(ask).status_code == manager.post(ask).status_code == 404
+    assert ask not in manager.get(reverse("online:visits", args=[lived.pk])).content.decode()
+    assert not RecordCopy.objects.exists()
+
+    both = browser(make_link(lived, proxy=factories.make_proxy(rosa)))
+    assert ask in both.get(reverse("online:visits", args=[lived.pk])).content.decode()
+    reader = browser(make_link(lived, proxy=factories.make_proxy(rosa, manages=False)))
+    page = reader.get(ask)
+    assert page.status_code == 200
+    assert reverse("online:visits", args=[lived.pk]) not in page.content.decode()
+    assert reader.post(ask).status_code == 302
+    assert RecordCopy.objects.get().state == "asked"
 
 
 def test_a_patient_asks_for_a_copy_once_and_staff_see_it(rosa, lived, ada):

@@ -157,6 +157,7 @@ def visits(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         "past": _listed(request, past),
         "books_online": SchedulePolicy.of(visit.clinic).online_booking,
         "may_see_looks": request.principal.may(Action.TRAIL_READ_OWN),
+        "may_ask_for_copy": request.principal.may(Action.RECORD_ASK),
     }
     return render(request, "online/visits.html", context)
 

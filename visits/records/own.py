@@ -19,10 +19,15 @@ from visits.records.services import copies
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """What a copy is, and whether one is asked for; POST asks. The clinic hands it over: a link opens one visit."""
-    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
+    visit = appointment_for(request.principal, pk, Action.RECORD_ASK)
     if request.method == "POST":
         copies.ask(principal=request.principal, visit=visit)
         messages.success(request, _("The clinic has your request."))
         return redirect("records:ask", pk=pk)
     under_way = copies.COPIES.filter(patient=visit.patient, state__in=RecordCopy.UNDER_WAY).first()
-    return render(request, "records/ask.html", {"opened": visit, "under_way": under_way})
+    context = {
+        "opened": visit,
+        "under_way": under_way,
+        "may_see_visits": request.principal.may(Action.VISIT_CHANGE_OWN),
+    }
+    return render(request, "records/ask.html", context)

@@ -54,9 +54,12 @@ def order(*, principal: Principal, patient: Patient, reason: str) -> RecordCopy:
 
 
 def ask(*, principal: Principal, visit: Appointment) -> RecordCopy:
-    """The patient asks for a copy; while one is under way it is that one. Raises Http404 for guests, Erased."""
+    """The patient asks for a copy, or who may read for them; while one is under way it is that one.
+
+    Raises Http404 for who may not, Erased.
+    """
     with transaction.atomic():
-        visit = appointment_for(principal, visit.pk, Action.VISIT_CHANGE_OWN)
+        visit = appointment_for(principal, visit.pk, Action.RECORD_ASK)
         patient = _lock(visit.patient)
         if patient.erased_at is not None:
             raise Erased
