@@ -156,6 +156,18 @@ def test_no_limit_is_longer_than_the_standard_allows() -> None:
     assert all(idle <= 60 and absolute <= 24 * 60 for idle, absolute in settings.SESSION_LIMITS.values())
 
 
+@pytest.mark.parametrize("page", ["/admin/", "/admin/accounts/patient/add/?_popup=1", "/sessions/"])
+def test_every_page_of_staff_and_of_the_admin_can_warn(verified: Any, clinic_admin: User, page: str) -> None:
+    for language, words in (("en", "Are you still there?"), ("es", "¿Sigue ahí?")):
+        clinic_admin.language = language
+        clinic_admin.save()
+        shown = verified(clinic_admin).get(page).content.decode()
+
+        assert words in shown
+        assert reverse("accounts:session-extend") in shown
+        assert "css/session.css" in shown
+
+
 @pytest.mark.parametrize(
     "wrong", ["clinician=61/720", "clinician=4/720", "clinician=30/1441", "nurse=15/720", "15/720"]
 )

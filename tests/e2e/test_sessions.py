@@ -9,7 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts.models import Session, User
+from accounts.models import Clinic, Session, User
+from accounts.policy import Role
+from tests import factories
 from tests.conftest import verify
 from tests.e2e import steps
 from tests.e2e.test_patient_pages import SMALL, look
@@ -90,3 +92,41 @@ def test_who_does_nothing_at_all_is_signed_out_and_comes_back_to_the_page(
     lee.goto("/today/")
     expect(lee).to_have_url(re.compile(r"/signin/\?.*next=%2Ftoday%2F"))
     expect(lee.locator("main")).to_contain_text("You were signed out.")
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "button"),
+    [("en", "Are you still there?", "Stay signed in"), ("es", "¿Sigue ahí?", "Seguir con la sesión abierta")],
+)
+def test_the_admins_pages_warn_and_can_be_stayed_on(
+    person: Callable[..., Page], clinic: Clinic, language: str, title: str, button: str
+) -> None:
+    ada = factories.make_member(clinic, Role.CLINIC_ADMIN, name="Ada Admin", is_staff=True, language=language)
+    page = signed_in(person("ada", **SMALL), ada)
+    refused: list[str] = []
+    page.on("console", lambda said: refused.append(said.text) if said.type in {"error", "warning"} else None)
+    page.goto("/admin/accounts/patient/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    dialog = page.locator("#session")
+    expect(dialog).to_be_hidden()
+    page.wait_for_timeout(1000)
+    assert refused == []
+
+    last_active(ada, minutes_ago=13)
+    expect(dialog).to_be_visible(timeout=20_000)
+    expect(dialog).to_contain_text(title)
+    expect(dialog.locator("h2")).to_be_focused()
+    expect(dialog.get_by_role("button")).to_have_count(2)
+    look(page)
+    dialog.get_by_role("button", name=button).press("Enter")
+
+    expect(dialog).to_be_hidden()
+    page.wait_for_timeout(3000)
+    expect(dialog).to_be_hidden()
+    assert Session.objects.get(user=ada).seen_at > timezone.now() - timedelta(minutes=1)
+
+    last_active(ada, minutes_ago=16)
+    expect(dialog.locator("a[data-for=ended]")).to_be_visible(timeout=20_000)
+    look(page)
+    dialog.locator("a[data-for=ended]").click()
+    expect(page).to_have_url(re.compile(r"/signin/\?next=%2Fadmin%2Faccounts%2Fpatient%2F"))
