@@ -17,9 +17,10 @@ def too_many(key: str, *, times: int, seconds: int) -> bool:
         return False
 
 
-def spent(key: str, *, times: int) -> bool:
-    """Whether ``too_many`` has counted ``key`` ``times`` in its seconds. Counts nothing; False when Redis is away."""
+def spent(key: str, *, times: int, unknown: bool = False) -> bool:
+    """Whether ``too_many`` has counted ``key`` ``times`` in its seconds. Counts nothing; ``unknown`` when Redis is
+    away."""
     try:
         return int(cache.get(f"limit:{key}", 0)) >= times
     except redis.RedisError:
-        return False
+        return unknown

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -138,7 +138,8 @@ def _enter(request: HttpRequest, principal: Principal) -> None:
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
     if not request.htmx and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
-        raise PermissionDenied
+        # What was sent is not carried along: it may be somebody else who signs in here next.
+        return render(request, "signed_out.html", status=403)
     wanted = request.htmx.current_url_abs_path if request.htmx else request.get_full_path()  # type: ignore[attr-defined]
     query = {"next": wanted} if wanted else {}
     had_session = settings.SESSION_COOKIE_NAME in request.COOKIES

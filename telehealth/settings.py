@@ -207,9 +207,13 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_FORM_FIELD = "email"
+AXES_USERNAME_CALLABLE = "accounts.login.guessing.hashed_account"  # its tables hold no address, tried or real
+AXES_SENSITIVE_PARAMETERS = ["email", "next"]
+AXES_DISABLE_ACCESS_LOG = True  # who came in is on the trail, and in the list of sessions
 AXES_LOCKOUT_CALLABLE = "accounts.login.views.locked_out"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
+OTP_STATIC_THROTTLE_FACTOR = 0  # accounts/login/guessing.py says when a code waits
 # How many proxies are in front of us; only then are X-Forwarded-For and -Proto believed.
 PROXY_COUNT = env_int("TELEHEALTH_PROXY_COUNT", 0)
 AXES_CLIENT_IP_CALLABLE = "accounts.audit.address.client_address"

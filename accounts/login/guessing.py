@@ -1,20 +1,29 @@
-"""What holds guesses of passwords up, besides django-axes' count for account and address together.
+"""What holds guesses up: of passwords, besides django-axes' count for account and address together, and of codes.
 
 A network that is wrong with many accounts waits (spraying). An account that many networks are wrong with has ten
 passwords a minute checked for all of them, right ones too; but networks that its owner signed in from lately do not
 wait for strangers, nor do passkeys. So nobody shuts the owner out: a new network waits a minute at most after the
 guessing has ended. Counts are in Redis, under keyed hashes.
+
+Codes of a second factor, which take the right password first, are guessed against a count of each network that the
+owner signed in from, and against one of all others together: five wrong ones a minute, and one a minute once there
+were a hundred in a day. Where nothing can be counted no code is checked; passkeys still are.
 """
+
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from accounts import limit
 from accounts.audit.address import caller_network
+from accounts.models import User
 
 NETWORK_TIMES, NETWORK_SECONDS = 100, 15 * 60
 ACCOUNT_TIMES, ACCOUNT_SECONDS = 10, 60
 KNOWN_SECONDS = 90 * 24 * 3600
+CODE_TIMES, CODE_SECONDS = 5, 60
+CODE_DAY_TIMES, CODE_DAY_SECONDS = 100, 24 * 3600
 
 
 def must_wait(request: HttpRequest, email: str) -> int:
@@ -32,6 +41,21 @@ def count_wrong(request: HttpRequest, email: str) -> None:
     limit.too_many(_account(email), times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS)
 
 
+def codes_must_wait(request: HttpRequest, user: User) -> int:
+    """For how many seconds at most no code of this account is checked from here; 0 when one is checked now. Call it
+    under a lock of the account's factors, as ``count_wrong_code``, so that parallel guesses count one after another."""
+    bucket = _codes(request, user)
+    times = 1 if limit.spent(f"{bucket}:day", times=CODE_DAY_TIMES) else CODE_TIMES
+    return CODE_SECONDS if limit.spent(f"{bucket}:minute", times=times, unknown=True) else 0
+
+
+def count_wrong_code(request: HttpRequest, user: User) -> None:
+    """Note a wrong code."""
+    bucket = _codes(request, user)
+    limit.too_many(f"{bucket}:minute", times=CODE_TIMES, seconds=CODE_SECONDS)
+    limit.too_many(f"{bucket}:day", times=CODE_DAY_TIMES, seconds=CODE_DAY_SECONDS)
+
+
 def know(request: HttpRequest, email: str) -> None:
     """Note that the owner has signed in from here, second factor and all."""
     limit.too_many(_known(request, email), times=1, seconds=KNOWN_SECONDS)
@@ -42,12 +66,24 @@ def _network(request: HttpRequest) -> str:
 
 
 def _account(email: str) -> str:
-    return f"signin-account:{_hashed(email)}"
+    return f"signin-account:{hashed(email)}"
 
 
 def _known(request: HttpRequest, email: str) -> str:
-    return f"signin-known:{_hashed(f'{email.lower()} {caller_network(request)}')}"
+    return f"signin-known:{hashed(f'{email.lower()} {caller_network(request)}')}"
 
 
-def _hashed(text: str) -> str:
+def _codes(request: HttpRequest, user: User) -> str:
+    """Which count a code is guessed against: that of a network which the owner knows, or that of all others."""
+    is_known = limit.spent(_known(request, user.email), times=1)
+    where = f"{user.pk} {caller_network(request) if is_known else 'elsewhere'}"
+    return f"signin-codes:{hashed(where)}"
+
+
+def hashed_account(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+    """As what django-axes counts a try: the same for the account's owner and for whoever guesses."""
+    return hashed(str((credentials or {}).get("email") or (request.POST.get("email", "") if request else "")))
+
+
+def hashed(text: str) -> str:
     return salted_hmac("accounts.login.guessing", text.lower(), algorithm="sha256").hexdigest()

@@ -2,15 +2,14 @@
 lost.
 
 Codes are checked by django-otp under the device's row lock, so that a code works once however
-many requests carry it at the same time. Wrong codes make a device wait 1, 2, 4 ... seconds; ours
-waits at most ``LONGEST_WAIT``, lest somebody with a stolen password shuts the owner out.
+many requests carry it at the same time. ``accounts.login.guessing`` says when none is checked; django-otp's own
+waiting, by device, is off: by it somebody with a stolen password would shut the owner out.
 """
 
 import secrets
 import time
 from base64 import b32encode, urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import cast
@@ -20,7 +19,6 @@ import django_otp
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -39,8 +37,6 @@ from accounts.sessions.store import SessionStore
 RECOVERY_CODES = 10
 # Without 0, 1, I, O, U: nothing that reads as something else.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
-MOST_FAILURES = 10
-LONGEST_WAIT = timedelta(seconds=2 ** (MOST_FAILURES - 1))
 SESSION_ENTERED = "entered"  # the second step was done in this session once
 SESSION_CONFIRMED = "confirmed_at"  # when a second factor was last given in this session, in Unix seconds
 
@@ -50,15 +46,11 @@ class WrongCode(Exception):
 
 
 class MustWait(Exception):
-    """Too many wrong codes: nothing is checked before ``until``."""
+    """Too many wrong codes: none is checked for ``seconds`` at most."""
 
-    def __init__(self, until: datetime) -> None:
-        super().__init__(until)
-        self.until = until
-
-    @property
-    def seconds(self) -> int:
-        return max(1, round((self.until - timezone.now()).total_seconds()))
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class AlreadyEnrolled(Exception):
@@ -211,25 +203,20 @@ def _verify(request: HttpRequest, device: Device | None, code: str, subtype: str
     if device is None:
         raise WrongCode
     with transaction.atomic():
-        # The lock comes first: who waits for it sees what the one before has used up. All phones wait as one: a wrong
-        # code counts on one of them, whichever it was a guess at.
+        # The lock comes first: who waits for it sees what the one before has used up, and how many were wrong.
         kind = type(device).objects.filter(user=user, confirmed=True)
         locked = {one.pk: one for one in kind.select_for_update().order_by("pk")}
         if device.pk not in locked:
             raise WrongCode
-        waits = [
-            why["locked_until"] for allowed, why in (one.verify_is_allowed() for one in locked.values()) if not allowed
-        ]
-        right = not waits and django_otp.verify_token(user, device.persistent_id, code) is not None
-        if right:
-            kind.update(throttling_failure_count=0, throttling_failure_timestamp=None)
-        elif not waits:
-            kind.filter(throttling_failure_count__gt=MOST_FAILURES).update(throttling_failure_count=MOST_FAILURES)
-        record(subtype, request, user, right, device, {"reason": "throttled"} if waits else {})
+        wait = guessing.codes_must_wait(request, user)
+        right = not wait and django_otp.verify_token(user, device.persistent_id, code) is not None
+        if not right and not wait:
+            guessing.count_wrong_code(request, user)
+        record(subtype, request, user, right, device, {"reason": "throttled"} if wait else {})
         if right and isinstance(device, StaticDevice):
             tell(user, Change.CODE_USED)
-    if waits:
-        raise MustWait(max(waits))
+    if wait:
+        raise MustWait(wait)
     if not right:
         raise WrongCode
     return locked[device.pk]

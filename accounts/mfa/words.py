@@ -16,13 +16,6 @@ def refusal(refused: services.WrongCode | services.MustWait, by_recovery: bool =
 
 
 def wait_words(seconds: int) -> str:
-    if seconds < 60:
-        words = ngettext(
-            "Too many wrong codes. Wait %(count)d second, then enter the newest one.",
-            "Too many wrong codes. Wait %(count)d seconds, then enter the newest one.",
-            seconds,
-        )
-        return words % {"count": seconds}
     minutes = -(-seconds // 60)
     words = ngettext(
         "Too many wrong codes. Wait %(count)d minute, then enter the newest one.",

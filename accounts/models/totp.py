@@ -9,7 +9,7 @@ import time
 from typing import Any, ClassVar
 
 from django.db import models
-from django_otp.models import Device, DeviceManager, ThrottlingMixin, TimestampMixin
+from django_otp.models import Device, DeviceManager, TimestampMixin
 from django_otp.oath import TOTP
 from django_otp.util import random_hex
 
@@ -22,7 +22,7 @@ def new_key() -> str:
     return str(random_hex(20))
 
 
-class TOTPDevice(TimestampMixin, ThrottlingMixin, Device):
+class TOTPDevice(TimestampMixin, Device):
     # Hex. Bound to the user: nobody's seed becomes another's second factor.
     key = EncryptedTextField(max_length=80, bound_to="user_id", default=new_key)
     # How many steps the phone's clock was off at the last code.
@@ -46,21 +46,12 @@ class TOTPDevice(TimestampMixin, ThrottlingMixin, Device):
         return totp
 
     def verify_token(self, token: str) -> bool:
-        """Check a code and use it up; call it under the row's lock. A wrong one makes the next wait longer."""
-        allowed, _why = self.verify_is_allowed()
-        if not allowed:
-            return False
+        """Check a code and use it up; call it under the row's lock."""
         totp = self.totp
         right = token.isdecimal() and totp.verify(int(token), TOLERANCE, self.last_t + 1)
         if not right:
-            self.throttle_increment(commit=True)
             return False
         self.last_t, self.drift = totp.t(), totp.drift
-        self.throttle_reset(commit=False)
         self.set_last_used_timestamp(commit=False)
         self.save()
         return True
-
-    def get_throttle_factor(self) -> int:
-        """A wrong code waits 1, 2, 4 ... seconds."""
-        return 1

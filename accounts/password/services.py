@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts.audit import services as audit
+from accounts.login import guessing
 from accounts.login.services import account_of, home_clinic
 from accounts.models import AuditEvent, User
 from accounts.sessions import services as sessions
@@ -74,7 +75,7 @@ def set_password(*, request: HttpRequest, user: User, password: str, by: str) ->
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
-        unlock(username=user.email)
+        unlock(username=guessing.hashed(user.email))
         own = cast(SessionStore, request.session) if by == "self" else None
         sessions.end_all(user, why="password", but=own, request=request)
         audit.record(

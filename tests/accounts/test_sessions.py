@@ -406,3 +406,19 @@ def test_ending_all_wins_over_requests_that_run(clinician: User) -> None:
 
     assert not services.open_of(clinician).exists()
     assert not any(is_in(client) for client in clients)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Go one step back to copy what you typed"), ("es", "Vuelva un paso atrás para copiar")],
+)
+def test_a_form_that_comes_too_late_is_answered_by_what_to_do(here: Client, language: str, words: str) -> None:
+    Session.objects.all().delete()
+
+    answer = here.post("/password/", {"old": "x", "new": "typed-7f3a"}, headers={"accept-language": language})
+
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert words in page
+    assert 'href="/signin/"' in page
+    assert "typed-7f3a" not in page  # it may be somebody else who signs in next

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
 
+from accounts.login import guessing
 from accounts.mfa import services as mfa
 from accounts.models import AuditEvent, Clinic, Membership, TOTPDevice, User
 from accounts.policy import Role
@@ -299,31 +300,14 @@ def test_wrong_codes_make_it_wait_in_clear_words(client: Client, clinician: User
     device = phone_of(clinician)
     give_password(client, clinician)
     wrong = "000000" if code_of(device) != "000000" else "111111"
-    client.post(CODE, {"code": wrong})
-    TOTPDevice.objects.update(throttling_failure_count=5)
+    for _ in range(guessing.CODE_TIMES):
+        client.post(CODE, {"code": wrong})
 
     answer = client.post(CODE, {"code": code_of(device)})
 
-    assert re.search(r"Too many wrong codes. Wait 1\d seconds", answer.content.decode())
+    assert "Too many wrong codes. Wait 1 minute, then enter the newest one." in answer.content.decode()
     assert not is_in(client, clinician)
     assert AuditEvent.objects.filter(subtype="mfa.verify").first().detail == {"kind": "totp", "reason": "throttled"}
-
-
-def test_the_wait_is_bounded(client: Client, clinician: User) -> None:
-    device = phone_of(clinician)
-    give_password(client, clinician)
-    TOTPDevice.objects.update(
-        throttling_failure_count=40, throttling_failure_timestamp=timezone.now() - mfa.LONGEST_WAIT * 99
-    )
-    TOTPDevice.objects.update(throttling_failure_count=mfa.MOST_FAILURES)
-
-    client.post(CODE, {"code": "000000" if code_of(device) != "000000" else "111111"})
-
-    device.refresh_from_db()
-    assert device.throttling_failure_count == mfa.MOST_FAILURES
-    allowed, why = device.verify_is_allowed()
-    assert not allowed
-    assert why["locked_until"] - timezone.now() <= mfa.LONGEST_WAIT
 
 
 def test_what_is_no_code_is_not_counted(client: Client, clinician: User) -> None:
@@ -333,8 +317,7 @@ def test_what_is_no_code_is_not_counted(client: Client, clinician: User) -> None
     for text in ("", "12345", "abcdef", "1234567", "１２３４５６", "-12345", "\x00"):
         assert client.post(CODE, {"code": text}).status_code == 200
 
-    device.refresh_from_db()
-    assert device.throttling_failure_count == 0
+    assert client.post(CODE, {"code": code_of(device)}).status_code == 302
 
 
 def test_another_persons_code_does_not_work(client: Client, clinician: User, front_desk: User) -> None:
@@ -345,19 +328,6 @@ def test_another_persons_code_does_not_work(client: Client, clinician: User, fro
     client.post(CODE, {"code": code_of(other)})
 
     assert not is_in(client, clinician)
-
-
-def test_good_sign_ins_leave_other_devices_alone(clinician: User) -> None:
-    device = phone_of(clinician)
-    for _ in range(5):
-        browser = Client()
-        give_password(browser, clinician)
-        TOTPDevice.objects.update(last_t=-1)
-        browser.post(CODE, {"code": code_of(device)})
-        assert is_in(browser, clinician)
-
-    device.refresh_from_db()
-    assert device.throttling_failure_count == 0
 
 
 @pytest.mark.django_db(transaction=True)
