@@ -14,8 +14,6 @@ from typing import Any
 from django.db.models import (
     Case,
     Count,
-    DurationField,
-    ExpressionWrapper,
     F,
     FloatField,
     Func,
@@ -25,7 +23,6 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable, Expression
-from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Ceil, Coalesce, Greatest
 
 from accounts.models import AuditEvent, Clinic
@@ -122,23 +119,47 @@ def _stretch(when: str, edges: Sequence[datetime]) -> Expression:
 
 
 class Minutes(Func):
-    """A duration in minutes, rounded up."""
+    """From one instant until another in minutes, rounded up."""
 
     output_field = IntegerField()
-    # Durations are intervals on PostgreSQL, and microseconds on SQLite.
+    arg_joiner = " - "
     template = "CEILING(EXTRACT(EPOCH FROM (%(expressions)s)) / 60)::integer"
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template="CEILING(%(expressions)s / 60000000.0)", **context)
+        """Django's difference of times is Python, called for each row: this is not, and exact to the microsecond."""
+        (end, of_end), (begin, of_begin) = (compiler.compile(one) for one in self.get_source_expressions())
+        return f"CEILING(({_micros(end)} - {_micros(begin)}) / 60000000.0)", [*of_end, *of_end, *of_begin, *of_begin]
+
+
+def _micros(instant: str) -> str:
+    """SQL for the microseconds since 1970 of "2026-11-29 08:00:00.123456", whose fraction may be missing."""
+    seconds, fraction = f"strftime('%%s', substr({instant}, 1, 19))", f"substr({instant}, 21)"
+    return f"(CAST({seconds} AS INTEGER) * 1000000 + CAST(substr({fraction} || '000000', 1, 6) AS INTEGER))"
 
 
 def _minutes(begin: str, end: str) -> Minutes:
-    return Minutes(ExpressionWrapper(F(end) - F(begin), output_field=DurationField()))
+    return Minutes(F(end), F(begin))
 
 
-def _mean(figure: str) -> Cast:
-    """Of the minute's seconds: rows keep the least, the mean and the most."""
-    return Cast(KT(f"relay__{figure}__1"), FloatField())
+class Mean(Func):
+    """Of the minute's seconds: rows keep the least, the mean and the most. One look into JSON: Django takes two."""
+
+    output_field = FloatField()
+
+    def __init__(self, figures: Any, figure: str = "", **extra: Any) -> None:
+        super().__init__(figures, figure=figure, **extra)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "CAST(json_extract(%(expressions)s, '$.%(figure)s[1]') AS REAL)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(%(expressions)s #>> '{%(figure)s,1}')::double precision"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def _mean(figure: str) -> Mean:
+    return Mean(F("relay"), figure=figure)
 
 
 def _worse(one: str, other: str) -> Greatest:
