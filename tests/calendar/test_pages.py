@@ -366,3 +366,10 @@ def test_the_page_is_made_for_a_member_of_two_clinics_by_the_one_they_are_in(
     page = client.get("/calendar/week/", {"day": str(tuesday()), "who": "clinic"}).content.decode()
 
     assert "Rosa" not in page
+
+
+@pytest.mark.parametrize("view", ["day", "week", "month"])
+def test_a_clinic_without_clinicians_reads_what_is_missing(verified: Any, front_desk: User, view: str) -> None:
+    page = verified(front_desk).get(f"/calendar/{view}/").content.decode()
+
+    assert "No clinician of this clinic takes visits yet." in page

@@ -1,10 +1,12 @@
 """The room's pages, the page after it, and the record of a visit."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AccessLink, AuditEvent, User
 from accounts.principal import Principal
@@ -211,6 +213,18 @@ def test_the_record_offers_to_miss_who_was_let_in_and_never_came(
     be_here(as_patient, encounter.appointment)
 
     assert no_show not in client.get(path("visit", encounter.appointment)).content.decode()
+
+
+def test_the_record_misses_nobody_before_the_time_has_come(
+    visit: Appointment, front_desk: User, verified: SignIn
+) -> None:
+    client, no_show = verified(front_desk), reverse("waiting:noshow", kwargs={"pk": visit.pk})
+    assert no_show not in client.get(path("visit", visit)).content.decode()
+
+    now = timezone.now()
+    visit.start, visit.end = now, now + timedelta(minutes=20)
+    visit.save()
+    assert no_show in client.get(path("visit", visit)).content.decode()
 
 
 def test_ending_what_has_not_begun_says_so(visit: Appointment, clinician: User, verified: SignIn) -> None:

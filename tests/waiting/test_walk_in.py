@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from freezegun import freeze_time
 
 from accounts.models import AccessLink, AuditEvent, Patient, Practitioner, User
@@ -88,6 +89,22 @@ def test_the_next_page_says_what_was_done_and_what_was_sent(
     assert "Added to today’s queue, with Dr. Amara Okafor." in page
     assert "The place in line is taken when the patient has opened the link and checked in." in page
     assert "Confirmation" in page
+
+
+def test_only_what_was_tried_is_sent_again_and_nothing_once_the_visit_is_over(
+    desk: Client, form: dict[str, str], hours: Practitioner
+) -> None:
+    desk.post(PAGE, form)
+    visit = Appointment.objects.get()
+    message = visit.communications.get(kind="confirmation", channel="email")
+    again = reverse("reminders:send-again", args=[message.pk])
+    assert message.state == "planned"
+    assert again not in text(desk.get(link_of(visit)))
+
+    visit.communications.update(state="failed", reason="unreachable")
+    assert again in text(desk.get(link_of(visit)))
+    Appointment.objects.update(status="fulfilled")
+    assert again not in text(desk.get(link_of(visit)))
 
 
 def test_the_form_shows_what_the_patient_receives_as_it_is_filled_in(

@@ -203,6 +203,11 @@ class Communication(Searchable):
         return self.kind != self.Kind.OFFER
 
     @property
+    def was_tried(self) -> bool:
+        """Whether it went out, or should have by now: what is only planned cannot be sent again."""
+        return self.state not in {self.State.PLANNED, self.State.CLAIMED}
+
+    @property
     def label(self) -> str:
         """ "Reminder, 1 day before"; of other messages the kind."""
         if self.kind != self.Kind.REMINDER:
