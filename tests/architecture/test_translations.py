@@ -4,7 +4,7 @@ import ast
 import gettext
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from email import policy
 from email.parser import BytesParser
 from functools import cache
@@ -13,12 +13,15 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from babel.dates import get_month_names
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.translation import override
 
 from accounts.links import services as links
 from accounts.models import AccessLink, User
@@ -112,6 +115,14 @@ def test_translations_have_the_placeholders_of_their_texts() -> None:
 
     assert wrong == []
     assert [errors for _, errors in spanish().check() if errors] == []
+
+
+def test_no_word_of_ours_renames_a_month() -> None:
+    """A text without a context says the same wherever Django asks for it: "May" is a month, too."""
+    with override("es"):
+        months = [date_format(date(2026, month, 1), "F").lower() for month in range(1, 13)]
+
+    assert months == list(get_month_names("wide", locale="es").values())
 
 
 def test_the_catalogue_compiles_and_counts_as_spanish_does() -> None:
