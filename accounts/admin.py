@@ -48,7 +48,7 @@ from accounts.sessions.store import SessionStore
 class ClinicAdmin(ClinicScopedAdmin):
     section = Section.PEOPLE
     about = _("The clinic's name, phone, clock and language, and how its visits are encrypted.")
-    audited_fields = ("encryption", "names_staff")
+    audited_fields = ("encryption", "names_staff", "patients_need_factor")
     clinic_path = "pk"
     deletable = False
     list_display = ("name", "slug", "time_zone", "language", "phone")
@@ -111,7 +111,7 @@ class UserAdmin(ClinicScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         memberships = self.admin_site._registry[Membership].get_queryset(request)
         shown = Prefetch("memberships", queryset=memberships, to_attr="shown_memberships")
-        users: QuerySet[User] = super().get_queryset(request)
+        users: QuerySet[User] = super().get_queryset(request).filter(patient=None)
         return mfa.with_factors(users).prefetch_related(shown)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

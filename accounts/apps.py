@@ -11,6 +11,7 @@ class AccountsConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
+        from accounts.patients import receivers as _patients  # noqa: F401 - connects itself
         from accounts.sessions import receivers  # noqa: F401 - connects itself
 
 

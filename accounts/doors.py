@@ -1,9 +1,10 @@
 """How a view says who may come in. Without one of these marks only verified staff may.
 
 ``public``      anybody: sign-in pages, the landing page of a link, health
-``for_party``   the bearer of a redeemed link to the visit named in the URL (``pk``)
+``for_party``   the bearer of a redeemed link to the visit named in the URL (``pk``), and patients who are signed in
+``for_account`` patients who are signed in
 ``for_staff``   verified staff whose role allows the action
-``for_verified`` anybody signed in with a second factor, in a clinic or not
+``for_verified`` anybody signed in with a second factor, in a clinic or not, and patients who are signed in
 
 ``automatic`` opens nothing: it says that pages ask for this view by themselves.
 
@@ -24,6 +25,7 @@ MARK = "door"
 AUTOMATIC = "automatic"
 PUBLIC = "public"
 PARTY = "party"
+ACCOUNT = "account"
 VERIFIED = "verified"
 
 
@@ -40,13 +42,22 @@ def public(view: View) -> View:
 
 
 def for_party(view: View) -> View:
-    """Open to who redeemed a link to the visit in the URL's ``pk``; sets ``request.principal``."""
+    """Open to who redeemed a link to the visit in the URL's ``pk``, and to patients who are signed in; sets
+    ``request.principal``. Whether the visit is theirs the view asks its door."""
     setattr(view, MARK, PARTY)
     return view
 
 
+def for_account(view: View) -> View:
+    """Open to patients who are signed in; sets ``request.principal``."""
+    setattr(view, MARK, ACCOUNT)
+    return view
+
+
 def for_verified(view: View) -> View:
-    """Open to who signed in with a second factor; ``request.principal`` is None outside of clinics."""
+    """Open to who signed in with a second factor, and to patients who are signed in: for what is one's own.
+
+    ``request.principal`` is None outside of clinics."""
     setattr(view, MARK, VERIFIED)
     return view
 

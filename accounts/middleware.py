@@ -19,7 +19,7 @@ from accounts.emergency import services as emergency
 from accounts.language import speak
 from accounts.models import AuditEvent, User
 from accounts.policy import Action, allows
-from accounts.principal import Principal, link_principal, staff_principal, verified_user
+from accounts.principal import Principal, account_principal, party_principal, staff_principal, verified_user
 from accounts.sessions import services as sessions
 from accounts.sessions.store import SessionStore
 
@@ -85,16 +85,29 @@ class AccessMiddleware:
                 speak(request, request.user.language)
             return None
         if mark == doors.PARTY:
-            principal = link_principal(request.session, kwargs["pk"])
+            principal = party_principal(request.user, request.session, kwargs["pk"])
             if principal is None:
-                return _send_to(request, reverse("accounts:link-needed"))
+                # A patient whose second factor is still to come is led to it by the page where they sign in.
+                page = "patient-signin" if _is_patient(request.user) else "link-needed"
+                return _send_to(request, reverse(f"accounts:{page}"))
             _enter(request, principal)
             return None
+        if mark in {doors.ACCOUNT, doors.VERIFIED}:
+            principal = account_principal(request.user, request.session)
+            if principal is not None:
+                _enter(request, principal)
+                return None
+        if mark == doors.ACCOUNT or (mark == doors.VERIFIED and _is_patient(request.user)):
+            return _to_sign_in(request, "accounts:patient-signin")
         user = verified_user(request.user, request.session)
-        if user is None:
+        if user is None or _is_patient(user):
             return _to_sign_in(request)
         speak(request, user.language)
         return _staff_door(request, user, staff_principal(user, request.session), mark)
+
+
+def _is_patient(user: Any) -> bool:
+    return user.is_authenticated and user.patient_id is not None
 
 
 def _staff_door(request: HttpRequest, user: User, principal: Principal | None, mark: Any) -> HttpResponse | None:
@@ -128,15 +141,14 @@ def _refuse(request: HttpRequest, user: User, principal: Principal | None, what:
 def _enter(request: HttpRequest, principal: Principal) -> None:
     """Let them in, in their own language and time zone (else the clinic's)."""
     request.principal = principal  # type: ignore[attr-defined]
-    bearer = principal.link.bearer if principal.link else None
-    patient = principal.link.patient if principal.link else None
-    if bearer:
-        speak(request, bearer.language)
-    own = principal.user.time_zone if principal.user else patient.time_zone if patient else ""
+    if principal.bearer:
+        speak(request, principal.bearer.language)
+    whose = principal.user or principal.patient
+    own = whose.time_zone if whose else ""
     timezone.activate(own or principal.clinic.time_zone)
 
 
-def _to_sign_in(request: HttpRequest) -> HttpResponse:
+def _to_sign_in(request: HttpRequest, page: str = "accounts:signin") -> HttpResponse:
     if not request.htmx and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
         # What was sent is not carried along: it may be somebody else who signs in here next.
         return render(request, "signed_out.html", status=403)
@@ -145,7 +157,7 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     had_session = settings.SESSION_COOKIE_NAME in request.COOKIES
     if had_session and cast(SessionStore, request.session).read() is None:
         query["ended"] = "1"
-    url = reverse("accounts:signin")
+    url = reverse(page)
     return _send_to(request, f"{url}?{urlencode(query)}" if query else url)
 
 

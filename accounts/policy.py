@@ -44,6 +44,7 @@ class Action(StrEnum):
     VISIT_INVITE = "visit.invite"
     PROXY_SEE = "proxy.see"  # who acts for patients
     PROXY_CHANGE = "proxy.change"
+    ACCOUNT_CHANGE = "account.change"  # of patients
     VISIT_CHECK_IN = "visit.check-in"
     VISIT_WAIT = "visit.wait"
     VISIT_ADMIT = "visit.admit"
@@ -128,6 +129,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_INVITE,
             Action.PROXY_SEE,
             Action.PROXY_CHANGE,
+            Action.ACCOUNT_CHANGE,
             Action.VISIT_ADMIT,
             Action.SCHEDULE_CHANGE,
             Action.SCHEDULE_CHANGE_ALL,
@@ -141,6 +143,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.VISIT_SEE,
             Action.PROXY_SEE,
             Action.PROXY_CHANGE,
+            Action.ACCOUNT_CHANGE,
             Action.SCHEDULE_CHANGE,
             Action.SCHEDULE_CHANGE_ALL,
             Action.RECORD_EXPORT,

@@ -1,4 +1,5 @@
-"""Who is asking: a verified member of staff, or the bearer of a redeemed link (patient, who acts for one, guest).
+"""Who is asking: a verified member of staff, the bearer of a redeemed link (patient, who acts for one, guest), or a
+patient who is signed in.
 
 A browser may hold both at once (a clinician who opens a patient's link to look at it); which one
 counts is decided by the page's area, never by the person's wish: see ``accounts.doors``.
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from accounts.models import AccessLink, Clinic, Membership, RelatedPerson, User
+from accounts.models import AccessLink, Clinic, Membership, Patient, RelatedPerson, User
 from accounts.policy import Action, Role, allows
 
 SESSION_CLINIC = "clinic"
@@ -18,13 +19,14 @@ SESSION_LINKS = "links"  # {resource id: link id}
 
 @dataclass(frozen=True)
 class Principal:
-    """One person in one role in one clinic. Exactly one of ``user`` and ``link`` is set."""
+    """One person in one role in one clinic. Exactly one of ``user`` (of staff), ``link`` and ``account`` is set."""
 
     clinic: Clinic
     role: Role
     name: str
     user: User | None = None
     link: AccessLink | None = None
+    account: User | None = None
 
     @property
     def role_label(self) -> str:
@@ -37,13 +39,24 @@ class Principal:
     @property
     def key(self) -> str:
         """Stable id of this person within a visit."""
+        if self.account:
+            return f"account:{self.account.pk}"
         return f"user:{self.user.pk}" if self.user else f"link:{self.link.pk}" if self.link else ""
+
+    @property
+    def patient(self) -> Patient | None:
+        """Whose visits it is about: their own, or those of the patient for whom they act."""
+        return self.account.patient if self.account else self.link.patient if self.link else None
+
+    @property
+    def bearer(self) -> Patient | RelatedPerson | None:
+        """The patient, or who acts for them; None for staff and guests."""
+        return self.link.bearer if self.link else self.patient
 
     @property
     def language(self) -> str:
         """What they are spoken to in where no page says so; a guest in the clinic's."""
-        bearer = self.link.bearer if self.link else None
-        return (self.user or bearer or self.clinic).language
+        return (self.user or self.bearer or self.clinic).language
 
     @property
     def acts_as(self) -> RelatedPerson | None:
@@ -88,7 +101,7 @@ def verified_user(user: Any, session: Mapping[str, Any]) -> User | None:
 def staff_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
     """The verified user (see ``verified_user``) as a member of the clinic chosen in this session, or of the first."""
     verified = verified_user(user, session)
-    if verified is None:
+    if verified is None or verified.patient_id is not None:
         return None
     memberships = Membership.objects.filter(user_id=verified.pk, is_active=True).select_related("clinic")
     chosen = session.get(SESSION_CLINIC)
@@ -106,3 +119,33 @@ def link_principal(session: Mapping[str, Any], resource_id: uuid.UUID | str) -> 
     links = AccessLink.objects.select_related(*AccessLink.PEOPLE)
     link = links.filter(pk=link_id, resource_id=resource_id).first()
     return principal_of(link) if link is not None and link.is_live() else None
+
+
+def account_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
+    """The patient who is signed in, with a second factor if they have one or their clinic asks for one.
+
+    ``user`` is request.user or scope["user"].
+    """
+    from accounts.mfa.services import has_factor
+
+    if not user.is_authenticated or user.patient_id is None:
+        return None
+    account = (
+        User.objects.select_related("patient__clinic")
+        .filter(pk=user.pk, is_active=True, patient__deactivated_at=None)
+        .first()
+    )
+    if account is None or account.patient is None:
+        return None
+    clinic = account.patient.clinic
+    if verified_user(user, session) is None and (clinic.patients_need_factor or has_factor(account)):
+        return None
+    return Principal(clinic=clinic, role=Role.PATIENT, name=account.patient.full_name, account=account)
+
+
+def party_principal(user: Any, session: Mapping[str, Any], resource_id: uuid.UUID | str) -> Principal | None:
+    """Who may come to ``resource_id`` as a patient or for one: by a link to it, else by their account.
+
+    Whether it is one of the account's own things is the question of the thing's door.
+    """
+    return link_principal(session, resource_id) or account_principal(user, session)

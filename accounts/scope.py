@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 
-from accounts.principal import Principal, link_principal, staff_principal
+from accounts.principal import Principal, party_principal, staff_principal
 from accounts.sessions.store import SessionStore
 
 SESSION_ID = "session_id"
@@ -22,19 +22,24 @@ SESSION_ID = "session_id"
 def staff_of(scope: dict[str, Any]) -> Principal | None:
     """The verified member of staff behind a socket, read anew from the database."""
     session = _session(scope)
-    user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
-    return staff_principal(user, session)
+    return staff_principal(_user(session), session)
 
 
 @database_sync_to_async
 def party_of(scope: dict[str, Any], resource_id: str) -> Principal | None:
-    """The bearer of a live link to ``resource_id`` behind a socket, read anew from the database."""
-    return link_principal(_session(scope), resource_id)
+    """The bearer of a live link to ``resource_id``, or the patient who is signed in, behind a socket; read anew from
+    the database."""
+    session = _session(scope)
+    return party_principal(_user(session), session, resource_id)
 
 
 def session_id_of(scope: dict[str, Any]) -> uuid.UUID:
     """Of the session that opened the socket, once one of the above has found somebody in it."""
     return cast(uuid.UUID, scope[SESSION_ID])
+
+
+def _user(session: SessionStore) -> Any:
+    return get_user(cast(HttpRequest, SimpleNamespace(session=session)))
 
 
 def _session(scope: dict[str, Any]) -> SessionStore:

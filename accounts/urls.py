@@ -11,6 +11,8 @@ from accounts.mfa import factor_views as factors
 from accounts.mfa import views as mfa
 from accounts.passkeys import views as passkeys
 from accounts.password import views as password
+from accounts.patients import desk
+from accounts.patients import views as patients
 from accounts.proxies import views as proxies
 from accounts.sessions import views as sessions
 
@@ -42,6 +44,14 @@ urlpatterns = [
     path("patients/<uuid:pk>/proxies/new/", proxies.add, name="proxy-add"),
     path("proxies/<uuid:pk>/", proxies.change, name="proxy"),
     path("proxies/<uuid:pk>/end/", proxies.end, name="proxy-end"),
+    path("patients/<uuid:pk>/account/", desk.of_patient, name="patient-account"),
+    path("me/signin/", patients.sign_in, name="patient-signin"),
+    path("me/signin/code/", patients.code, name="patient-code"),
+    path("me/signin/which/", patients.which, name="patient-which"),
+    path("me/account/", patients.account, name="account"),
+    path("me/account/end/", patients.end, name="account-end"),
+    path("my/<uuid:pk>/account/", patients.claim, name="claim"),
+    path("my/<uuid:pk>/account/code/", patients.claim_code, name="claim-code"),
     path("patients/<uuid:pk>/emergency/", emergency.open_record, name="emergency"),
     path("link-needed/", links.needed, name="link-needed"),
     path("v/<str:token>/", links.land, name="link"),

@@ -18,8 +18,8 @@ from accounts.principal import staff_principal, verified_user
 def home(request: HttpRequest) -> HttpResponse:
     """Lead everybody to where their work is; strangers to signing in."""
     user = verified_user(request.user, request.session)
-    if user is None:
-        return redirect("accounts:signin")
+    if user is None or user.patient_id is not None:
+        return redirect("accounts:signin")  # which leads patients on to their own page
     principal = staff_principal(user, request.session)
     runs_admin = user.is_staff and (principal is None or principal.role in {Role.CLINIC_ADMIN, Role.AUDITOR})
     if runs_admin and (principal or user.is_superuser):

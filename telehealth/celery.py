@@ -18,5 +18,6 @@ app.conf.beat_schedule = {
     "make copies of records": {"task": "visits.records.tasks.tick", "schedule": 60.0, "options": {"expires": 60}},
     "let go of what is old": {"task": "visits.records.tasks.retain", "schedule": 86400.0},
     "forget old codes": {"task": "visits.online.tasks.forget_old", "schedule": 3600.0},
+    "forget old codes of patients": {"task": "accounts.patients.tasks.forget_old", "schedule": 3600.0},
     "clear expired sessions": {"task": "accounts.login.tasks.clear_sessions", "schedule": 3600.0},
 }

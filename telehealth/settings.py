@@ -198,6 +198,7 @@ PASSWORD_HASHERS = [
 ]
 LOGOUT_REDIRECT_URL = "accounts:signin"
 STAFF_HOME = "waiting:today"
+PATIENT_HOME = "online:me"
 # Where a redeemed link leads by its scope, with pk=<what it opens>.
 LINK_DESTINATIONS = {"visit": "checkin:start", "summary": "summary:read"}
 

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.links import services as links
-from accounts.models import AccessLink, RelatedPerson
+from accounts.models import AccessLink, Patient, RelatedPerson, User
 from accounts.principal import SESSION_LINKS, Principal, principal_of
 from visits.booking.models import Appointment
 from visits.reminders.links import kind_of
@@ -39,4 +39,16 @@ def browser(link: AccessLink) -> Client:
     session[SESSION_LINKS] = {str(link.resource_id): str(link.pk)}
     session.save()
     client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    return client
+
+
+def make_account(patient: Patient) -> User:
+    """The account that the patient has claimed."""
+    return User.objects.create(patient=patient, language=patient.language, password="!")
+
+
+def sign_in(account: User, client: Client | None = None) -> Client:
+    """A test client in which the patient is signed in by a code, without the pages."""
+    client = client or Client()
+    client.force_login(account, backend="django.contrib.auth.backends.ModelBackend")
     return client

@@ -40,7 +40,7 @@ def record(
         action=action,
         outcome=outcome,
         clinic=clinic or (principal.clinic if principal else None),
-        user=principal.user if principal else user,
+        user=principal.user or principal.account if principal else user,
         link=principal.link if principal else None,
         role=principal.role if principal else "",
         entity_type=entity._meta.object_name or "" if entity else "",

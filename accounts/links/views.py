@@ -63,9 +63,13 @@ def _redeem(request: HttpRequest, link: AccessLink, form: BirthDateForm | None) 
 
 def wrong_words(typed: date, tries_left: int) -> str:
     """What was understood, in words, and how many tries are left."""
-    read = _("We read %(date)s.") % {"date": date_format(typed, "DATE_FORMAT")}
     left = ngettext("%(count)d try left.", "%(count)d tries left.", tries_left) % {"count": tries_left}
-    return " ".join([_("That date does not match. Check it and try again."), left, read])
+    return " ".join([_("That date does not match. Check it and try again."), left, date_words_read(typed)])
+
+
+def date_words_read(typed: date) -> str:
+    """What was understood of a date, in words."""
+    return _("We read %(date)s.") % {"date": date_format(typed, "DATE_FORMAT")}
 
 
 def _page(request: HttpRequest, link: AccessLink, form: BirthDateForm | None) -> HttpResponse:

@@ -2,12 +2,18 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
-class SignInForm(forms.Form):
+class EmailForm(forms.Form):
     email = forms.EmailField(
         label=_("E-mail"),
         error_messages={"required": _("Enter your e-mail."), "invalid": _("Enter an e-mail like name@example.org.")},
         widget=forms.EmailInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
     )
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+class SignInForm(EmailForm):
     password = forms.CharField(
         label=_("Password"),
         strip=False,
@@ -15,6 +21,3 @@ class SignInForm(forms.Form):
         error_messages={"required": _("Enter your password.")},
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-
-    def clean_email(self) -> str:
-        return str(self.cleaned_data["email"]).lower()

@@ -30,7 +30,7 @@ def must_wait(request: HttpRequest, email: str) -> int:
     """For how many seconds at most no password for this account is checked from here; 0 when one is checked now."""
     if limit.spent(_network(request), times=NETWORK_TIMES):
         return NETWORK_SECONDS
-    if limit.spent(_account(email), times=ACCOUNT_TIMES) and not limit.spent(_known(request, email), times=1):
+    if limit.spent(_account(email), times=ACCOUNT_TIMES) and not is_known(request, email):
         return ACCOUNT_SECONDS
     return 0
 
@@ -59,6 +59,11 @@ def count_wrong_code(request: HttpRequest, user: User) -> None:
 def know(request: HttpRequest, email: str) -> None:
     """Note that the owner has signed in from here, second factor and all."""
     limit.too_many(_known(request, email), times=1, seconds=KNOWN_SECONDS)
+
+
+def is_known(request: HttpRequest, email: str) -> bool:
+    """Whether the owner has signed in from here in the last 90 days."""
+    return limit.spent(_known(request, email), times=1)
 
 
 def _network(request: HttpRequest) -> str:

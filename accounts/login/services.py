@@ -77,6 +77,8 @@ def sign_out(*, request: HttpRequest) -> None:
 
 
 def home_clinic(user: User) -> Clinic | None:
-    """The clinic whose trail shows what a user does before they are in one."""
+    """The clinic whose trail shows what a user does before they are in one; a patient's own."""
+    if user.patient is not None:
+        return user.patient.clinic
     membership = user.memberships.filter(is_active=True).select_related("clinic").first()
     return membership.clinic if membership else None

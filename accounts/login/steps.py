@@ -1,5 +1,8 @@
 """Where somebody who is signing in goes next."""
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
@@ -8,7 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from accounts.mfa import services as mfa
 from accounts.models import Invitation, Membership, User
 from accounts.models.invitation import State
-from accounts.principal import verified_user
+from accounts.principal import account_principal, verified_user
 
 SESSION_NEXT = "next"
 
@@ -21,11 +24,14 @@ def remember_next(request: HttpRequest, url: str) -> None:
 
 def next_step(request: HttpRequest) -> str:
     """The URL of the step that is still missing, or of the page they wanted; begins anew who lost the second factor."""
+    page = sign_in_page(request.user)
     if request.user.is_authenticated and mfa.has_lost_factor(request):
         logout(request)
-    if not request.user.is_authenticated:
-        return resolve_url("accounts:signin")
     user = request.user
+    if not user.is_authenticated:
+        return resolve_url(page)
+    if user.patient_id is not None and account_principal(user, request.session):
+        return str(request.session.pop(SESSION_NEXT, "") or resolve_url(settings.PATIENT_HOME))
     if not may_enter(user):
         return resolve_url("accounts:no-clinic")
     if verified_user(user, request.session):
@@ -33,8 +39,15 @@ def next_step(request: HttpRequest) -> str:
     return resolve_url("accounts:mfa-code" if mfa.has_factor(user) else "accounts:mfa-setup")
 
 
+def sign_in_page(user: Any) -> str:
+    """Where this person signs in."""
+    return "accounts:patient-signin" if getattr(user, "patient_id", None) else settings.LOGOUT_REDIRECT_URL
+
+
 def belongs_somewhere(user: User) -> bool:
-    """Whether there is anything here for them: a clinic, or the admin of all."""
+    """Whether there is anything here for them: a clinic, or the admin of all; for patients their own visits."""
+    if user.patient_id is not None:
+        return True
     if user.is_superuser and user.is_staff:
         return True
     return Membership.objects.filter(user=user, is_active=True).exists()

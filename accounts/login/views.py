@@ -14,7 +14,7 @@ from accounts.doors import public
 from accounts.language import forget_switch
 from accounts.login import guessing, services
 from accounts.login.forms import SignInForm
-from accounts.login.steps import next_step, remember_next
+from accounts.login.steps import next_step, remember_next, sign_in_page
 from accounts.services import only_clinic
 
 
@@ -76,5 +76,6 @@ def _page(request: HttpRequest, form: SignInForm, status: int = 200) -> HttpResp
 @public
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
+    page = sign_in_page(request.user)
     services.sign_out(request=request)
-    return redirect(settings.LOGOUT_REDIRECT_URL)
+    return redirect(page)

@@ -36,6 +36,8 @@ class NameForm(forms.Form):
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
+    if not services.has_factor(user):
+        return redirect("accounts:mfa-setup")  # a patient's first one
     context = {
         "factors": factors.factors_of(user),
         "has_passkey": services.has_passkey(user),
@@ -103,7 +105,7 @@ def change(request: HttpRequest, key: str) -> HttpResponse:
         factors.rename(request=request, factor=factor, name=form.cleaned_data["name"])
         messages.success(request, _("The name is saved."))
         return redirect("accounts:factors")
-    is_last = len(factors.factors_of(user)) == 1
+    is_last = len(factors.factors_of(user)) == 1 and not factors.may_do_without(user)
     context = {"form": form, "factor": factor, "is_last": is_last, "clinic": home_clinic(user)}
     return render(request, "accounts/factor.html", context)
 

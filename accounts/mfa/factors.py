@@ -54,6 +54,11 @@ def factors_of(user: User) -> list[Factor]:
     return sorted(map(Factor, devices), key=lambda factor: (factor.made is not None, factor.made, factor.key))
 
 
+def may_do_without(user: User) -> bool:
+    """Patients are offered second factors, unless their clinic asks for one."""
+    return user.patient is not None and not user.patient.clinic.patients_need_factor
+
+
 def find(user: User, key: str) -> Factor | None:
     """The one of the user's own that an address means."""
     return next((factor for factor in factors_of(user) if factor.key == key), None)
@@ -66,15 +71,20 @@ def rename(*, request: HttpRequest, factor: Factor, name: str) -> None:
 
 
 def remove(*, request: HttpRequest, factor: Factor) -> None:
-    """Remove it, and end all other sessions; this one goes on by another factor. Raises LastFactor."""
+    """Remove it, and end all other sessions; this one goes on by another factor, a patient's also without.
+
+    Raises LastFactor.
+    """
     user = cast(User, request.user)
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
         others = [other for other in factors_of(user) if other.key != factor.key]
-        if not others:
+        if not others and not may_do_without(user):
             raise LastFactor
         services.record("mfa.remove", request, user, True, factor.device)
-        if request.user.otp_device == factor.device:  # type: ignore[union-attr]
+        if not others:
+            services.forget(request)
+        elif request.user.otp_device == factor.device:  # type: ignore[union-attr]
             django_otp.login(request, others[-1].device)
         factor.device.delete()
         services.end_other_sessions(request)

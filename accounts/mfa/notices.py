@@ -36,8 +36,9 @@ def mail(user: User, change: Change, kind: Kind) -> None:
         "kind": kind,
         "clinic": home_clinic(user),
         "url": settings.BASE_URL + reverse("accounts:password-forgotten"),
+        "is_patient": user.patient is not None,
     }
     with translation.override(user.language):
         subject = render_to_string("emails/factor-subject.txt", context).strip()
         body = render_to_string("emails/factor.txt", context)
-    send_mail(subject, body, None, [user.email])
+    send_mail(subject, body, None, [user.address])

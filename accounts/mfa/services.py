@@ -86,7 +86,7 @@ class Secret:
 
 
 def secret_for(user: User, key: str) -> Secret:
-    return Secret(key=key, issuer=issuer_for(user), account=user.email)
+    return Secret(key=key, issuer=issuer_for(user), account=user.shown_as)
 
 
 def issuer_for(user: User) -> str:
@@ -227,13 +227,20 @@ def enter(request: HttpRequest, device: Device) -> None:
     request.session.cycle_key()
     request.session[SESSION_ENTERED] = True
     confirm(request)
-    guessing.know(request, cast(User, request.user).email)
+    guessing.know(request, cast(User, request.user).address)
     django_otp.login(request, device)
 
 
 def confirm(request: HttpRequest) -> None:
     """Note that a second factor was given just now (``accounts.login.stepup``)."""
     request.session[SESSION_CONFIRMED] = time.time()
+
+
+def forget(request: HttpRequest) -> None:
+    """The person goes on without a second factor: recovery codes are for who has one. Call it in a transaction."""
+    StaticDevice.objects.filter(user=cast(User, request.user)).delete()
+    for name in (SESSION_ENTERED, SESSION_CONFIRMED, django_otp.DEVICE_ID_SESSION_KEY):
+        request.session.pop(name, None)
 
 
 def has_lost_factor(request: HttpRequest) -> bool:
@@ -305,6 +312,7 @@ def record(
         user=user,
         clinic=home_clinic(user),
         entity=user,
+        patient=user.patient,
         outcome=AuditEvent.Outcome.SUCCESS if right else AuditEvent.Outcome.MINOR_FAILURE,
         request=request,
         detail=({"kind": kind_of(device)} if device else {}) | (detail or {}),

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 @shared_task(name="accounts.mfa.tasks.mail_change", ignore_result=True)
 def mail_change(user_id: str, change: str, kind: str) -> None:
     """Mail what changed; the trail has it all the same, so nothing is tried twice."""
-    user = User.objects.filter(pk=user_id, is_active=True).first()
+    user = User.objects.select_related("patient__clinic").filter(pk=user_id, is_active=True).first()
     if user is None:
         return
     try:

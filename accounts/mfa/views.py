@@ -15,6 +15,7 @@ from accounts.login.services import home_clinic
 from accounts.login.steps import is_between_steps, next_step
 from accounts.login.stepup import fresh_factor
 from accounts.mfa import qr, services
+from accounts.mfa.factors import may_do_without
 from accounts.mfa.forms import CodeForm, RecoveryCodeForm
 from accounts.mfa.words import passkey_refusal, refusal
 from accounts.models import User
@@ -107,6 +108,7 @@ def _setup_page(request: HttpRequest, form: CodeForm, replaces: bool) -> HttpRes
         "secret": secret,
         "qr": qr.svg(secret.uri),
         "replaces": replaces,
+        "needed": not may_do_without(cast(User, request.user)),
         "clinic": home_clinic(cast(User, request.user)),
     }
     return render(request, "accounts/mfa_setup.html", context)
@@ -125,6 +127,8 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
     """New codes until they are saved; else how many are left, and a way to make new ones."""
     if SESSION_CODES in request.session:
         return _show_codes(request)
+    if not services.has_factor(cast(User, request.user)):
+        return redirect("accounts:mfa-setup")
     if request.method == "POST":
         return _make_codes(request)
     context = {"left": services.recovery_codes_left(cast(User, request.user))}

@@ -5,6 +5,7 @@ from accounts.models.clinic import Clinic, Membership, Patient, Practitioner
 from accounts.models.emergency import EmergencyAccess
 from accounts.models.invitation import Invitation
 from accounts.models.link import AccessLink
+from accounts.models.patient_code import PatientCode
 from accounts.models.related_person import RelatedPerson
 from accounts.models.session import Session
 from accounts.models.totp import TOTPDevice
@@ -20,6 +21,7 @@ __all__ = [
     "Invitation",
     "Membership",
     "Patient",
+    "PatientCode",
     "Practitioner",
     "RelatedPerson",
     "Session",

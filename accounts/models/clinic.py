@@ -63,6 +63,11 @@ class Clinic(models.Model):
         validators=[MinValueValidator(16), MaxValueValidator(21)],
         help_text=_("On that birthday parents stop acting for a patient: 18, in some places 19 or 21."),
     )
+    patients_need_factor = models.BooleanField(
+        _("second factor for patients"),
+        default=False,
+        help_text=_("Patients with an account must have a passkey or an authenticator app; else they are offered it."),
+    )
 
     class Meta:
         ordering = ["name"]

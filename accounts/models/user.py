@@ -1,4 +1,4 @@
-"""A person who signs in with an e-mail address and a password."""
+"""A person who signs in: of staff with an e-mail address and a password, a patient by a code that is mailed to them."""
 
 import uuid
 import zoneinfo
@@ -44,6 +44,17 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     is_active = models.BooleanField(_("may sign in"), default=True)
     is_staff = models.BooleanField(_("may open the admin"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
+    # Whose account this is. It has no address, no name, no password and no rights of its own: codes go to the address
+    # that the clinic has of the patient, which is sealed, so that whoever changes it there changes it here.
+    patient = models.OneToOneField(
+        "accounts.Patient",
+        models.PROTECT,
+        verbose_name=_("patient"),
+        related_name="account",
+        null=True,
+        blank=True,
+        editable=False,
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -58,12 +69,28 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
             models.UniqueConstraint(
                 Lower("email"),
                 name="user_email_unique",
+                condition=~models.Q(email=""),
                 violation_error_message=_("A user with this e-mail exists already."),
-            )
+            ),
+            models.CheckConstraint(
+                name="user_has_email_or_is_a_patient",
+                condition=models.Q(patient=None) & ~models.Q(email="")
+                | models.Q(patient__isnull=False, email="", name="", is_staff=False, is_superuser=False),
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.name or self.email
+        return self.name or self.email or f"{_('Patient')} {str(self.pk)[:8]}"
+
+    @property
+    def shown_as(self) -> str:
+        """What their authenticator calls the account, beside the clinic."""
+        return self.patient.full_name if self.patient else self.email
+
+    @property
+    def address(self) -> str:
+        """Where they are written to."""
+        return self.patient.email if self.patient else self.email
 
     def get_full_name(self) -> str:
         return self.name

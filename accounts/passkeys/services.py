@@ -32,6 +32,16 @@ CHALLENGE_LASTS = 5 * 60  # seconds, as long as browsers are told to try
 MALFORMED = (WebAuthnException, OTPWebAuthnApiError, ValueError, TypeError, LookupError, AttributeError)
 
 
+class Helper(WebAuthnHelper):
+    """The package's, for people who have no address here: patients."""
+
+    def get_credential_name(self, user: Any) -> str:
+        return str(user.shown_as)
+
+    def get_credential_display_name(self, user: Any) -> str:
+        return str(user.shown_as if user.patient else super().get_credential_display_name(user))
+
+
 class Refused(Exception):
     """The answer is not one of a passkey that may answer here, or not to the challenge that this session was given."""
 
@@ -44,7 +54,7 @@ def relying_party_name(request: HttpRequest) -> str:
 
 def options_to_enrol(request: HttpRequest) -> dict[str, Any]:
     """What the browser needs to make a key for the signed-in user; those that they have are left out."""
-    options, state = WebAuthnHelper(request).register_begin(cast(User, request.user))
+    options, state = Helper(request).register_begin(cast(User, request.user))
     return _challenged(request, "enrol", options, state)
 
 
@@ -54,7 +64,7 @@ def options_to_verify(request: HttpRequest) -> dict[str, Any]:
     Who comes without a password must show the authenticator that it is them (PIN, finger, face).
     """
     user = request.user if request.user.is_authenticated else None
-    options, state = WebAuthnHelper(request).authenticate_begin(user, require_user_verification=user is None)
+    options, state = Helper(request).authenticate_begin(user, require_user_verification=user is None)
     return _challenged(request, "verify" if user else "sign-in", options, state)
 
 
@@ -68,7 +78,7 @@ def enrol(*, request: HttpRequest, answer: str, name: str = "", replaces: bool =
         state = _take_challenge(request, "enrol")
         with transaction.atomic():
             mfa.check_may_enrol(request)
-            device = WebAuthnHelper(request).register_complete(user, state, _parsed(answer))
+            device = Helper(request).register_complete(user, state, _parsed(answer))
             device.name = name or kind_of(device).label
             device.save(update_fields=["name"])
             if replaces:
@@ -133,7 +143,7 @@ def _check(request: HttpRequest, state: dict[str, Any], answer: str, user: User 
     # The lock comes first: of two clones that answer at once, the second one's counter is behind the first one's.
     hashed = WebAuthnCredential.get_credential_id_sha256(base64url_to_bytes(data["rawId"]))
     WebAuthnCredential.objects.select_for_update().filter(credential_id_sha256=hashed).first()
-    device = WebAuthnHelper(request).authenticate_complete(user, state, data)
+    device = Helper(request).authenticate_complete(user, state, data)
     if not device.confirmed or not device.user.is_active:
         raise ValueError("ended")
     if user is None:

@@ -7,14 +7,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 
 
-class ForgottenForm(forms.Form):
-    email = forms.EmailField(
-        label=_("E-mail"),
-        error_messages={"required": _("Enter your e-mail."), "invalid": _("Enter an e-mail like name@example.org.")},
-        widget=forms.EmailInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
-    )
-
-
 class NewPasswordForm(forms.Form):
     """A new password, typed once: the page can show what was typed (NIST SP 800-63B-4 asks for that)."""
 

@@ -5,7 +5,7 @@ from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -15,9 +15,10 @@ from django.views.decorators.http import require_http_methods
 from accounts.audit.address import caller_network
 from accounts.doors import for_verified, public
 from accounts.limit import too_many
+from accounts.login.forms import EmailForm
 from accounts.models import User
 from accounts.password import services
-from accounts.password.forms import ChangePasswordForm, ForgottenForm, NewPasswordForm
+from accounts.password.forms import ChangePasswordForm, NewPasswordForm
 from accounts.services import only_clinic
 
 
@@ -25,10 +26,10 @@ from accounts.services import only_clinic
 @require_http_methods(["GET", "HEAD", "POST"])
 def forgotten(request: HttpRequest) -> HttpResponse:
     """Mail a link; says the same whether there is such an account or not."""
-    form = ForgottenForm(request.POST or None)
+    form = EmailForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "accounts/password_forgotten.html", {"form": form, "clinic": only_clinic()})
-    email = form.cleaned_data["email"].lower()
+    email = form.cleaned_data["email"]
     account = salted_hmac("accounts.password", email, algorithm="sha256").hexdigest()
     address_busy = too_many(f"password-mail:{caller_network(request)}", times=20, seconds=3600)
     if not too_many(f"password-mail:{account}", times=3, seconds=3600) and not address_busy:
@@ -58,6 +59,8 @@ def choose(request: HttpRequest, pk: uuid.UUID, token: str) -> HttpResponse:
 def change(request: HttpRequest) -> HttpResponse:
     """Change one's own password; ends one's sessions elsewhere."""
     user = cast(User, request.user)
+    if user.patient_id is not None:
+        raise Http404  # patients have none
     busy = request.method == "POST" and too_many(f"password-change:{user.pk}", times=10, seconds=3600)
     form = ChangePasswordForm(None if busy else request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.doors import for_verified
 from accounts.login.services import home_clinic
+from accounts.login.steps import sign_in_page
 from accounts.models import Session, User
 from accounts.sessions import services
 from accounts.sessions.devices import words_for
@@ -41,8 +42,9 @@ def end(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     is_own = session.pk == _own(request).pk
     services.end(request=request, session=session)
     if is_own:
+        page = sign_in_page(request.user)
         request.session.flush()
-        return redirect("accounts:signin")
+        return redirect(page)
     messages.success(request, _("That session is ended."))
     return redirect("accounts:sessions")
 

@@ -18,6 +18,7 @@ def proxies_of(context: dict[str, Any], patient: Patient) -> dict[str, Any]:
     may_see = context["principal"].may(Action.PROXY_SEE)
     return {
         "may_see": may_see,
+        "may_end_account": context["principal"].may(Action.ACCOUNT_CHANGE),
         "patient": patient,
         "shown": [Shown.of(person) for person in services.active(patient)] if may_see else [],
     }

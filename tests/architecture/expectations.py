@@ -40,18 +40,21 @@ BOOKS = ("front_desk", "clinician")
 LOOKS = ("front_desk", "clinician", "clinic_admin")
 GRANTS = ("front_desk", "clinic_admin")
 TREATS = ("clinician",)
-PATIENT = ("patient", "proxy")
+PATIENT = ("patient", "proxy", "account")
 RUNS = ("clinic_admin",)
-PARTY = ("patient", "proxy", "guest")
+PARTY = ("patient", "proxy", "guest", "account")
 ADMINS = ("clinic_admin", "superuser")
 TRAIL = ("clinic_admin", "auditor", "superuser")
 ROOT = ("superuser",)
 MEMBERS = ("clinician", "front_desk", "clinic_admin", "auditor")
 VERIFIED = (*MEMBERS, "superuser", "former member")
+# Who sees to their own sign-in: patients too, who have no password.
+SIGNED_IN = (*VERIFIED, "account")
 
 # For members of the clinic, in the role that is named.
 STAFF = {
     "accounts:emergency": page(TREATS),
+    "accounts:patient-account": page(GRANTS),
     "accounts:proxies": look(("front_desk", "clinician", "clinic_admin")),
     "accounts:proxy": page(GRANTS),
     "accounts:proxy-add": page(GRANTS),
@@ -106,9 +109,11 @@ STAFF = {
     "waitlist:visit": page(BOOKS),
 }
 
-# For who redeemed a link to the visit.
+# For who redeemed a link to the visit, and for its patient who is signed in.
 PARTIES = {
-    "calendar:own-feed": page(("patient",)),
+    "accounts:claim": page(("patient",)),
+    "accounts:claim-code": page(("patient",)),
+    "calendar:own-feed": page(("patient", "account")),
     "checkin:details": page(PATIENT),
     "checkin:devices": page(PARTY),
     "checkin:start": look(PARTY),
@@ -123,7 +128,7 @@ PARTIES = {
     "online:visits": look(PATIENT),
     "records:ask": page(PATIENT),
     "room:party": look(PARTY),
-    "summary:read": look(("patient",)),
+    "summary:read": look(("patient", "account")),
     "summary:send-link": post(PATIENT),
     "waiting:left": page(PARTY),
     "waiting:moment": post(PATIENT),
@@ -131,19 +136,26 @@ PARTIES = {
     "waitlist:mine": page(PATIENT),
 }
 
-# For who gave a second factor, in a clinic or not: what is one's own.
+# For patients who are signed in.
+ACCOUNTS = {
+    "accounts:account": look(("account",)),
+    "accounts:account-end": page(("account",)),
+    "online:me": look(("account",)),
+}
+
+# For who gave a second factor, in a clinic or not, and for patients who are signed in: what is one's own.
 OWN = {
     "accounts:clinic": post(MEMBERS),
-    "accounts:factor": page(VERIFIED),
-    "accounts:factor-passkey": page(VERIFIED),
-    "accounts:factor-phone": page(VERIFIED),
-    "accounts:factors": look(VERIFIED),
+    "accounts:factor": page(SIGNED_IN),
+    "accounts:factor-passkey": page(SIGNED_IN),
+    "accounts:factor-phone": page(SIGNED_IN),
+    "accounts:factors": look(SIGNED_IN),
     "accounts:password": page(VERIFIED),
-    "accounts:recovery-codes": page(VERIFIED),
-    "accounts:session-end": post(VERIFIED),
-    "accounts:session-extend": post(VERIFIED),
-    "accounts:sessions": look(VERIFIED),
-    "accounts:sessions-end-others": post(VERIFIED),
+    "accounts:recovery-codes": page(SIGNED_IN),
+    "accounts:session-end": post(SIGNED_IN),
+    "accounts:session-extend": post(SIGNED_IN),
+    "accounts:sessions": look(SIGNED_IN),
+    "accounts:sessions-end-others": post(SIGNED_IN),
 }
 
 # For anybody, and why.
@@ -158,6 +170,9 @@ PUBLIC = {
     "accounts:mfa-code": "after the password",
     "accounts:mfa-setup": "after the password, to who has no second factor yet",
     "accounts:no-clinic": "to who is signed in and belongs nowhere",
+    "accounts:patient-code": "to the browser that asked for the code: the same whether anybody has an account",
+    "accounts:patient-signin": "a way in: the same for everybody",
+    "accounts:patient-which": "to who gave the code and the birth date",
     "accounts:passkey-enrol-options": "to who enrols a first factor, or gave one a moment ago",
     "accounts:passkey-options": "a challenge, the same for everybody",
     "accounts:passkey-signin": "a way in",
@@ -311,6 +326,8 @@ SEES: dict[str, dict[str, set[str]]] = {
     "strange clinician": {"r": FILE | {"answer", "summary"}},
     "strange admin": {"r": FILE},
     "superuser": {"p": FILE, "q": FILE, "r": FILE},
+    "account": {"p": OWN_FILE | {"answer", "summary"}},
+    "strange account": {"r": OWN_FILE | {"answer", "summary"}},
     "patient": {"p": OWN_FILE | {"answer", "summary"}},
     "proxy": {"p": OWN_FILE | {"answer", "summary"}},  # to whom reading is granted, too
     "guest": {"p": {"name", "guest", "proxy"}},  # of who is in the call with them
@@ -328,6 +345,7 @@ READING_WRITES = {
 SAME_LOOK = {"booking:move_slots", "waiting:board"}
 # What a POST changes that this crawl cannot see, and why.
 UNSEEN = {
+    "accounts:claim-code": "takes the code that was mailed",
     "accounts:clinic": "writes the session alone",
     "accounts:factor-passkey": "ends what a request before it began",
     "accounts:factor-phone": "ends what a request before it began",

@@ -58,6 +58,7 @@ pytestmark = pytest.mark.django_db
 TABLES = {
     "staff": expectations.STAFF,
     "party": expectations.PARTIES,
+    "account": expectations.ACCOUNTS,
     "own": expectations.OWN,
     "admin": expectations.ADMIN,
 }
@@ -66,6 +67,7 @@ INSIDE = {
     "clinician": "clinician", "front_desk": "front_desk", "clinic_admin": "clinic_admin", "auditor": "auditor",
     "strange clinician": "clinician", "strange admin": "clinic_admin", "superuser": "superuser",
     "former member": "former member", "patient": "patient", "proxy": "proxy", "guest": "guest",
+    "account": "account", "strange account": "account",
 }  # fmt: skip
 STAFF_ROLES = ("clinician", "front_desk", "clinic_admin", "auditor", "superuser")
 SIGNED_IN = (*STAFF_ROLES, "former member")
@@ -75,11 +77,12 @@ OPEN = {
     "/healthz/audit/",
     "accounts:link-needed",
     "accounts:password-forgotten",
+    "accounts:patient-signin",
     "accounts:signin",
     "room:left",
 }
 # Who asks for things of our clinic from another one; whose twin in our own clinic need not ask for things of theirs.
-STRANGE = ("strange clinician", "strange admin")
+STRANGE = ("strange clinician", "strange admin", "strange account")
 TWINS = ("clinician", "clinic_admin", "superuser")
 # Who asks by HEAD too, which Django answers as it does GET.
 BY_HEAD = {"nobody", "patient", "guest"}
@@ -98,6 +101,7 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "accounts:clinic": lambda place: {"clinic": place.clinic.pk},
     "accounts:emergency": lambda place: {"reason": "The ambulance asks what she takes."},
     "accounts:password": lambda place: {"old": factories.PASSWORD, "new": "quiet river over nine stones"},
+    "accounts:patient-account": lambda place: {"do": "end"},
     "accounts:proxy": lambda place: {"given_name": "Eva", "email": "eva@example.net"},
     "accounts:proxy-add": lambda place: {
         "given_name": "Eva", "family_name": "Ruiz", "relationship": "FRND", "basis": "patient", "joins": "on",
@@ -359,10 +363,12 @@ class Crawl:
             self._writes_nothing(route, "head", answer)
 
     def _is_refusal(self, table: str, method: str, path: str, answer: Answer) -> bool:
+        if table == "account":
+            return answer.status == 403 if method == "post" else answer.to.startswith("/me/signin/?next=")
         if table == "party":
-            may_be_refused = self.role in {"guest", "proxy"} and answer.status in {403, 404, 405}
+            may_be_refused = self.role in {"guest", "proxy", "account"} and answer.status in {403, 404, 405}
             return answer.to == "/link-needed/" or may_be_refused
-        if self.role not in SIGNED_IN:
+        if self.role not in SIGNED_IN and (table, self.role) != ("own", "account"):
             return answer.status == 403 if method == "post" else answer.to.startswith("/signin/?next=")
         if table == "staff" and self.role in {"superuser", "former member"}:
             return answer.to == "/no-clinic/"

@@ -96,8 +96,9 @@ class Conversation:
         async with Socket(self.client, path) as socket:
             heard = [await socket.next()]
             await socket.send("end")
-        # A patient's right is the link to this visit: without it there is no saying whether it is there.
-        closes = NOT_FOUND if is_in and path.startswith("/ws/visits/") else NOT_ALLOWED
+        # The right of who came by a link is the link to this visit: without it there is no saying whether it is there.
+        is_signed_in = path.startswith("/ws/visits/") or self.role == "account"
+        closes = NOT_FOUND if is_in and is_signed_in else NOT_ALLOWED
         self._found_if(heard != [{"type": "closed"}] or socket.code != closes, f"{path}: {heard} {socket.code}")
         self._found_if(await database_sync_to_async(everything)() != before, f"{path}: changed something")
 

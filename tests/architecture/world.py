@@ -39,7 +39,7 @@ from accounts.policy import Role
 from accounts.principal import SESSION_LINKS
 from tests import factories
 from tests.conftest import staff, verify
-from tests.party import bearer, browser, make_link
+from tests.party import bearer, browser, make_account, make_link
 from visits.booking.models import Appointment
 from visits.calendar import feed
 from visits.checkin.models import CheckIn, Consent, ConsentText
@@ -91,6 +91,7 @@ class Place:
         self._schedule()
         self.patient, self.newcomer = self.make_patient(self.whose), self.make_patient(self.whose)
         self.walks_in = self.make_patient(self.whose)
+        make_account(self.newcomer)
         self.proxy = factories.make_proxy(
             self.patient, given_name=self.canary.proxy, family_name=self.canary.proxy,
             email=f"{self.canary.proxymail}@example.org", phone=f"(512) 555-{next(_number):04}",
@@ -260,6 +261,7 @@ class Place:
         )[1]  # fmt: skip
         return {
             "accounts:emergency": {"pk": self.walks_in.pk},
+            "accounts:patient-account": {"pk": self.newcomer.pk},
             "accounts:proxies": {"pk": self.patient.pk},
             "accounts:proxy": {"pk": self.proxy.pk},
             "accounts:proxy-add": {"pk": self.patient.pk},
@@ -365,6 +367,11 @@ def _bearer(redeemed: list[AccessLink]) -> Client:
     return client
 
 
+def _account(world: World, *, place: str = "ours") -> Client:
+    """The patient who is signed in, with a second factor."""
+    return verify(Client(), make_account(getattr(world, place).patient))
+
+
 def _password_alone(world: World) -> Client:
     """Whom a second factor would let in nearly everywhere."""
     client = Client()
@@ -415,6 +422,8 @@ CALLERS: dict[str, Callable[[World], Client]] = {
     "former member": _former,
     "proxy": lambda world: _holder(world.ours.visits, proxy=world.ours.proxy),
     "patient": lambda world: _bearer([*map(make_link, world.ours.visits), world.ours.summary_link]),
+    "account": _account,
+    "strange account": partial(_account, place="theirs"),
     "guest": lambda world: _holder(world.ours.visits, guest=world.ours.canary.guest),
     "other patient": lambda world: _holder(world.others),
     "link taken back": _taken_back,

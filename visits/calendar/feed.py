@@ -134,9 +134,9 @@ def _whose(principal: Principal) -> dict[str, Any]:
     acts for a patient, since a feed would go on when that ends."""
     if principal.user is not None:
         return {"user": principal.user, "clinic": principal.clinic}
-    if principal.link is None or principal.link.patient is None or principal.acts_as is not None:
+    if principal.patient is None or principal.acts_as is not None:
         raise Http404
-    return {"patient": principal.link.patient, "clinic": principal.clinic}
+    return {"patient": principal.patient, "clinic": principal.clinic}
 
 
 def _visits(feed: CalendarFeed) -> QuerySet[Appointment]:

@@ -1,6 +1,5 @@
 """Codes that prove an address: sent by a worker, checked under the row's lock."""
 
-import secrets
 import uuid
 from datetime import datetime, timedelta
 from email.utils import formataddr, parseaddr
@@ -11,7 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from accounts.audit.address import caller_network
@@ -24,7 +23,6 @@ from visits.reminders.texts import in_gsm
 
 Channel = Verification.Channel
 
-DIGITS = 6
 # Codes an hour: to an address for one caller, to it in all, and for one caller in all.
 TO_ADDRESS, TO_ADDRESS_IN_ALL, PER_CALLER = 5, 15, 30
 HOUR = 3600
@@ -83,9 +81,8 @@ def _have_it_sent(pk: uuid.UUID) -> None:
 
 def deliver(verification: Verification) -> None:
     """Make the code and hand it to its channel. Asked for twice, it is sent once."""
-    code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
-    unsent = Verification.objects.filter(pk=verification.pk, code_hash="", expires_at__gt=timezone.now())
-    if not unsent.update(code_hash=_hash(f"{verification.pk}:{code}")):
+    code = verification.make()
+    if code is None:
         return
     with translation.override(verification.language):
         if verification.channel == Channel.SMS:
@@ -103,6 +100,7 @@ def _mail(verification: Verification, code: str) -> EmailMultiAlternatives:
         "code": code,
         "headline": _("Your code"),
         "lead": _("Type it on the page on which you are booking. It works for five minutes, and once."),
+        "warning": _("Do not give it to anybody. If you are not booking a visit, leave this message alone."),
     }
     mail = EmailMultiAlternatives(
         subject=render_to_string("emails/code-subject.txt", context).strip(),
@@ -125,14 +123,7 @@ def lock(pk: str) -> Verification:
 
 def use(row: Verification, code: str) -> bool:
     """Use up a locked verification if this is its code; else count the failure. Whether it was right."""
-    digits = "".join(sign for sign in code if sign.isdecimal())
-    right = bool(row.code_hash) and constant_time_compare(row.code_hash, _hash(f"{row.pk}:{digits}"))
-    if right:
-        row.used_at = timezone.now()
-    else:
-        row.failures += 1
-    row.save(update_fields=["used_at", "failures"])
-    return right
+    return row.answer(row.is_right(code))
 
 
 def forget_old(now: datetime | None = None) -> int:
@@ -142,5 +133,5 @@ def forget_old(now: datetime | None = None) -> int:
 
 
 def _hash(text: str) -> str:
-    """HMAC-SHA256 under a key derived from SECRET_KEY: a stolen table or counter tells nothing."""
+    """HMAC-SHA256 under a key derived from SECRET_KEY: a counter tells nothing."""
     return salted_hmac("online.code", text, algorithm="sha256").hexdigest()

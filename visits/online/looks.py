@@ -100,7 +100,11 @@ def looks(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 
 def events_about(patient: Patient) -> QuerySet[AuditEvent]:
     """The staff's part of the trail about a patient, newest first."""
-    return AuditEvent.objects.filter(patient=patient, user__isnull=False).select_related("user").order_by("-id")
+    return (
+        AuditEvent.objects.filter(patient=patient, user__isnull=False, user__patient=None)
+        .select_related("user")
+        .order_by("-id")
+    )
 
 
 def look_of(event: AuditEvent, patient: Patient) -> Look:

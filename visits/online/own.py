@@ -1,14 +1,16 @@
-"""The patient's own pages behind the link to one of their visits: see it, move it, cancel it, find the others.
+"""The patient's own pages, behind the link to one of their visits or signed in: see it, move it, cancel it, find the
+others.
 
 A link opens one visit. Who opened it gave the birth date, so days, times and clinicians of the same patient's other
-visits are shown too; opening one of those takes its own link, which goes to the address that the clinic has.
+visits are shown too; opening one of those takes its own link, which goes to the address that the clinic has. Who is
+signed in opens them all.
 """
 
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -17,9 +19,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.doors import PrincipalRequest, for_party
+from accounts.doors import PrincipalRequest, for_account, for_party
 from accounts.language import page_language
 from accounts.limit import too_many
+from accounts.models import Patient
 from accounts.policy import Action
 from accounts.principal import link_principal
 from visits.booking import services as booking
@@ -58,7 +61,7 @@ class When:
 
 @dataclass(frozen=True)
 class Listed:
-    """A visit in the list: opened by a link in this browser, or not."""
+    """A visit in the list, and whether this browser opens it: by its link, or signed in."""
 
     visit: Appointment
     when: When
@@ -144,18 +147,30 @@ def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 def visits(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """All visits of the patient at this clinic: next, upcoming, past."""
     visit = _own(request, pk)
-    every = VISITS.filter(clinic=visit.clinic, patient=visit.patient)
+    return redirect("online:me") if request.principal.account else _list_page(request, visit.patient, visit)
+
+
+@require_safe
+@for_account
+def me(request: PrincipalRequest) -> HttpResponse:
+    """The same for the patient who is signed in: each is open here."""
+    return _list_page(request, cast(Patient, request.principal.patient))
+
+
+def _list_page(request: PrincipalRequest, patient: Patient, opened: Appointment | None = None) -> HttpResponse:
+    """``opened`` is the visit whose link was opened."""
+    every = VISITS.filter(clinic=patient.clinic, patient=patient)
     now = timezone.now()
     coming = list(every.filter(status__in=(Status.BOOKED, Status.ARRIVED), end__gt=now).order_by("start"))
     past = every.exclude(pk__in=[one.pk for one in coming]).order_by("-start")[:50]
     listed = _listed(request, coming)
     context = {
         "visit": None,
-        "opened": visit,
+        "opened": opened or every.order_by("-start").first(),
         "next": listed[0] if listed else None,
         "upcoming": listed[1:],
         "past": _listed(request, past),
-        "books_online": SchedulePolicy.of(visit.clinic).online_booking,
+        "books_online": SchedulePolicy.of(patient.clinic).online_booking,
         "may_see_looks": request.principal.may(Action.TRAIL_READ_OWN),
         "may_ask_for_copy": request.principal.may(Action.RECORD_ASK),
     }
@@ -241,4 +256,5 @@ def _move(request: PrincipalRequest, visit: Appointment, picker: Picker, reason:
 
 
 def _listed(request: PrincipalRequest, rows: Iterable[Appointment]) -> list[Listed]:
-    return [Listed(one, When.of(one), link_principal(request.session, one.pk) is not None) for one in rows]
+    signed_in = request.principal.account is not None
+    return [Listed(one, When.of(one), signed_in or link_principal(request.session, one.pk) is not None) for one in rows]

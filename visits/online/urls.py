@@ -4,6 +4,7 @@ from visits.online import looks, own, views
 
 app_name = "online"
 urlpatterns = [
+    path("me/", own.me, name="me"),
     path("book/<slug:slug>/", views.choose, name="choose"),
     path("book/<slug:slug>/now/", views.now, name="now"),
     path("book/<slug:slug>/<uuid:pk>/", views.person, name="person"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
@@ -61,7 +61,8 @@ def _guests(patient: Patient) -> Rows:
 
 def _seats(patient: Patient) -> Rows:
     """The patient's and their guests'; staff have names of their own."""
-    return Seat.objects.filter(encounter__appointment__patient=patient, user=None).exclude(name=NOBODY)
+    seats = Seat.objects.filter(encounter__appointment__patient=patient)
+    return seats.filter(Q(user=None) | Q(user__patient=patient)).exclude(name=NOBODY)
 
 
 def _admin_log(patient: Patient) -> Rows:

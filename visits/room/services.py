@@ -190,7 +190,9 @@ def own_seat(principal: Principal) -> dict[str, Any]:
 def seat_for(principal: Principal, encounter: Encounter) -> Seat:
     """The person's seat, made once."""
     own = own_seat(principal)
-    defaults = {"name": _name(principal), "role": principal.role.value, "link": principal.link}
+    defaults = {
+        "name": _name(principal), "role": principal.role.value, "link": principal.link, "user": principal.account
+    }  # fmt: skip
     seat, _ = Seat.objects.select_related("encounter__appointment__patient").get_or_create(
         encounter=encounter, **own, defaults={**defaults, **own}
     )
@@ -316,4 +318,5 @@ def _name(principal: Principal) -> str:
 
 def encounter_of(visit_id: uuid.UUID | str) -> Encounter | None:
     """The visit's encounter with its appointment, if it has begun."""
-    return Encounter.objects.select_related("appointment", "relay_node").filter(appointment_id=visit_id).first()
+    encounters = Encounter.objects.select_related("appointment__patient", "relay_node")
+    return encounters.filter(appointment_id=visit_id).first()

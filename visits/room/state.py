@@ -82,8 +82,8 @@ def call_state(principal: Principal, visit_id: uuid.UUID) -> CallState:
 
 def shown_name(seat: Seat, to: Principal) -> str:
     """Staff see full names; the others need no more of a patient than the first name."""
-    if seat.role == Role.PATIENT and not to.is_staff_member and seat.link and seat.link.patient:
-        return seat.link.patient.given_name
+    if seat.role == Role.PATIENT and not to.is_staff_member:
+        return seat.encounter.appointment.patient.given_name
     if seat.related_person is not None:
         with translation.override(to.language):
             return seat.related_person.party_name
@@ -92,8 +92,4 @@ def shown_name(seat: Seat, to: Principal) -> str:
 
 def _seats(encounter: Encounter) -> Any:
     here = Presence.objects.filter(seat=OuterRef("pk"), left_at=None)
-    return (
-        encounter.seats.select_related("link__patient", "related_person__patient")
-        .annotate(is_here=Exists(here))
-        .order_by("pk")
-    )
+    return encounter.seats.select_related("related_person__patient").annotate(is_here=Exists(here)).order_by("pk")

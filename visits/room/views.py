@@ -14,7 +14,7 @@ from accounts.doors import PrincipalRequest, for_party, for_staff, public
 from accounts.language import speak
 from accounts.models import AccessLink
 from accounts.policy import Action
-from accounts.principal import SESSION_LINKS, link_principal
+from accounts.principal import SESSION_LINKS, party_principal
 from visits.booking.access import appointment_for, note_look
 from visits.booking.models import Appointment
 from visits.room import guests, services
@@ -62,15 +62,15 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Where patients and guests land: the visit has ended, or they left and may return.
 
     Ending a visit takes its links back, so this page opens for anybody, and shows the clinic only to
-    a browser that once redeemed a link to this visit.
+    a browser that once redeemed a link to this visit, or in which its patient is signed in.
     """
-    principal = link_principal(request.session, pk)
+    principal = party_principal(request.user, request.session, pk)
     if principal is not None:
         visit = appointment_for(principal, pk, Action.VISIT_JOIN)
         if visit.status in {Appointment.Status.CANCELLED, Appointment.Status.NOSHOW}:
             return redirect("waiting:room", pk=pk)  # which says so
-        if principal.link and principal.link.bearer:
-            speak(request, principal.link.bearer.language)
+        if principal.bearer:
+            speak(request, principal.bearer.language)
         may_return = services.open_to(principal, visit)
         return render(request, "room/left.html", {"clinic": principal.clinic, "visit": visit, "may_return": may_return})
     link_id = request.session.get(SESSION_LINKS, {}).get(str(pk))

@@ -40,13 +40,15 @@ def visit_to_write(principal: Principal, pk: uuid.UUID, *, lock: bool = False) -
 
 
 def summary_for(principal: Principal, pk: uuid.UUID) -> Composition:
-    """The newest published version of the summary that the patient's link opens. ``pk``: the id of its first."""
-    link = principal.link
-    if link is None or link.scope != AccessLink.Scope.SUMMARY or link.resource_id != pk:
+    """The newest published version of the summary that the patient's link opens, or that is of who is signed in.
+
+    ``pk``: the id of its first.
+    """
+    if principal.patient is None or (principal.link and not _opens(principal.link, pk)):
         raise Http404
     newest = (
         PUBLISHED.filter(appointment__compositions=pk, appointment__clinic=principal.clinic)
-        .filter(appointment__patient=link.patient_id)
+        .filter(appointment__patient=principal.patient)
         .select_related("appointment__clinic", "appointment__patient__clinic", "appointment__practitioner")
         .order_by("-version")
         .first()
@@ -54,3 +56,7 @@ def summary_for(principal: Principal, pk: uuid.UUID) -> Composition:
     if newest is None or not principal.may(Action.SUMMARY_READ):
         raise Http404
     return newest
+
+
+def _opens(link: AccessLink, pk: uuid.UUID) -> bool:
+    return link.scope == AccessLink.Scope.SUMMARY and link.resource_id == pk

@@ -19,7 +19,7 @@ from visits.waiting.models import Ticket
 def follow(*, appointment: Appointment, change: str, principal: Principal | None, **_: Any) -> None:
     """A place for who arrives, the length of who leaves; boards and patients' pages look again."""
     if change == "arrived":
-        services.give_place(appointment, is_here=principal is not None and principal.link is not None)
+        services.give_place(appointment, is_here=principal is not None and not principal.is_staff_member)
     if change == "fulfilled":
         Ticket.objects.filter(appointment=appointment, finished_at=None).update(finished_at=timezone.now())
     events.board_changed(appointment.clinic_id, arrived=appointment.pk if change == "arrived" else None)

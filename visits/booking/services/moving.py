@@ -52,7 +52,7 @@ def move(
             raise WrongState(visit)
         if (start, practitioner.pk, visit_type.pk) == (visit.start, visit.practitioner_id, visit.visit_type_id):
             return visit
-        is_patient = principal is not None and principal.link is not None
+        is_patient = principal is not None and not principal.is_staff_member
         if is_patient and (at_any_time or visit_type.pk != visit.visit_type_id):
             raise PermissionDenied
         locked = lock_practitioners(visit.clinic, [visit.practitioner_id, practitioner.pk])

@@ -67,7 +67,7 @@ def _become(
             return visit
         if not visit.may_become(status):
             raise WrongState(visit)
-        if status == Status.CANCELLED and principal is not None and principal.link is not None:
+        if status == Status.CANCELLED and principal is not None and not principal.is_staff_member:
             checks.check_notice(visit)
         before, visit.status = visit.status, status
         for name, value in also.items():

@@ -7,7 +7,7 @@ from django import template
 from django.utils import timezone
 
 from accounts.policy import Action
-from accounts.principal import Principal, link_principal
+from accounts.principal import Principal, party_principal
 from visits.booking.access import VISITS
 from visits.booking.models import Appointment
 from visits.room.models import Presence
@@ -57,10 +57,10 @@ def summary_listed(context: template.Context, visit: Appointment, opened: Appoin
     """In the patient's list: that the visit has a summary, and how to come to it."""
     request = context["request"]
     name = services.name_of(visit) if visit.status == Appointment.Status.FULFILLED else None
-    is_open_here = name is not None and link_principal(request.session, name) is not None
+    here = party_principal(request.user, request.session, name) if name else None
     return {
         "visit": visit,
         "opened": opened,
         "name": name,
-        "is_open_here": is_open_here,
+        "is_open_here": here is not None and here.patient == visit.patient,
     }

@@ -1,0 +1,197 @@
+"""The account of a patient: claimed once, entered by a mailed code and the birth date, ended.
+
+It is a ``User`` with a patient and nothing else: sessions and second factors are those of everybody who signs in, the
+address is the one that the clinic has, and what it opens is asked of the same doors as a link.
+"""
+
+from datetime import date
+from typing import cast
+
+import django_otp
+from django.contrib.auth import login, logout
+from django.db import transaction
+from django.http import HttpRequest
+
+from accounts.audit import services as audit
+from accounts.contact import normal_email
+from accounts.login import guessing
+from accounts.mfa import services as mfa
+from accounts.models import AuditEvent, Patient, PatientCode, User
+from accounts.patients import codes
+from accounts.patients.notices import Change, tell
+from accounts.policy import Role
+from accounts.principal import Principal
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class WrongCode(Exception):
+    """The code, or the birth date, is another one: ``tries_left`` more wrong ones end the code."""
+
+    def __init__(self, tries_left: int) -> None:
+        super().__init__(tries_left)
+        self.tries_left = tries_left
+
+
+def account_of(patient: Patient) -> User | None:
+    """The patient's account, while it is open."""
+    return User.objects.filter(patient=patient, is_active=True).first()
+
+
+def may_claim(principal: Principal) -> bool:
+    """Whether who came by a link is a patient whose account could be made: one to whom the clinic writes e-mails."""
+    patient = principal.patient
+    if principal.role != Role.PATIENT or principal.link is None or patient is None:
+        return False
+    return patient.is_active and bool(patient.email)
+
+
+def claim(*, request: HttpRequest, principal: Principal, patient: Patient, pk: str, code: str) -> User:
+    """Make the account of ``patient``, who holds the link and reads the mail of the address on file.
+
+    Once: who has one already has the same. Raises codes.CodeEnded, WrongCode.
+    """
+    with transaction.atomic():
+        # Whoever claims at the same moment waits here, and finds the account that this one makes.
+        patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+        row = codes.lock(pk, patient)
+        if normal_email(row.email) != normal_email(patient.email) or not patient.is_active:
+            raise codes.CodeEnded
+        right = row.answer(row.is_right(code))
+        if right:
+            account, is_new = User.objects.get_or_create(patient=patient, defaults={"password": "!"})
+            if is_new or not account.is_active:
+                _open(request, principal, account)
+        else:
+            _note_wrong("account.claim", request, row, principal=principal, patient=patient)
+    if not right:
+        # Outside of the transaction, which must not roll the count back.
+        raise _wrong(row)
+    return account
+
+
+def _open(request: HttpRequest, principal: Principal, account: User) -> None:
+    account.is_active = True
+    account.save(update_fields=["is_active"])
+    audit.record(
+        "account.claim",
+        AuditEvent.Action.CREATE,
+        principal=principal,
+        entity=account,
+        patient=account.patient,
+        request=request,
+    )
+    tell(account, Change.CLAIMED)
+
+
+def sign_in(*, request: HttpRequest, pk: str, code: str, birth_date: date) -> list[User]:
+    """Whose accounts the code and the birth date open: mostly one, of twins or at several clinics some. Uses it up.
+
+    As much work, and the same answer, whether nobody has an account at the address, the code is wrong or the birth
+    date is. Raises codes.CodeEnded, WrongCode.
+    """
+    with transaction.atomic():
+        row = codes.lock(pk)
+        there = codes.accounts_at(row.email)
+        found = [account for account in there if account.patient and account.patient.birth_date == birth_date]
+        right = row.answer(row.is_right(code) and bool(found))
+        if not right:
+            whose = there[0].patient if len(there) == 1 else None
+            _note_wrong("user.signin", request, row, patient=whose)
+    if not right:
+        raise _wrong(row)
+    return found
+
+
+def enter(*, request: HttpRequest, account: User) -> None:
+    """The first step is done: from now on the session is the patient's; a second factor may still be to come."""
+    patient = account.patient
+    if patient is None:
+        raise ValueError("not an account of a patient")
+    with transaction.atomic():
+        if request.user.is_authenticated:
+            logout(request)
+        if account.language != patient.language:
+            account.language = patient.language
+            account.save(update_fields=["language"])
+        login(request, account, backend=BACKEND)
+        audit.record(
+            "user.signin",
+            AuditEvent.Action.EXECUTE,
+            user=account,
+            clinic=patient.clinic,
+            entity=account,
+            patient=patient,
+            request=request,
+            detail={"step": "code"},
+        )
+    guessing.know(request, patient.email)
+
+
+def end(patient: Patient, *, why: str, principal: Principal | None, request: HttpRequest | None = None) -> bool:
+    """End the patient's account, if it is open: its sessions and open sockets, and its second factors. Whether it was.
+
+    The patient may claim it again while a link of theirs is open. ``why`` is a code for the trail.
+    """
+    with transaction.atomic():
+        account = User.objects.select_for_update().filter(patient=patient, is_active=True).first()
+        if account is None:
+            return False
+        account.is_active = False
+        account.save(update_fields=["is_active"])  # which ends its sessions
+        for device in list(django_otp.devices_for_user(account, confirmed=None)):
+            device.delete()
+        audit.record(
+            "account.end",
+            AuditEvent.Action.DELETE,
+            principal=principal,
+            clinic=patient.clinic,
+            entity=account,
+            patient=patient,
+            request=request,
+            detail={"why": why},
+        )
+        tell(account, Change.ENDED)
+        return True
+
+
+def reset_factors(*, request: HttpRequest, principal: Principal, account: User, said: dict[str, str]) -> int:
+    """Take all second factors of the account away; how many. ``said`` is how the desk made sure who asks."""
+    with transaction.atomic():
+        count = mfa.reset(account, by=cast(User, principal.user))
+        audit.record(
+            "mfa.reset",
+            AuditEvent.Action.DELETE,
+            principal=principal,
+            entity=account,
+            patient=account.patient,
+            request=request,
+            detail={"factors": count, **said},
+        )
+    return count
+
+
+def _wrong(row: PatientCode) -> Exception:
+    left = row.MAX_FAILURES - row.failures
+    return WrongCode(left) if left > 0 else codes.CodeEnded()
+
+
+def _note_wrong(
+    subtype: str,
+    request: HttpRequest,
+    row: PatientCode,
+    *,
+    patient: Patient | None,
+    principal: Principal | None = None,
+) -> None:
+    audit.record(
+        subtype,
+        AuditEvent.Action.EXECUTE,
+        principal=principal,
+        clinic=patient.clinic if patient else None,
+        entity=row,
+        patient=patient,
+        outcome=AuditEvent.Outcome.MINOR_FAILURE,
+        request=request,
+        detail={"step": "code", "wrong": row.failures},
+    )

@@ -1,0 +1,37 @@
+import logging
+
+from celery import shared_task
+
+from accounts.models import PatientCode, User
+from accounts.patients import codes, notices
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="accounts.patients.tasks.send_code", ignore_result=True)
+def send_code(pk: str) -> None:
+    """Send the code; who waits for it in vain asks again, so nothing is tried twice."""
+    row = PatientCode.objects.select_related("patient__clinic").filter(pk=pk).first()
+    if row is None:
+        return
+    try:
+        codes.deliver(row)
+    except OSError as error:  # smtplib's exceptions are OSErrors; their text may hold the address
+        log.error("code %s: %s", pk, type(error).__name__)
+
+
+@shared_task(name="accounts.patients.tasks.mail_change", ignore_result=True)
+def mail_change(account_id: str, change: str) -> None:
+    """Mail what became of an account; the trail has it all the same, so nothing is tried twice."""
+    account = User.objects.select_related("patient__clinic").filter(pk=account_id).first()
+    if account is None:
+        return
+    try:
+        notices.mail(account, notices.Change(change))
+    except OSError as error:
+        log.error("mail about account %s: %s", account_id, type(error).__name__)
+
+
+@shared_task(name="accounts.patients.tasks.forget_old", ignore_result=True)
+def forget_old() -> None:
+    codes.forget_old()
