@@ -80,8 +80,7 @@ def _known(request: HttpRequest, email: str) -> str:
 
 def _codes(request: HttpRequest, user: User) -> str:
     """Which count a code is guessed against: that of a network which the owner knows, or that of all others."""
-    is_known = limit.spent(_known(request, user.email), times=1)
-    where = f"{user.pk} {caller_network(request) if is_known else 'elsewhere'}"
+    where = f"{user.pk} {caller_network(request) if is_known(request, user.address) else 'elsewhere'}"
     return f"signin-codes:{hashed(where)}"
 
 

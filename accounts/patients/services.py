@@ -125,7 +125,8 @@ def enter(*, request: HttpRequest, account: User) -> None:
             request=request,
             detail={"step": "code"},
         )
-    guessing.know(request, patient.email)
+    if not mfa.has_factor(account):  # else once that was given
+        guessing.know(request, patient.email)
 
 
 def end(patient: Patient, *, why: str, principal: Principal | None, request: HttpRequest | None = None) -> bool:
