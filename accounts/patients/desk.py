@@ -30,9 +30,7 @@ def of_patient(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             messages.success(request, _("The account is ended, and the patient is told by e-mail."))
         return redirect("accounts:patient-account", pk=pk)
     if do == "reset" and account is not None and form.is_valid():
-        services.reset_factors(
-            request=request, principal=request.principal, account=account, said=form.cleaned_data
-        )
+        services.reset_factors(request=request, principal=request.principal, account=account, said=form.cleaned_data)
         messages.success(request, _("The second factor is taken away, and the patient is told by e-mail."))
         return redirect("accounts:patient-account", pk=pk)
     record("account.view", Audit.READ, principal=request.principal, entity=patient, patient=patient, request=request)
