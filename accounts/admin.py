@@ -151,6 +151,7 @@ class UserAdmin(ClinicScopedAdmin):
         return bool(user.has_second_factor)  # type: ignore[attr-defined]
 
     @admin.action(description=_("Mail a link to choose a password"), permissions=["change"])
+    @confirmed
     def mail_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         chosen = self._manageable(request, queryset)
         for user in chosen:
@@ -177,6 +178,7 @@ class UserAdmin(ClinicScopedAdmin):
         messages.success(request, words % {"count": len(chosen)})
 
     @admin.action(description=_("End all sessions"), permissions=["change"])
+    @confirmed
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         own = cast(SessionStore, request.session)
         chosen = self._manageable(request, queryset)
@@ -283,7 +285,7 @@ class AccessLinkAdmin(ClinicScopedAdmin):
     about = _("The links that patients and guests come by, to look at and to revoke.")
     read_only = True
     patient_path = "patient"
-    list_display = ("id", "kind", "bearer", "created_at", "expires_at", "first_used_at", "state", "clinic")
+    list_display = ("created_at", "kind", "bearer", "expires_at", "first_used_at", "state", "clinic")
     list_filter = ("kind", "clinic", "created_at", ("revoked_at", admin.EmptyFieldListFilter))
     search_fields = ("patient__family_name", "patient__given_name", "name")
     list_select_related = ("patient", "clinic")
@@ -343,7 +345,7 @@ class AuditEventAdmin(ClinicScopedAdmin):
     read_only = True
     policy_action = Action.AUDIT_READ
     patient_path = "patient"
-    list_display = ("when", "subtype", "outcome", "who", "role", "what", "address", "clinic")
+    list_display = ("when", "subtype", "outcome", "who", "as_role", "what", "address", "clinic")
     list_filter = (
         "clinic",
         "outcome",
@@ -360,10 +362,10 @@ class AuditEventAdmin(ClinicScopedAdmin):
     show_full_result_count = False
     list_per_page = 50
     fields = (
-        "when", "subtype", "action", "outcome", "who", "role", "clinic", "entity_type", "entity_id",
+        "when", "subtype", "action", "outcome", "who", "as_role", "clinic", "entity_type", "entity_id",
         "patient_key", "address", "request_id", "pretty_detail",
     )  # fmt: skip
-    readonly_fields = ("when", "who", "patient_key", "pretty_detail")
+    readonly_fields = ("when", "who", "as_role", "patient_key", "pretty_detail")
 
     def get_urls(self) -> list[URLPattern]:
         export = path("export/", self.admin_site.admin_view(self.export), name="accounts_auditevent_export")
@@ -419,6 +421,10 @@ class AuditEventAdmin(ClinicScopedAdmin):
         if event.user:
             return str(event.user)
         return f"{event.link.get_kind_display()} {str(event.link.pk)[:8]}" if event.link else "-"
+
+    @admin.display(description=_("role"))
+    def as_role(self, event: AuditEvent) -> str:
+        return Role(event.role).label if event.role else "-"
 
     @admin.display(description=_("object"))
     def what(self, event: AuditEvent) -> str:

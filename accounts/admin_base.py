@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any, cast
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
-from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import FieldDoesNotExist
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import models, transaction
 from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
 
 from accounts import admin_search
 from accounts.admin_sections import Page, Section
@@ -31,6 +34,10 @@ from accounts.audit import services as audit
 from accounts.models import AuditEvent, Clinic, Patient
 from accounts.policy import Action
 from accounts.principal import Principal
+
+TOO_FEW = {"too_few_forms": ngettext_lazy("Fill in at least %(num)d row.", "Fill in at least %(num)d rows.", "num")}
+# How much of its history the page of a row shows; the trail itself has all of it.
+EVENTS = 200
 
 if TYPE_CHECKING:
     _Base = BaseModelAdmin[Any]
@@ -110,6 +117,16 @@ class ClinicScope(_Base):
         kwargs.setdefault("widget", forms.CheckboxSelectMultiple())
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """From a field one adds what is missing, and that is all; of which clinic is no question to who is in one."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        widget = getattr(field, "widget", None)
+        if isinstance(widget, RelatedFieldWidgetWrapper):
+            widget.can_change_related = widget.can_view_related = False
+            if db_field.remote_field.model is Clinic and not getattr(request.user, "is_superuser", False):
+                cast(forms.Field, field).widget = forms.HiddenInput()
+        return field
+
     def _limit_choices(self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
         related = self.admin_site._registry.get(db_field.remote_field.model)
         if "queryset" not in kwargs and isinstance(related, ClinicScope):
@@ -137,10 +154,20 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     about: Any = ""
     # Pages besides the list that the index names.
     pages: tuple[Page, ...] = ()
+    # A clinic has one row at most.
+    once = False
     # What a row keeps once it was saved, besides its clinic: others refer to it as it was.
     fixed_fields: tuple[str, ...] = ()
     # Fields of codes, whose values the trail keeps: what was granted, not only that something was.
     audited_fields: tuple[str, ...] = ()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request, obj) and not (self.once and self._is_there(request))
+
+    def _is_there(self, request: HttpRequest) -> bool:
+        principal = principal_of(request)
+        rows = self.model._default_manager.filter(clinic=principal.clinic) if principal else None
+        return rows is not None and not getattr(request.user, "is_superuser", False) and rows.exists()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = (*self.fixed_fields, "clinic") if self.clinic_path == "clinic" else self.fixed_fields
@@ -210,7 +237,13 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     ) -> HttpResponse:
         if obj is not None:
             self.note_look(request, obj)
+        if context["errors"]:
+            context |= {"errors": [], "problems": problems_of(context["adminform"], context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        title = _("Delete %(name)s") % {"name": self.opts.verbose_name}
+        return super().delete_view(request, object_id, {"title": title, **(extra_context or {})})
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         self.note_look(request, context["object"])
@@ -231,7 +264,13 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         return answer
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        answer = super().history_view(request, object_id, extra_context)
+        """What the trail has of the row: whatever was done to it anywhere, not here alone."""
+        trail = cast(ClinicScopedAdmin, self.admin_site._registry[AuditEvent])
+        if not trail.has_view_permission(request):
+            raise PermissionDenied
+        events = trail.get_queryset(request).filter(entity_type=self.opts.object_name, entity_id=unquote(object_id))
+        more = {"events": events.select_related("user", "link")[:EVENTS], "title": _("History")}
+        answer = super().history_view(request, object_id, {**more, **(extra_context or {})})
         obj = (getattr(answer, "context_data", None) or {}).get("object")
         if obj is not None:
             self.note_look(request, obj)
@@ -271,6 +310,8 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 class LabelledRows(_InlineFormSet):
     """The fields of a table have no labels of their own; a screen reader hears the name of the column."""
 
+    default_error_messages = {**BaseInlineFormSet.default_error_messages, **TOO_FEW}
+
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         for field in form.fields.values():
@@ -284,6 +325,25 @@ class ClinicScopedInline(ClinicScope, _TabularInline):
 
     formset = LabelledRows
     extra = 0
+
+
+def problems_of(form: Any, inlines: Any) -> dict[str, Any]:
+    """What is wrong with what was typed, for ``_errors.html``: by field, and of the whole."""
+    found, general = _problems_of(form.form)
+    for inline in inlines:
+        general += inline.formset.non_form_errors()
+        for row in inline.formset.forms:
+            at_fields, of_row = _problems_of(row)
+            found += at_fields
+            general += of_row
+    return {"found": found, "general": general}
+
+
+def _problems_of(form: Any) -> tuple[list[tuple[str, str]], list[str]]:
+    shown = [field for field in form.visible_fields() if field.errors]
+    hidden = [error for field in form.hidden_fields() for error in field.errors]
+    found = [(field.auto_id, f"{capfirst(field.label)}: {error}") for field in shown for error in field.errors]
+    return found, [*form.non_field_errors(), *hidden]
 
 
 def principal_of(request: HttpRequest) -> Principal | None:

@@ -1,6 +1,7 @@
 """Template tags of every page: icons, form fields, error summaries. Built in, no ``{% load %}``."""
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from django.forms import BaseForm, BoundField, CheckboxInput
 from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from visits.schedule.moment import Moment, of_page
 
@@ -56,6 +59,17 @@ def errors(*forms: BaseForm) -> dict[str, Any]:
     found = [(bound.id_for_label, message) for form in forms for bound in form for message in bound.errors]
     general = [message for form in forms for message in form.non_field_errors()]
     return {"found": found, "general": general}
+
+
+@register.filter
+def under(cells: Iterable[str], headers: list[dict[str, Any]]) -> Iterator[SafeString]:
+    """The cells of a row of an admin list, each with the name of its column and with words for its pictures."""
+    words = {'alt="True"': _("Yes"), 'alt="False"': _("No"), 'alt="None"': _("Unknown")}
+    for cell, header in zip(cells, headers, strict=True):
+        for alt, word in words.items():
+            cell = cell.replace(alt, format_html('alt="{}"', word))
+        name = "" if "action-checkbox" in header["class_attrib"] else capfirst(header["text"])
+        yield mark_safe(cell.replace(" class=", format_html(' data-label="{}" class=', name), 1))  # noqa: S308 - Django's
 
 
 @register.filter

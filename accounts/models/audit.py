@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models.clinic import Clinic, Patient
 from accounts.models.link import AccessLink
+from accounts.stamps import stamp
 
 
 class AuditEvent(models.Model):
@@ -60,7 +61,7 @@ class AuditEvent(models.Model):
         verbose_name_plural = _("audit trail")
 
     def __str__(self) -> str:
-        return f"{self.recorded:%Y-%m-%d %H:%M:%S} {self.subtype}"
+        return f"{stamp(self.recorded)}, {self.subtype}"
 
 
 class UnsealedEvent(models.Model):

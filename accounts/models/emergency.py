@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.keys.fields import EncryptedTextField
 from accounts.models.clinic import Clinic, Patient
+from accounts.stamps import stamp
 
 LASTS = timedelta(hours=1)
 
@@ -63,4 +64,4 @@ class EmergencyAccess(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}, {self.opened_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.user}, {stamp(self.opened_at)}"

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models.clinic import Clinic, Patient
 from accounts.models.related_person import RelatedPerson
+from accounts.stamps import stamp
 
 
 class AccessLink(models.Model):
@@ -88,7 +89,7 @@ class AccessLink(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.pk}"
+        return f"{self.get_kind_display()}, {stamp(self.created_at)}"
 
     @property
     def relationship_label(self) -> str:

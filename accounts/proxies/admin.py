@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, principal_of
 from accounts.admin_sections import Section
 from accounts.models import RelatedPerson
@@ -58,6 +59,7 @@ class RelatedPersonAdmin(ClinicScopedAdmin):
         return person.is_active()
 
     @admin.action(description=_("End: they do nothing for the patient any more"), permissions=["change"])
+    @confirmed
     def end_now(self, request: HttpRequest, queryset: QuerySet[RelatedPerson]) -> None:
         principal = principal_of(request)
         people = [] if principal is None else list(queryset.filter(revoked_at=None))

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin
 from accounts.admin_sections import Section
 from accounts.models import Session
@@ -20,6 +21,7 @@ from accounts.sessions.store import SessionStore
 @admin.register(Session)
 class SessionAdmin(ClinicScopedAdmin):
     section = Section.SAFETY
+    about = _("Where the clinic's people are signed in now. Ending one takes effect at once, in a call too.")
     read_only = True
     clinic_path = "user__memberships__clinic"
     list_display = ("user", "device", "network", "began_at", "seen_at", "expires_at")
@@ -41,6 +43,7 @@ class SessionAdmin(ClinicScopedAdmin):
         return words_for(session.user_agent)
 
     @admin.action(description=_("End: the person signs in anew"), permissions=["view"])
+    @confirmed
     def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         own = cast(SessionStore, request.session).row
         ended = [session for session in queryset if session != own]

@@ -125,7 +125,7 @@ def test_a_new_version_is_made_changed_and_put_in_place(admin, as_patient, visit
     assert made.url == page_of(newer)
     assert 'name="items-0-text_en"' in admin.get(made.url).content.decode()
     assert Intake.objects.get().questionnaire == questionnaire
-    admin.post(LIST, {"action": "put_in_place", "_selected_action": [newer.pk]})
+    admin.post(LIST, {"action": "put_in_place", "_selected_action": [newer.pk], "confirmed": "yes"})
 
     assert Intake.objects.get().questionnaire == newer
     event = AuditEvent.objects.get(subtype="admin.change", entity_id=str(newer.pk))

@@ -151,7 +151,9 @@ def test_the_admin_changes_and_ends_by_the_same_rules(verified, clinic_admin, pa
     admin.post(page, typed)
     ana.refresh_from_db()
     assert ana.reads is False
-    admin.post("/admin/accounts/relatedperson/", {"action": "end_now", "_selected_action": [ana.pk]})
+    admin.post(
+        "/admin/accounts/relatedperson/", {"action": "end_now", "_selected_action": [ana.pk], "confirmed": "yes"}
+    )
 
     assert RelatedPerson.objects.get().revoked_by == clinic_admin
     assert AuditEvent.objects.filter(subtype="proxy.end", user=clinic_admin).exists()

@@ -50,7 +50,8 @@ def test_one_that_is_gone_carries_nothing(verified: Any, superuser: User, node: 
 
     assert "5 minutes ago" in page
     assert 'value="0.0">0%</meter>' in page
-    assert '<td class="field-rooms">0</td><td class="field-peers">0</td>' in page
+    assert 'class="field-rooms">0</td>' in page
+    assert 'class="field-peers">0</td>' in page
 
 
 @pytest.mark.parametrize("who", ["clinic_admin", "auditor", "clinician", "front_desk", "stranger"])

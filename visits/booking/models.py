@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.keys.fields import EncryptedTextField
 from accounts.models import Clinic, Patient, Practitioner
 from accounts.policy import Role
+from accounts.stamps import stamp
 from visits.schedule.models import VisitType
 
 
@@ -134,7 +135,7 @@ class Appointment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%d %H:%M} UTC, {self.practitioner}"
+        return f"{stamp(self.start)}, {self.practitioner}"
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         if update_fields is None or {"start", "end"} & set(update_fields):
@@ -195,7 +196,7 @@ class AppointmentChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_change_display()} {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.get_change_display()} {stamp(self.at)}"
 
     @property
     def role_label(self) -> str:
@@ -243,7 +244,7 @@ class Hold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%d %H:%M} UTC, {self.practitioner}"
+        return f"{stamp(self.start)}, {self.practitioner}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.busy_start, self.busy_end = busy(self.visit_type, self.start, self.end)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.keys.fields import EncryptedTextField
 from accounts.models import Clinic, Patient
+from accounts.stamps import stamp
 from visits.booking.models import Appointment
 
 
@@ -47,7 +48,7 @@ class Consent(models.Model):
         verbose_name_plural = _("consents")
 
     def __str__(self) -> str:
-        return f"{self.given_at:%Y-%m-%d %H:%M} UTC"
+        return stamp(self.given_at)
 
 
 class CheckIn(models.Model):
@@ -77,4 +78,4 @@ class CheckIn(models.Model):
         verbose_name_plural = _("check-ins")
 
     def __str__(self) -> str:
-        return str(self.appointment_id)
+        return str(self.appointment)

@@ -13,7 +13,8 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.admin_base import ClinicScope, ClinicScopedAdmin, ClinicScopedInline
+from accounts.admin_actions import confirmed
+from accounts.admin_base import TOO_FEW, ClinicScope, ClinicScopedAdmin, ClinicScopedInline
 from accounts.admin_sections import Section
 from accounts.models import AuditEvent
 from visits.intake.models import MAX_ITEMS, Intake, Questionnaire, QuestionnaireItem, QuestionnaireResponse
@@ -43,6 +44,8 @@ class QuestionForm(_ModelForm):
 
 class InOrder(_InlineFormSet):
     """Questions without a number follow those before them."""
+
+    default_error_messages = {**BaseInlineFormSet.default_error_messages, **TOO_FEW}
 
     def clean(self) -> None:
         super().clean()
@@ -88,6 +91,7 @@ class QuestionInline(ClinicScope, _StackedInline):
 
 class IntakeInline(ClinicScopedInline):
     model = Intake
+    verbose_name = _("visit type")
     clinic_path = "questionnaire__clinic"
     extra = 1
 
@@ -157,6 +161,7 @@ class QuestionnaireAdmin(ClinicScopedAdmin):
         return redirect("admin:intake_questionnaire_change", copies[0].pk) if len(copies) == 1 else None
 
     @admin.action(description=_("Ask this version in place of the others"), permissions=["change"])
+    @confirmed
     def put_in_place(self, request: HttpRequest, rows: QuerySet[Questionnaire]) -> None:
         for row in rows:
             count = put_in_place(row)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.keys.fields import EncryptedTextField
 from accounts.language import page_language
 from accounts.models import Clinic
+from accounts.stamps import stamp
 from visits.booking.models import Appointment
 from visits.schedule.models import VisitType
 
@@ -254,7 +255,7 @@ class QuestionnaireResponse(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.authored_at:%Y-%m-%d %H:%M} UTC"
+        return stamp(self.authored_at)
 
     @property
     def is_answered(self) -> bool:

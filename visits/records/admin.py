@@ -5,14 +5,18 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_sections import Section
 from accounts.policy import Action
 from visits.records.models import LegalHold, RecordCopy, RetentionRule
 
 
 @admin.register(RetentionRule)
 class RetentionRuleAdmin(ClinicScopedAdmin):
+    section = Section.SAFETY
+    about = _("How long the clinic keeps what. Without a rule, as long as the law says at least.")
     policy_action = Action.RECORD_ERASE
     audited_fields = ("subject", "days")
     fixed_fields = ("subject",)
@@ -22,6 +26,8 @@ class RetentionRuleAdmin(ClinicScopedAdmin):
 
 @admin.register(LegalHold)
 class LegalHoldAdmin(ClinicScopedAdmin):
+    section = Section.SAFETY
+    about = _("Patients of whom nothing may be erased. Holds are placed and ended on the patient's own pages.")
     read_only = True
     policy_action = Action.RECORD_ERASE
     clinic_path = "patient__clinic"
@@ -35,6 +41,8 @@ class LegalHoldAdmin(ClinicScopedAdmin):
 
 @admin.register(RecordCopy)
 class RecordCopyAdmin(ClinicScopedAdmin):
+    section = Section.SAFETY
+    about = _("Who asked for a copy of a patient's whole record, and what became of it.")
     read_only = True
     policy_action = Action.RECORD_EXPORT
     clinic_path = "patient__clinic"

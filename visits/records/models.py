@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from accounts.keys.fields import EncryptedTextField
 from accounts.models import Clinic, Patient
+from accounts.stamps import stamp
 from visits.records.policies import POLICIES, Subject, not_below_floors
 
 MEBIBYTE = 1024 * 1024
@@ -72,7 +73,7 @@ class RecordCopy(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.asked_at:%Y-%m-%d %H:%M} {self.get_state_display()}"
+        return f"{stamp(self.asked_at)}, {self.get_state_display()}"
 
 
 class LegalHold(models.Model):
@@ -106,7 +107,7 @@ class LegalHold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.placed_at:%Y-%m-%d}"
+        return stamp(self.placed_at)
 
 
 class RetentionRule(models.Model):

@@ -144,9 +144,16 @@ class LeadTimeInline(ClinicScopedInline):
 class ReminderPolicyAdmin(ClinicScopedAdmin):
     section = Section.TEXTS
     about = _("When patients are reminded, by what, and when it is quiet.")
+    once = True
     inlines = [LeadTimeInline]
-    list_display = ("clinic", "sms", "quiet_from", "quiet_until", "form_lead")
+    list_display = ("of_clinic", "sms", "quiet_from", "quiet_until", "form_lead")
     audited_fields = ("sms", "form_lead")
+    list_select_related = ("clinic",)
+
+    @admin.display(description=_("clinic"), ordering="clinic__name")
+    def of_clinic(self, policy: ReminderPolicy) -> str:
+        """Also for who has but one: it is the name of the row."""
+        return policy.clinic.name
 
 
 @admin.register(LeadTime)

@@ -176,6 +176,7 @@ class RelayNodeAdmin(ClinicScopedAdmin):
                 messages.warning(request, text % {"count": stayed})
 
     @admin.action(description=_("Take back: new visits again"), permissions=["view"])
+    @confirmed
     def take_back(self, request: HttpRequest, chosen: QuerySet[RelayNode]) -> None:
         for node in chosen:
             if nodes.take_back(node):

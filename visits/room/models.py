@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccessLink, Clinic, RelatedPerson
+from accounts.stamps import stamp
 from visits.booking.models import Appointment
 
 
@@ -93,7 +94,7 @@ class Encounter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d %H:%M} UTC"
+        return stamp(self.started_at)
 
     @property
     def live_node(self) -> str | None:

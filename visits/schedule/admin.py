@@ -25,11 +25,16 @@ class SchedulePolicyAdmin(ClinicScopedAdmin):
     section = Section.SCHEDULE
     about = _("Booking by patients, walk-ins, holidays, and until when a visit can be changed.")
     deletable = False  # without a row there are the defaults
+    once = True
     audited_fields = ("online_booking", "walk_ins", "holiday_region", "change_notice", "offer_minutes")
-    list_display = ("clinic", "online_booking", "walk_ins", "holiday_region", "change_notice", "offer_minutes")
-    list_display_links = ("online_booking",)
+    list_display = ("of_clinic", "online_booking", "walk_ins", "holiday_region", "change_notice", "offer_minutes")
     list_filter = ("online_booking", "walk_ins", "clinic")
     list_select_related = ("clinic",)
+
+    @admin.display(description=_("clinic"), ordering="clinic__name")
+    def of_clinic(self, policy: SchedulePolicy) -> str:
+        """Also for who has but one: it is the name of the row."""
+        return policy.clinic.name
 
 
 class VisitTypeForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -9,6 +9,7 @@ from visits.summary.models import Composition
 
 @admin.register(Composition)
 class CompositionAdmin(ClinicScopedAdmin):
+    about = _("That a patient has a summary, by whom and since when. What it says is for them and their clinicians.")
     clinic_path = "appointment__clinic"
     patient_path = "appointment__patient"
     read_only = True

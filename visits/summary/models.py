@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys.fields import EncryptedTextField
+from accounts.stamps import stamp
 from visits.booking.models import Appointment
 
 SECTIONS = ("what_to_do", "when_to_get_help", "talked_about")
@@ -80,7 +81,7 @@ class Composition(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_status_display()} {self.version}, {self.saved_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.get_status_display()} {self.version}, {stamp(self.saved_at)}"
 
     @property
     def is_draft(self) -> bool:

@@ -46,7 +46,7 @@ class Ticket(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.appointment_id)
+        return str(self.appointment)
 
     def is_here(self, now: datetime | None = None) -> bool:
         """Whether the patient's page is open, as far as its last sign of life tells."""
@@ -94,4 +94,4 @@ class DelayedVisit(models.Model):
         constraints = [models.UniqueConstraint(fields=["delay", "appointment"], name="delayed_visit_once")]
 
     def __str__(self) -> str:
-        return f"{self.appointment_id}, {self.minutes} min"
+        return f"{self.appointment}, {self.minutes} min"

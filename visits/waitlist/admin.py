@@ -3,6 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
 from accounts.admin_sections import Section
+from visits.schedule.models import Weekday
 from visits.waitlist.models import Offer, WaitlistEntry
 
 
@@ -18,6 +19,15 @@ class WaitlistEntryAdmin(ClinicScopedAdmin):
     clinic_path = "appointment__clinic"
     patient_path = "appointment__patient"
     read_only = True
+    fields = (
+        "appointment", "patient", "anyone", "on_days", "morning", "afternoon", "evening", "last_day", "created_at",
+        "ended_at", "end",
+    )  # fmt: skip
+    readonly_fields = ("patient", "on_days")
+
+    @admin.display(description=_("weekdays"))
+    def on_days(self, row: WaitlistEntry) -> str:
+        return ", ".join(str(Weekday(int(day)).label) for day in row.weekdays)
 
     @admin.display(description=_("patient"), ordering="appointment__patient__family_name")
     def patient(self, row: WaitlistEntry) -> str:

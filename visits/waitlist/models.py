@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
+from accounts.stamps import stamp
 from visits.booking.models import Appointment
 from visits.waitlist.fitting import Part, Wish
 
@@ -71,7 +72,7 @@ class WaitlistEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.appointment}, {self.created_at:%Y-%m-%d %H:%M}"
+        return str(self.appointment)
 
     @property
     def parts(self) -> list[Part]:
@@ -100,7 +101,7 @@ class Opening(models.Model):
         constraints = [models.CheckConstraint(condition=Q(end__gt=F("begin")), name="opening_not_empty")]
 
     def __str__(self) -> str:
-        return f"{self.begin:%Y-%m-%d %H:%M}–{self.end:%H:%M} UTC, {self.practitioner}"
+        return f"{stamp(self.begin)}, {self.practitioner}"
 
 
 class Offer(models.Model):
@@ -151,7 +152,7 @@ class Offer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%d %H:%M} UTC, {self.practitioner}, {self.get_state_display()}"
+        return f"{stamp(self.start)}, {self.practitioner}, {self.get_state_display()}"
 
     def is_open(self, now: datetime) -> bool:
         return self.state == self.State.OPEN and now < self.until

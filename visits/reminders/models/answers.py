@@ -26,7 +26,7 @@ class Confirmation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.appointment_id} {self.revision}"
+        return str(self.appointment)
 
 
 class InboundMessage(models.Model):

@@ -1,0 +1,109 @@
+"""What pages of the admin say: what is wrong, what happened to a row, that there is nothing."""
+
+import re
+from typing import Any
+
+from django.urls import reverse
+
+from accounts.audit import services as audit
+from accounts.models import AuditEvent, Clinic, Patient, Practitioner, User
+from accounts.policy import Role
+from tests import factories
+from visits.schedule.models import SchedulePolicy
+
+PEOPLE = "/admin/accounts/user/"
+PATIENTS = "/admin/accounts/patient/"
+
+
+def test_what_is_wrong_stands_on_top_with_ways_to_the_fields(verified: Any, clinic_admin: User, clinic: Clinic) -> None:
+    typed = {"clinic": clinic.pk, "given_name": "Rosa", "language": "en"}
+    page = verified(clinic_admin).post(f"{PATIENTS}add/", typed).content.decode()
+
+    assert "<title>Problem: " in page
+    assert '<a href="#id_family_name">Last name: This field is required.</a>' in page
+    assert 'value="Rosa"' in page
+    assert "Please correct the error" not in page
+
+
+def test_what_is_wrong_in_a_table_below_is_said_as_well(verified: Any, clinic_admin: User, clinic: Clinic) -> None:
+    counts = {"memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0", "memberships-MIN_NUM_FORMS": "1"}
+    row = {"memberships-0-clinic": clinic.pk, "memberships-0-is_active": "on"}
+    typed = {"name": "Eva Li", "email": "eva@example.org", "language": "en", **counts, **row}
+    page = verified(clinic_admin).post(f"{PEOPLE}add/", typed).content.decode()
+
+    assert '<a href="#id_memberships-0-role">Role: This field is required.</a>' in page
+    assert "<li>Fill in at least 1 row.</li>" in page
+
+
+def test_of_which_clinic_is_no_question_to_who_is_in_one(
+    verified: Any, clinic_admin: User, other_clinic: Clinic
+) -> None:
+    browser = verified(clinic_admin)
+    page = browser.get(f"{PATIENTS}add/").content.decode()
+    own = clinic_admin.memberships.get().clinic
+
+    assert re.search(rf'<input type="hidden" name="clinic" value="{own.pk}"', page)
+    typed = {"given_name": "Eva", "family_name": "Li", "birth_date": "1990-01-02", "language": "en"}
+    browser.post(f"{PATIENTS}add/", {**typed, "clinic": other_clinic.pk})
+    assert not Patient.objects.filter(family_name="Li").exists()
+    browser.post(f"{PATIENTS}add/", {**typed, "clinic": own.pk})
+    assert Patient.objects.get(family_name="Li").clinic == own
+
+
+def test_a_superuser_is_asked_of_which_clinic(verified: Any, clinic: Clinic) -> None:
+    root = factories.make_member(clinic, Role.CLINIC_ADMIN, is_staff=True, is_superuser=True)
+
+    assert '<select name="clinic"' in verified(root).get(f"{PATIENTS}add/").content.decode()
+
+
+def test_a_clinic_has_its_rules_once(verified: Any, clinic_admin: User, clinic: Clinic) -> None:
+    browser = verified(clinic_admin)
+    add = "/admin/schedule/schedulepolicy/add/"
+    SchedulePolicy.objects.filter(clinic=clinic).delete()
+    assert browser.get(add).status_code == 200
+
+    SchedulePolicy.objects.create(clinic=clinic)
+
+    assert browser.get(add).status_code == 403
+    assert add not in browser.get("/admin/").content.decode()
+
+
+def test_the_history_of_a_row_is_what_the_trail_has_of_it(
+    verified: Any, clinic_admin: User, clinician: User, patient: Patient, other_clinic: Clinic
+) -> None:
+    browser = verified(clinic_admin)
+    audit.record("patient.view", AuditEvent.Action.READ, user=clinician, clinic=patient.clinic, entity=patient)
+    audit.record("patient.elsewhere", AuditEvent.Action.READ, user=clinician, clinic=other_clinic, entity=patient)
+    page = browser.get(reverse("admin:accounts_patient_history", args=[patient.pk])).content.decode()
+
+    assert "patient.view" in page
+    assert clinician.name in page
+    assert "patient.elsewhere" not in page
+    assert AuditEvent.objects.filter(subtype="admin.view", entity_id=str(patient.pk)).exists()
+
+
+def test_each_cell_of_a_list_says_its_column_and_pictures_have_words(
+    verified: Any, clinic_admin: User, practitioner: Practitioner
+) -> None:
+    browser = verified(clinic_admin)
+    browser.cookies["django_language"] = "es"
+    page = browser.get("/admin/accounts/practitioner/").content.decode()
+
+    assert 'data-label="Especialidad"' in page
+    assert 'alt="Sí"' in page
+    assert 'alt="True"' not in page
+
+
+def test_an_empty_list_says_so_and_a_filter_that_finds_nothing_can_be_left(verified: Any, clinic_admin: User) -> None:
+    browser = verified(clinic_admin)
+
+    assert "There is nothing here yet." in browser.get(PATIENTS).content.decode()
+    assert "Nothing is like that." in browser.get(f"{PATIENTS}?language__exact=es").content.decode()
+
+
+def test_every_list_of_the_index_says_what_it_is(verified: Any, clinic: Clinic) -> None:
+    root = factories.make_member(clinic, Role.CLINIC_ADMIN, is_staff=True, is_superuser=True)
+    entries = re.findall(r"<li><div>(.*?)</div>", verified(root).get("/admin/").content.decode(), re.DOTALL)
+
+    assert len(entries) > 30
+    assert [entry for entry in entries if "<p>" not in entry] == []
