@@ -14,16 +14,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
@@ -36,6 +37,8 @@ from accounts.policy import Action
 from accounts.principal import Principal
 
 TOO_FEW = {"too_few_forms": ngettext_lazy("Fill in at least %(num)d row.", "Fill in at least %(num)d rows.", "num")}
+# What the database says of a row that a legal hold keeps (visits.records).
+ON_HOLD = "record_on_hold"
 # How much of its history the page of a row shows; the trail itself has all of it.
 EVENTS = 200
 
@@ -198,8 +201,11 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """Django runs actions without a transaction; ours record what they do in the same one."""
-        with transaction.atomic():
-            return super().response_action(request, *args, **kwargs)
+        try:
+            with transaction.atomic():
+                return super().response_action(request, *args, **kwargs)
+        except IntegrityError as refused:
+            return self._kept(request, refused)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Rows of inlines are on the trail by themselves, as if saved on their own page (which there must be)."""
@@ -243,7 +249,18 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         title = _("Delete %(name)s") % {"name": self.opts.verbose_name}
-        return super().delete_view(request, object_id, {"title": title, **(extra_context or {})})
+        try:
+            with transaction.atomic():
+                return super().delete_view(request, object_id, {"title": title, **(extra_context or {})})
+        except IntegrityError as refused:
+            return self._kept(request, refused)
+
+    def _kept(self, request: HttpRequest, refused: IntegrityError) -> HttpResponse:
+        """Say what the database refuses to let go of, and why; nothing was changed. Raises what is no legal hold."""
+        if ON_HOLD not in str(refused):
+            raise refused
+        messages.error(request, _("A legal hold keeps this record. Whoever ordered it has to end it first."))
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         self.note_look(request, context["object"])

@@ -219,3 +219,17 @@ def test_others_neither_order_nor_end_one(rosa, hold, request, who):
         holds.place(principal=principal, patient=rosa, reason="Mine")
     with pytest.raises(Http404):
         holds.end(principal=principal, pk=hold.pk)
+
+
+def test_the_admin_says_why_a_row_stays(rosa, hold, verified, clinic_admin):
+    kept = ContactPreference.objects.create(patient=rosa, channel="sms", opted_out_at=timezone.now())
+    browser, page = verified(clinic_admin), "/admin/reminders/contactpreference/"
+    chosen = {"action": "delete_selected", "_selected_action": [kept.pk], "post": "yes"}
+
+    alone = browser.post(f"{page}{kept.pk}/delete/", {"post": "yes"}, follow=True)
+    among_others = browser.post(page, chosen, follow=True)
+
+    for answer in (alone, among_others):
+        assert "A legal hold keeps this record." in answer.content.decode()
+    assert ContactPreference.objects.filter(pk=kept.pk).exists()
+    assert not AuditEvent.objects.filter(subtype="admin.delete").exists()
