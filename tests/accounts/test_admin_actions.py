@@ -43,7 +43,7 @@ def test_a_lost_factor_is_reset_once_the_admin_says_how_they_made_sure_who_asks(
 
     for wrong in ({}, {"check": "trust-me"}, {"check": "call-back", "reference": "She said: Amara!"}):
         answer = browser.post(PEOPLE, reset | wrong)
-        assert "Please correct what is marked below." in answer.content.decode()
+        assert "There is a problem" in answer.content.decode()
     assert "Say how you made sure who asks." in browser.post(PEOPLE, reset).content.decode()
     assert TOTPDevice.objects.filter(user=clinician).exists()
 

@@ -11,7 +11,6 @@ from accounts.policy import Role
 from tests import factories
 from visits.schedule.models import SchedulePolicy
 
-PEOPLE = "/admin/accounts/user/"
 PATIENTS = "/admin/accounts/patient/"
 
 
@@ -23,16 +22,6 @@ def test_what_is_wrong_stands_on_top_with_ways_to_the_fields(verified: Any, clin
     assert '<a href="#id_family_name">Last name: This field is required.</a>' in page
     assert 'value="Rosa"' in page
     assert "Please correct the error" not in page
-
-
-def test_what_is_wrong_in_a_table_below_is_said_as_well(verified: Any, clinic_admin: User, clinic: Clinic) -> None:
-    counts = {"memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0", "memberships-MIN_NUM_FORMS": "1"}
-    row = {"memberships-0-clinic": clinic.pk, "memberships-0-is_active": "on"}
-    typed = {"name": "Eva Li", "email": "eva@example.org", "language": "en", **counts, **row}
-    page = verified(clinic_admin).post(f"{PEOPLE}add/", typed).content.decode()
-
-    assert '<a href="#id_memberships-0-role">Role: This field is required.</a>' in page
-    assert "<li>Fill in at least 1 row.</li>" in page
 
 
 def test_of_which_clinic_is_no_question_to_who_is_in_one(
