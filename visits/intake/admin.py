@@ -91,7 +91,7 @@ class QuestionInline(ClinicScope, _StackedInline):
 
 class IntakeInline(ClinicScopedInline):
     model = Intake
-    verbose_name = _("visit type")
+    verbose_name, verbose_name_plural = _("visit type"), Intake._meta.verbose_name_plural
     clinic_path = "questionnaire__clinic"
     extra = 1
 
