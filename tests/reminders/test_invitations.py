@@ -83,6 +83,6 @@ def test_the_update_names_both_times_and_both_zones(visit, mail_server):
     text = mail_server.arrived[1].get_body(("plain",)).get_content()
 
     assert "Your visit has a new time" in mail_server.arrived[1]["Subject"]
-    assert "Before:" in text
+    assert 0 < text.index("It is now:") < text.index("20 minutes with") < text.index("Before:")
     assert "Central Time" in text
     assert "Nepal Time" in text

@@ -1,15 +1,18 @@
 """What messages say, to read before anybody gets one."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from accounts.models import Clinic, Practitioner, User
 from visits.reminders.models import Communication
 from visits.reminders.previews import previews
 
+Kind = Communication.Kind
 PAGE = reverse("admin:reminders_communication_preview")
 
 
@@ -21,7 +24,18 @@ def test_every_kind_of_message_can_be_read_in_each_language(practitioner: Practi
     assert all(one.subject and one.mail for one in found)
     assert all(0 < one.segments <= 3 for one in found if one.sms)
     assert any(one.sms for one in found)
+    with translation.override(language):
+        before = _("Before:")
+    assert [one.kind for one in found if before in one.mail] == [Kind.RESCHEDULE.label]
     assert not Communication.objects.exists()
+
+
+def test_subjects_name_the_day_of_a_visit_that_is_not_today_or_tomorrow(practitioner: Practitioner) -> None:
+    found = previews(practitioner.clinic, "en", now=datetime(2026, 11, 21, 12, tzinfo=UTC))
+    subjects = {one.kind: one.subject for one in found}
+
+    assert subjects[Kind.REMINDER.label] == "Your video visit is soon, Tue, Nov 24, 10:30 am CT"
+    assert subjects[Kind.FORM_MISSING.label] == "A few answers are still missing, Tue, Nov 24, 10:30 am CT"
 
 
 def test_a_clinic_without_clinicians_reads_all_but_offers(clinic: Clinic) -> None:

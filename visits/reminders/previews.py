@@ -54,7 +54,7 @@ def _made_up(clinic: Clinic, language: str, now: datetime) -> Appointment:
 def _preview(visit: Appointment, kind: str, now: datetime, clinician: Practitioner | None) -> Preview:
     details = {
         "minutes": 20,
-        "old_start": (visit.start - timedelta(days=1)).isoformat(),
+        "old_start": (visit.start - timedelta(days=1)).isoformat() if kind == Kind.RESCHEDULE else "",
         "start": visit.start.isoformat(),
         "until": (now + timedelta(hours=2)).isoformat(),
         "practitioner": str(clinician.pk) if clinician else "",

@@ -112,7 +112,9 @@ class Wording:
                 return _("An earlier time is free: %(day)s, %(time)s %(zone)s") % when
             case Kind.SUMMARY | Kind.MISSED:
                 return self.headline
-        return f"{self.headline}, {at.time} {at.zone_code}"
+        says_the_day = self.message.kind == Kind.REMINDER and self._days == 1
+        day = "" if self._days == 0 or says_the_day else f"{at.short_day}, "
+        return f"{self.headline}, {day}{at.time} {at.zone_code}"
 
     @property
     def lead(self) -> str:
@@ -158,6 +160,11 @@ class Wording:
                 return _("Read the summary")
         return _("See or change your visit") if self.by_phone else _("Get ready or join")
 
+    @property
+    def _days(self) -> int:
+        """From today to the day of the visit, on the clinic's calendar."""
+        return (self.at.date - Moment(self.now, self.at.zone, self.language).date).days
+
     def _summary(self) -> str:
         is_corrected = self.message.details.get("version", 1) > 1
         return _("The summary of your visit was corrected") if is_corrected else _("The summary of your visit is ready")
@@ -168,12 +175,11 @@ class Wording:
             return _("It is time for your visit")
         if self.message.lead <= 60 and minutes <= 60:
             return self._soon(minutes)
-        days = (self.at.date - Moment(self.now, self.at.zone, self.language).date).days
         if self.by_phone:
-            return self._phone_reminder(days)
-        if days == 0:
+            return self._phone_reminder(self._days)
+        if self._days == 0:
             return _("Your video visit is today")
-        return _("Your video visit is tomorrow") if days == 1 else _("Your video visit is soon")
+        return _("Your video visit is tomorrow") if self._days == 1 else _("Your video visit is soon")
 
     def _soon(self, minutes: int) -> str:
         words = (
