@@ -471,7 +471,8 @@ def test_a_phone_is_offered_where_the_clinic_sends_text_messages(halima, clinic,
     assert 'name="phone"' in halima.client.get(halima.here).content.decode()
 
     assert "Check the phone number" in halima.tell(channel="sms", phone="12", email="").content.decode()
-    halima.tell(channel="sms", phone="(512) 555-0119", email="")
+    # What is wrong in the field that is hidden now is nothing to mend.
+    halima.tell(channel="sms", phone="(512) 555-0119", email="halima@")
     codes.deliver(Verification.objects.select_related("clinic").get())
     sent = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert sent["to"] == "+15125550119"

@@ -79,6 +79,8 @@ class PersonForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("channel") == Channel.SMS:
+            # They changed their mind: the field is hidden with what was wrong in it.
+            self.errors.pop("email", None)
             data["address"] = e164(data.get("phone", ""), self.zone)
             if not data["address"]:
                 self.add_error("phone", _("Check the phone number: it needs 7 to 15 digits"))
