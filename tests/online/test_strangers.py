@@ -24,6 +24,15 @@ def test_a_clinic_without_online_booking_has_no_such_page(clinic, page, slug):
         assert getattr(Client(), method)(f"/book/{slug}/{page}").status_code == 404
 
 
+@pytest.mark.parametrize("page", ["", "now/"])
+def test_where_a_clinic_lets_nobody_book_the_page_says_whom_to_call(clinic, page):
+    known, unknown = (Client().get(f"/book/{slug}/{page}").content.decode() for slug in ("riverside", "nowhere"))
+
+    assert "There is nothing to book here at the moment." in known
+    assert 'href="tel:' in known
+    assert "There is nothing to book here" not in unknown
+
+
 def test_no_other_page_stands_where_a_clinics_short_name_does():
     below = {route.name for route in routes() if route.template.startswith("/book/") and route.template != "/book/"}
 

@@ -33,7 +33,9 @@ LONGEST = 500  # of what is typed into one field: more than any takes, and sessi
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest, slug: str) -> HttpResponse:
     """Visit type, clinician, day and time by GET; POST keeps the chosen time and goes on."""
-    clinic = _clinic(slug)
+    clinic = get_object_or_404(Clinic, slug=slug)
+    if not SchedulePolicy.of(clinic).online_booking:
+        return _nothing(request, clinic)
     data = request.POST if request.method == "POST" else request.GET
     draft = _draft_named(request, clinic, data.get("draft", ""))
     picker = Picker(clinic, data.dict(), hold=hold_of(draft))
@@ -61,7 +63,7 @@ def now(request: HttpRequest, slug: str) -> HttpResponse:
     """See someone without an appointment: what for. POST goes on to who it is."""
     clinic = get_object_or_404(Clinic, slug=slug)
     if not SchedulePolicy.of(clinic).walk_ins:
-        raise Http404
+        return _nothing(request, clinic)
     types = list(patients_types(clinic))
     visit_type = chosen(types, request.POST.get("type"))
     found: Trouble | None = None
@@ -155,13 +157,6 @@ def code(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 
 
 # --- what is kept -----------------------------------------------------------------------------
-
-
-def _clinic(slug: str) -> Clinic:
-    clinic = get_object_or_404(Clinic, slug=slug)
-    if not SchedulePolicy.of(clinic).online_booking:
-        raise Http404
-    return clinic
 
 
 def _clinic_and_draft(request: HttpRequest, slug: str, pk: uuid.UUID) -> tuple[Clinic, Draft | None]:
@@ -293,6 +288,11 @@ def _what(clinic: Clinic, draft: Draft) -> dict[str, Any]:
         "at_clinic": None if there.is_same_clock(wanted) else there,
         "kept_until": of_page(hold.expires_at, draft.zone) if hold else None,
     }
+
+
+def _nothing(request: HttpRequest, clinic: Clinic) -> HttpResponse:
+    """The clinic lets nobody book here, or not any more: whom to call."""
+    return render(request, "online/nothing.html", {"clinic": clinic}, status=404)
 
 
 def _ended(request: HttpRequest, clinic: Clinic) -> HttpResponse:
