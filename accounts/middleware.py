@@ -151,7 +151,7 @@ def _enter(request: HttpRequest, principal: Principal) -> None:
 def _to_sign_in(request: HttpRequest, page: str = "accounts:signin") -> HttpResponse:
     if not request.htmx and request.method not in {"GET", "HEAD"}:  # type: ignore[attr-defined]
         # What was sent is not carried along: it may be somebody else who signs in here next.
-        return render(request, "signed_out.html", status=403)
+        return render(request, "signed_out.html", {"page": page}, status=403)
     wanted = request.htmx.current_url_abs_path if request.htmx else request.get_full_path()  # type: ignore[attr-defined]
     query = {"next": wanted} if wanted else {}
     had_session = settings.SESSION_COOKIE_NAME in request.COOKIES

@@ -8,6 +8,8 @@ guessing has ended. Counts are in Redis, under keyed hashes.
 Codes of a second factor, which take the right password first, are guessed against a count of each network that the
 owner signed in from, and against one of all others together: five wrong ones a minute, and one a minute once there
 were a hundred in a day. Where nothing can be counted no code is checked; passkeys still are.
+
+Birth dates beside a mailed code are guessed by who reads the mailbox alone: nobody else can use the ten a day up.
 """
 
 from typing import Any
@@ -17,6 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts import limit
 from accounts.audit.address import caller_network
+from accounts.contact import normal_email
 from accounts.models import User
 
 NETWORK_TIMES, NETWORK_SECONDS = 100, 15 * 60
@@ -24,6 +27,7 @@ ACCOUNT_TIMES, ACCOUNT_SECONDS = 10, 60
 KNOWN_SECONDS = 90 * 24 * 3600
 CODE_TIMES, CODE_SECONDS = 5, 60
 CODE_DAY_TIMES, CODE_DAY_SECONDS = 100, 24 * 3600
+BORN_TIMES, BORN_SECONDS = 10, 24 * 3600
 
 
 def must_wait(request: HttpRequest, email: str) -> int:
@@ -56,6 +60,16 @@ def count_wrong_code(request: HttpRequest, user: User) -> None:
     limit.too_many(f"{bucket}:day", times=CODE_DAY_TIMES, seconds=CODE_DAY_SECONDS)
 
 
+def birth_dates_must_wait(email: str) -> bool:
+    """Whether no birth date is checked any more for the accounts at this address."""
+    return limit.spent(_born(email), times=BORN_TIMES)
+
+
+def count_wrong_birth_date(email: str) -> None:
+    """Note a wrong birth date beside the right code."""
+    limit.too_many(_born(email), times=BORN_TIMES, seconds=BORN_SECONDS)
+
+
 def know(request: HttpRequest, email: str) -> None:
     """Note that the owner has signed in from here, second factor and all."""
     limit.too_many(_known(request, email), times=1, seconds=KNOWN_SECONDS)
@@ -76,6 +90,10 @@ def _account(email: str) -> str:
 
 def _known(request: HttpRequest, email: str) -> str:
     return f"signin-known:{hashed(f'{email.lower()} {caller_network(request)}')}"
+
+
+def _born(email: str) -> str:
+    return f"signin-born:{hashed(normal_email(email))}"
 
 
 def _codes(request: HttpRequest, user: User) -> str:

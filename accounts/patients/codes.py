@@ -75,10 +75,11 @@ def deliver(row: PatientCode) -> None:
         return
     clinics = {patient.clinic for patient in patients}
     with translation.override(row.language):
-        _mail(row, code, clinics.pop() if len(clinics) == 1 else None).send()
+        # To the address on file: what was typed may be another one that reads as the same (long s for s).
+        _mail(row, code, patients[0].email, clinics.pop() if len(clinics) == 1 else None).send()
 
 
-def _mail(row: PatientCode, code: str, clinic: Clinic | None) -> EmailMultiAlternatives:
+def _mail(row: PatientCode, code: str, to: str, clinic: Clinic | None) -> EmailMultiAlternatives:
     """``clinic`` is None where accounts at several clinics share the address."""
     if row.patient:
         lead = _("Type it on the page where you make your account. It works for ten minutes, and once.")
@@ -97,7 +98,7 @@ def _mail(row: PatientCode, code: str, clinic: Clinic | None) -> EmailMultiAlter
         subject=render_to_string("emails/code-subject.txt", context).strip(),
         body=render_to_string("emails/code.txt", context),
         from_email=formataddr((name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
-        to=[row.email],
+        to=[to],
         headers={"Auto-Submitted": "auto-generated", "Content-Language": row.language},
     )
     mail.attach_alternative(render_to_string("emails/code.html", context), "text/html")

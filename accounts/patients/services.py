@@ -11,6 +11,7 @@ import django_otp
 from django.contrib.auth import login, logout
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.audit import services as audit
 from accounts.contact import normal_email
@@ -31,6 +32,10 @@ class WrongCode(Exception):
     def __init__(self, tries_left: int) -> None:
         super().__init__(tries_left)
         self.tries_left = tries_left
+
+
+class TooManyBirthDates(Exception):
+    """So many wrong birth dates were typed beside right codes that none is checked for a day."""
 
 
 def account_of(patient: Patient) -> User | None:
@@ -88,19 +93,31 @@ def sign_in(*, request: HttpRequest, pk: str, code: str, birth_date: date) -> li
     """Whose accounts the code and the birth date open: mostly one, of twins or at several clinics some. Uses it up.
 
     As much work, and the same answer, whether nobody has an account at the address, the code is wrong or the birth
-    date is. Raises codes.CodeEnded, WrongCode.
+    date is. Raises codes.CodeEnded, WrongCode; TooManyBirthDates, to who typed the right code.
     """
     with transaction.atomic():
         row = codes.lock(pk)
+        proved = row.is_right(code)
+        waits = proved and guessing.birth_dates_must_wait(row.email)
         there = codes.accounts_at(row.email)
         found = [account for account in there if account.patient and account.patient.birth_date == birth_date]
-        right = row.answer(row.is_right(code) and bool(found))
+        right = row.answer(proved and bool(found) and not waits)
         if not right:
             whose = there[0].patient if len(there) == 1 else None
             _note_wrong("user.signin", request, row, patient=whose)
+            if proved and not waits:
+                guessing.count_wrong_birth_date(row.email)
+    if waits:
+        raise TooManyBirthDates
     if not right:
         raise _wrong(row)
     return found
+
+
+def still_open(pk: str, accounts: list[str]) -> list[User]:
+    """Those of ``accounts`` (ids) that the code has opened and, until it expires, opens: of which one is chosen."""
+    row = PatientCode.objects.filter(pk=pk, used_at__isnull=False, expires_at__gt=timezone.now()).first()
+    return [account for account in codes.accounts_at(row.email) if str(account.pk) in accounts] if row else []
 
 
 def enter(*, request: HttpRequest, account: User) -> None:

@@ -26,7 +26,8 @@ from accounts.sessions.devices import words_for
 from accounts.sessions.store import SessionStore
 
 SESSION_CODE = "patient_code"  # the id of the code that was asked for here
-SESSION_CHOICE = "patient_choice"  # the accounts that a code and a birth date have opened, of which one is chosen
+# The code that was right, and the accounts that it and the birth date have opened, of which one is chosen.
+SESSION_CHOICE = "patient_choice"
 
 
 @public
@@ -69,6 +70,8 @@ def code(request: HttpRequest) -> HttpResponse:
             )
         except services.WrongCode as wrong:
             form.add_error(None, _wrong_words(wrong) + " " + date_words_read(given["birth_date"]))
+        except services.TooManyBirthDates:
+            form.add_error(None, _("Too many wrong birth dates. Try again tomorrow, or call us."))
         except codes.CodeEnded:
             form.add_error(None, _ended())
         else:
@@ -78,9 +81,10 @@ def code(request: HttpRequest) -> HttpResponse:
 
 
 def _let_in(request: HttpRequest, found: list[User]) -> HttpResponse:
-    del request.session[SESSION_CODE]
+    right = request.session.pop(SESSION_CODE)
     if len(found) > 1:
-        request.session[SESSION_CHOICE] = [str(account.pk) for account in found]
+        request.session[SESSION_CHOICE] = {"code": right, "accounts": [str(account.pk) for account in found]}
+        request.session.cycle_key()
         return redirect("accounts:patient-which")
     return _enter(request, found[0])
 
@@ -96,12 +100,8 @@ def _enter(request: HttpRequest, account: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def which(request: HttpRequest) -> HttpResponse:
     """Which of the opened accounts: of twins, or of one person at several clinics. POST ``account``: its id."""
-    opened = request.session.get(SESSION_CHOICE, [])
-    accounts = list(
-        User.objects.select_related("patient__clinic")
-        .filter(pk__in=opened, is_active=True, patient__deactivated_at=None)
-        .order_by("patient__clinic__name", "patient__given_name")
-    )
+    choice = request.session.get(SESSION_CHOICE)
+    accounts = services.still_open(choice["code"], choice["accounts"]) if choice else []
     if not accounts:
         return redirect("accounts:patient-signin")
     chosen = next((one for one in accounts if str(one.pk) == request.POST.get("account")), None)

@@ -12,6 +12,7 @@ from django.http import Http404
 from django.test import Client
 from django.utils import timezone
 
+from accounts.links import services as links
 from accounts.models import AccessLink, AuditEvent, Session, User
 from accounts.patients import services
 from accounts.policy import Action, Role
@@ -170,6 +171,29 @@ def test_a_link_that_was_opened_goes_on_beside_the_account(account, others):
 
     assert client.get(f"/my/{others[0].pk}/visit/").status_code == 200
     assert str(others[0].pk) not in client.get("/me/").content.decode()
+
+
+def test_a_patient_who_asks_for_a_page_of_staff_is_led_to_their_own(rosa):
+    """And not to and fro between the two."""
+    sent = rosa.get("/today/")["Location"]
+
+    assert sent == "/signin/?next=%2Ftoday%2F"
+    assert rosa.get(sent)["Location"] == "/me/"
+
+
+def test_a_guest_who_has_an_account_lands_where_guests_do(account, others):
+    """Ending a visit takes the guest's link back; the visit is none of the account's."""
+    link = make_link(others[0], guest="Rosa")
+    client = sign_in(account, browser(link))
+    links.revoke(principal=None, link=link)
+
+    assert client.get(f"/my/{others[0].pk}/left/").status_code == 200
+
+
+def test_a_form_that_comes_too_late_leads_to_the_patients_own_sign_in(account, rosa):
+    Session.objects.filter(user=account).delete()
+
+    assert 'href="/me/signin/"' in rosa.post("/me/account/end/").content.decode()
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -172,6 +172,34 @@ def test_one_network_asks_for_thirty_codes_an_hour(account):
     assert statuses == {302: 30, 429: 1}
 
 
+def test_who_reads_the_mailbox_guesses_ten_birth_dates_a_day(account):
+    """Row 12 of the checklist: new codes bring no new guesses, and only right codes use them up."""
+    client = ask_for_code(ROSA)
+    code = code_sent()
+    for _ in range(5):
+        type_code(client, wrong(code))
+    for n in range(2):
+        client = ask_for_code(ROSA)
+        code = code_sent()
+        pages = [type_code(client, code, f"{n + 1}/{day}/1980").content.decode() for day in range(1, 6)]
+        assert ["Too many wrong birth dates." in page for page in pages] == [False] * 5
+
+    page = type_code(ask_for_code(ROSA), code_sent()).content.decode()
+
+    assert "Too many wrong birth dates." in page
+    assert not Session.objects.filter(user=account).exists()
+    event = AuditEvent.objects.filter(subtype="user.signin").latest("pk")
+    assert event.outcome == AuditEvent.Outcome.MINOR_FAILURE
+
+
+def test_a_code_goes_to_the_address_on_file_whatever_reads_as_the_same(account):
+    """Case folding takes the long s for an s: another mailbox, which a stranger may have."""
+    ask_for_code("ro\u017fa@example.org")
+    code_sent()
+
+    assert mail.outbox[-1].to == [ROSA]
+
+
 # --- several accounts at one address ----------------------------------------------------------------------------------
 
 
@@ -205,6 +233,36 @@ def test_who_has_accounts_at_two_clinics_chooses_after_code_and_birth_date(accou
     assert client.post("/me/signin/which/", {"account": str(there.pk)})["Location"] == "/me/"
     assert client.get(f"/my/{visit.pk}/visit/").status_code == 404
     assert client.post("/me/signin/which/", {"account": str(account.pk)})["Location"] == "/me/signin/"
+
+
+@pytest.fixture
+def choosing(account, other_clinic) -> Client:
+    """A browser in which code and birth date have opened two accounts, of which none is chosen yet."""
+    make_account(factories.make_patient(other_clinic, given_name="Rosa", email=ROSA))
+    client = ask_for_code(ROSA)
+    key = client.session.session_key
+    type_code(client, code_sent())
+    assert client.session.session_key != key
+    return client
+
+
+@pytest.mark.parametrize("meanwhile", ["ten minutes", "a new address", "the account's end"])
+def test_what_a_code_opened_is_chosen_while_the_code_lasts_and_the_account_is_the_addresss(
+    meanwhile, choosing, account, patient
+):
+    """A browser that is left at the choice opens nothing to whoever comes later."""
+    if meanwhile == "ten minutes":
+        PatientCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    elif meanwhile == "a new address":
+        patient.email = "new@example.org"
+        patient.save()
+    else:
+        services.end(patient, why="clinic", principal=None)
+
+    choosing.post("/me/signin/which/", {"account": str(account.pk)})
+
+    assert choosing.get("/me/").status_code == 302
+    assert not Session.objects.filter(user=account).exists()
 
 
 def test_who_came_for_another_account_begins_a_session_of_their_own(account, clinic, rosa):

@@ -39,7 +39,7 @@ class RecordCopy(models.Model):
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
     reason = EncryptedTextField(_("why it is made"), max_length=200, blank=True)
     asked_at = models.DateTimeField(_("asked for"), default=timezone.now)
-    # Nobody: the patient, who has no account.
+    # Nobody: the patient, or who may read for them.
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("asked for by"), related_name="+", null=True
     )

@@ -65,6 +65,8 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     a browser that once redeemed a link to this visit, or in which its patient is signed in.
     """
     principal = party_principal(request.user, request.session, pk)
+    if principal and principal.account and not Appointment.objects.filter(pk=pk, patient=principal.patient).exists():
+        principal = None  # a guest, or who acts for somebody, may have an account of their own
     if principal is not None:
         visit = appointment_for(principal, pk, Action.VISIT_JOIN)
         if visit.status in {Appointment.Status.CANCELLED, Appointment.Status.NOSHOW}:
