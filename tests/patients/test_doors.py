@@ -81,7 +81,7 @@ def test_cancelling_is_the_patients_deed(rosa, account, visit):
 
 def test_the_clinics_notice_binds_who_is_signed_in(rosa, visit):
 
-    SchedulePolicy.objects.create(clinic=visit.clinic, change_notice=14 * 24)
+    SchedulePolicy.objects.create(clinic=visit.clinic, change_notice=60 * 24)
 
     rosa.post(f"/my/{visit.pk}/cancel/", {"reason": "late"})
 

@@ -50,7 +50,7 @@ def run_until_it_ends(redis_url: str, **settings: str) -> tuple[int, list[str]]:
     """The exit status and what it wrote."""
     done = subprocess.run(
         [sys.executable, "-m", "visits.relay"], cwd=ROOT, env=relay_environment(redis_url, **settings),
-        capture_output=True, text=True, timeout=20, check=False,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.returncode, (done.stdout + done.stderr).splitlines()
 
@@ -63,7 +63,7 @@ def test_a_node_tells_which_path_packets_take(redis_url, path):
     )  # fmt: skip
     assert node.stdout.readline().startswith("relay ")
     node.terminate()
-    _, log = node.communicate(timeout=20)
+    _, log = node.communicate(timeout=60)
     assert f"packets take the {path or 'batched'} path" in log
 
 

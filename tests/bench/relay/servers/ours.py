@@ -30,7 +30,7 @@ class Batched(Server):
 
     @classmethod
     def version(cls) -> str:
-        return f"aiortc {version('aiortc')}, pylibsrtp {version('pylibsrtp')}"
+        return f"aiortc {version('aiortc')}, pylibsrtp {version('pylibsrtp')}, Numba {version('numba')}"
 
     async def start(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="tb-"))
