@@ -94,7 +94,8 @@ def resend(
         locked = Invitation.objects.unanswered().select_for_update().filter(pk=invitation.pk)
         if not locked:
             raise Ended
-        locked.update(token_hash=None, sent_at=None, expires_at=in_three_days())
+        sender = principal.user if principal else user
+        locked.update(token_hash=None, sent_at=None, expires_at=in_three_days(), created_by=sender)
         _record("invitation.resend", AuditEvent.Action.UPDATE, invitation, principal, user, request)
         if by_mail:
             _have_mailed(invitation)
@@ -254,13 +255,21 @@ def _accept(request: HttpRequest, invitation: Invitation, user: User) -> None:
 
 
 def _locked(token: str) -> Invitation:
-    """The open invitation, under its row's lock. Raises Ended."""
+    """The open invitation, under its row's lock. Raises Ended; also where who sent it may invite nobody any more."""
     # Of PostgreSQL's joined tables only the invitation can and need be locked.
     rows = _with_token(token).select_related("clinic").select_for_update(of=("self",))
     invitation = rows.first()
-    if invitation is None or not invitation.is_open:
+    if invitation is None or not invitation.is_open or not _still_runs(invitation.created_by, invitation.clinic):
         raise Ended
     return invitation
+
+
+def _still_runs(user: User | None, clinic: Clinic) -> bool:
+    """Whether somebody may still invite to the clinic; nobody: the command that started it."""
+    if user is None or (user.is_active and user.is_superuser):
+        return True
+    memberships = Membership.objects.filter(user=user, clinic=clinic, is_active=True, user__is_active=True)
+    return any(allows(Role(membership.role), Action.CLINIC_RUN) for membership in memberships)
 
 
 def _with_token(token: str) -> InvitationQuerySet:
