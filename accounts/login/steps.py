@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from accounts.mfa import services as mfa
 from accounts.models import Invitation, Membership, User
@@ -37,6 +37,11 @@ def next_step(request: HttpRequest) -> str:
     if verified_user(user, request.session):
         return str(request.session.pop(SESSION_NEXT, "") or resolve_url("home"))
     return resolve_url("accounts:mfa-code" if mfa.has_factor(user) else "accounts:mfa-setup")
+
+
+def sign_in_anew(url: str) -> str:
+    """Where a patient who is signed in gets a new code before they go on at ``url``."""
+    return f"{resolve_url('accounts:patient-signin')}?{urlencode({'anew': 'yes', SESSION_NEXT: url})}"
 
 
 def sign_in_page(user: Any) -> str:

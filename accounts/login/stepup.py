@@ -6,7 +6,6 @@ it, hidden, and goes on from there: nothing typed is lost, and nothing of it is 
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -24,7 +23,6 @@ from accounts.models import User
 from accounts.passkeys import services as passkeys
 from accounts.principal import verified_user
 
-FRESH_FOR = timedelta(minutes=10)
 PREFIX = "stepup"
 ASKED_BY = f"{PREFIX}-method"  # how the page was asked for that we ask in place of
 
@@ -72,7 +70,7 @@ def is_fresh(request: HttpRequest) -> bool:
     if verified_user(request.user, request.session) is None:
         return False
     given = float(request.session.get(mfa.SESSION_CONFIRMED, 0))
-    return 0 <= time.time() - given < FRESH_FOR.total_seconds()
+    return 0 <= time.time() - given < mfa.FRESH_FOR.total_seconds()
 
 
 def fresh_factor(view: View) -> View:

@@ -10,6 +10,7 @@ import secrets
 import time
 from base64 import b32encode, urlsafe_b64encode
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import cast
@@ -19,6 +20,7 @@ import django_otp
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -35,6 +37,7 @@ from accounts.sessions import services as sessions
 from accounts.sessions.store import SessionStore
 
 RECOVERY_CODES = 10
+FRESH_FOR = timedelta(minutes=10)  # how long what proved who one is counts where much is at stake
 # Without 0, 1, I, O, U: nothing that reads as something else.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
 SESSION_ENTERED = "entered"  # the second step was done in this session once
@@ -55,6 +58,10 @@ class MustWait(Exception):
 
 class AlreadyEnrolled(Exception):
     """There is a second factor already; another needs the old one first."""
+
+
+class SignInAnew(Exception):
+    """A patient's first factor is enrolled by who read a mailed code a moment ago, not by who finds a page open."""
 
 
 class OwnFactors(Exception):
@@ -134,17 +141,27 @@ def signed_in_by_recovery(request: HttpRequest) -> bool:
 
 
 def check_may_enrol(request: HttpRequest) -> None:
-    """Raises AlreadyEnrolled for who has a second factor, but has not given it. Locks the user: call it in the
-    transaction that enrols."""
+    """Raises AlreadyEnrolled for who has a second factor, but has not given it; SignInAnew for a patient who has none
+    and signed in a while ago. Locks the user: call it in the transaction that enrols."""
     user = User.objects.select_for_update().get(pk=cast(User, request.user).pk)
-    if has_factor(user) and verified_user(request.user, request.session) is None:
+    if not has_factor(user):
+        if must_sign_in_anew(request):
+            raise SignInAnew
+    elif verified_user(request.user, request.session) is None:
         raise AlreadyEnrolled
+
+
+def must_sign_in_anew(request: HttpRequest) -> bool:
+    """Whether it is a patient whose sign-in is too long ago for a first factor. Staff enrol theirs on their way in."""
+    row = cast(SessionStore, request.session).read()
+    is_patient = cast(User, request.user).patient_id is not None
+    return is_patient and (row is None or row.began_at < timezone.now() - FRESH_FOR)
 
 
 def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) -> TOTPDevice:
     """Make ``key`` a second factor of the user once ``code`` shows that their app has it.
 
-    With ``replaces`` it takes the place of all earlier phones. Raises WrongCode; AlreadyEnrolled.
+    With ``replaces`` it takes the place of all earlier phones. Raises WrongCode; AlreadyEnrolled, SignInAnew.
     """
     user = cast(User, request.user)
     with transaction.atomic():

@@ -12,7 +12,7 @@ from django_otp.models import Device
 
 from accounts.doors import for_verified, public
 from accounts.login.services import home_clinic
-from accounts.login.steps import is_between_steps, next_step
+from accounts.login.steps import is_between_steps, next_step, sign_in_anew
 from accounts.login.stepup import fresh_factor
 from accounts.mfa import qr, services
 from accounts.mfa.factors import may_do_without
@@ -83,6 +83,8 @@ def setup(request: HttpRequest) -> HttpResponse:
     replaces = request.user.is_authenticated and services.signed_in_by_recovery(request)
     if not replaces and (not is_between_steps(request) or services.has_factor(cast(User, request.user))):
         return redirect(next_step(request))
+    if not replaces and services.must_sign_in_anew(request):
+        return redirect(sign_in_anew(request.path))
     form = CodeForm(request.POST if "code" in request.POST else None)
     try:
         if "credential" in request.POST:
@@ -97,6 +99,8 @@ def setup(request: HttpRequest) -> HttpResponse:
         messages.error(request, passkey_refusal())
     except services.AlreadyEnrolled:
         return redirect(next_step(request))
+    except services.SignInAnew:
+        return redirect(sign_in_anew(request.path))
     return _setup_page(request, form, replaces)
 
 

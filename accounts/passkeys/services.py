@@ -71,7 +71,7 @@ def options_to_verify(request: HttpRequest) -> dict[str, Any]:
 def enrol(*, request: HttpRequest, answer: str, name: str = "", replaces: bool = False) -> WebAuthnCredential:
     """Make the key that the browser made a second factor of the signed-in user; with ``replaces`` instead of phones.
 
-    Raises Refused; mfa.AlreadyEnrolled for who has a factor and has not given it.
+    Raises Refused; mfa.AlreadyEnrolled, mfa.SignInAnew as mfa.enrol.
     """
     user = cast(User, request.user)
     try:

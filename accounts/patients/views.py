@@ -33,9 +33,15 @@ SESSION_CHOICE = "patient_choice"
 @public
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Ask for the address; on to the code. Who is signed in goes on to the step that is still missing, or to /me/."""
+    """Ask for the address; on to the code.
+
+    Who is signed in goes on to the step that is still missing, or to /me/; with ``?anew`` they get a code all the same.
+    """
     if request.method != "POST":
-        if request.user.is_authenticated and request.user.patient_id is not None:
+        patient = request.user.patient if request.user.is_authenticated else None
+        if patient and "anew" in request.GET:
+            return _sign_in_page(request, EmailForm(initial={"email": patient.email}))
+        if patient:
             remember_next(request, request.GET.get("next", ""))
             return redirect(next_step(request))
         return _sign_in_page(request, EmailForm())
@@ -216,7 +222,8 @@ def _send_again(request: HttpRequest, row: PatientCode, page: str, **kwargs: Any
 def _sign_in_page(request: HttpRequest, form: EmailForm, status: int = 200) -> HttpResponse:
     wanted = request.POST.get("next") or request.GET.get("next", "")
     ended = "ended" in request.GET and not form.is_bound
-    context = {"form": form, "next": wanted, "ended": ended, "clinic": only_clinic()}
+    anew = "anew" in request.GET and request.user.is_authenticated
+    context = {"form": form, "next": wanted, "ended": ended, "anew": anew, "clinic": only_clinic()}
     return render(request, "accounts/patient_signin.html", context, status=status)
 
 

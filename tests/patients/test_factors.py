@@ -1,15 +1,21 @@
 """A second factor of patients: offered, or asked for by the clinic; enrolled, given, taken away."""
 
+from datetime import timedelta
+
 import pytest
+from django.conf import settings
 from django.core import mail
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from accounts.mfa import factors
 from accounts.mfa import services as mfa
 from accounts.mfa.kinds import Kind
 from accounts.mfa.notices import Change
 from accounts.mfa.notices import mail as mail_change
-from accounts.models import Clinic, User
+from accounts.models import Clinic, Session, User
+from accounts.models.totp import new_key
+from accounts.sessions.store import SessionStore
 from tests.accounts.authenticator import Authenticator
 from tests.accounts.test_factors import add_passkey, page_of
 from tests.accounts.test_passkeys import ENROL_OPTIONS
@@ -17,9 +23,11 @@ from tests.accounts.test_passkeys import sign_in as by_passkey
 from tests.accounts.test_signin import CODE, CODES, SETUP, code_for, code_of, phone_of
 from tests.conftest import recovery_codes, verify
 from tests.party import sign_in
-from tests.patients.conftest import ask_for_code, code_sent, type_code
+from tests.patients.conftest import BORN, ask_for_code, code_sent, type_code
 
 pytestmark = pytest.mark.django_db
+
+ANEW = "/me/signin/"
 
 
 @pytest.fixture
@@ -51,6 +59,50 @@ def test_a_phone_is_offered_and_asked_for_from_then_on(rosa, account):
     answer = client.post(CODE, {"code": code_of(account.totpdevice_set.get())})
     assert answer["Location"] == "/me/"
     assert client.get("/me/").status_code == 200
+
+
+def signed_in_a_while_ago(account: User) -> Client:
+    client = sign_in(account)
+    Session.objects.filter(user=account).update(began_at=timezone.now() - mfa.FRESH_FOR - timedelta(seconds=1))
+    return client
+
+
+def test_the_first_factor_asks_for_a_new_code_when_the_sign_in_was_a_while_ago(account):
+    """Row 14 of the checklist: who finds a patient's page open makes no factor of their own the patient's."""
+    rosa = signed_in_a_while_ago(account)
+    way = rosa.get(SETUP)["Location"]
+    assert way == f"{ANEW}?anew=yes&next=%2Fmfa%2Fsetup%2F"
+    page = rosa.get(way).content.decode()
+    assert "sign in anew" in page
+    assert 'value="rosa@example.org"' in page
+
+    rosa.post(way, {"email": "rosa@example.org", "next": SETUP})
+    answer = rosa.post("/me/signin/code/", {"code": code_sent(), "birth_date": BORN})
+
+    assert answer["Location"] == SETUP
+    assert enrol_phone(rosa)["Location"] == CODES
+
+
+@pytest.mark.parametrize("by", ["phone", "passkey"])
+def test_a_page_that_was_opened_in_time_enrols_nothing_afterwards(account, by):
+    rosa, key = sign_in(account), Authenticator()
+    rosa.get(SETUP)
+    credential = key.enrol(rosa.post(ENROL_OPTIONS).json())
+    Session.objects.filter(user=account).update(began_at=timezone.now() - mfa.FRESH_FOR - timedelta(seconds=1))
+
+    sent = {"code": code_for(rosa.session["mfa_key"])} if by == "phone" else {"credential": credential}
+    assert rosa.post(SETUP, sent)["Location"].startswith(ANEW)
+    assert not mfa.has_factor(account)
+
+
+def test_the_service_itself_enrols_nothing_in_a_session_of_long_ago(account):
+    rosa = signed_in_a_while_ago(account)
+    request = RequestFactory().post(SETUP)
+    request.user, request.session = account, SessionStore(rosa.cookies[settings.SESSION_COOKIE_NAME].value)
+    key = new_key()
+
+    with pytest.raises(mfa.SignInAnew):
+        mfa.enrol(request=request, key=key, code=code_for(key))
 
 
 def test_a_session_without_the_factor_ends_being_one_when_there_is_one(account):
