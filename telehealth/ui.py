@@ -56,9 +56,14 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
 @register.inclusion_tag("_errors.html")
 def errors(*forms: BaseForm) -> dict[str, Any]:
     """The error summary of the forms: nothing when there is none, else a list with links to the fields."""
-    found = [(bound.id_for_label, message) for form in forms for bound in form for message in bound.errors]
+    found = [(first_input(bound), message) for form in forms for bound in form for message in bound.errors]
     general = [message for form in forms for message in form.non_field_errors()]
     return {"found": found, "general": general}
+
+
+def first_input(bound: BoundField) -> str:
+    """The id of a field's input; of radios and boxes, which have no label in common, the first."""
+    return bound.id_for_label or f"{bound.auto_id}_0"
 
 
 @register.filter
