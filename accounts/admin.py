@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
@@ -31,6 +31,7 @@ from accounts.links import services as links
 from accounts.login.stepup import fresh_factor
 from accounts.member_forms import MembershipForm, UserForm, refusal
 from accounts.mfa import services as mfa
+from accounts.mfa.notices import tell_old_address
 from accounts.mfa.resetting import ResetForm
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
@@ -132,6 +133,11 @@ class UserAdmin(ClinicScopedAdmin):
         form.by = request.user
         return form
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            tell_old_address(obj, form.initial["email"])
+
     def may_manage(self, request: HttpRequest, user: User) -> bool:
         """A clinic's admin manages who belongs to that clinic alone: else they could take over a stranger's account."""
         if getattr(request.user, "is_superuser", False):
@@ -162,7 +168,13 @@ class UserAdmin(ClinicScopedAdmin):
 
     @admin.action(description=_("Reset the second factor (phone lost)"), permissions=["change"])
     @answered(ResetForm)
-    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User], said: dict[str, Any]) -> None:
+    def reset_second_factor(
+        self, request: HttpRequest, queryset: QuerySet[User], said: dict[str, Any]
+    ) -> HttpResponseBase:
+        """For who gave their own second factor a moment ago."""
+        return fresh_factor(self._reset)(request, queryset, said)
+
+    def _reset(self, request: HttpRequest, queryset: QuerySet[User], said: dict[str, Any]) -> HttpResponseBase:
         chosen = self._manageable(request, queryset)
         if request.user in chosen:
             chosen.remove(request.user)
@@ -176,6 +188,7 @@ class UserAdmin(ClinicScopedAdmin):
             len(chosen),
         )
         messages.success(request, words % {"count": len(chosen)})
+        return redirect(request.get_full_path())
 
     @admin.action(description=_("End all sessions"), permissions=["change"])
     @confirmed

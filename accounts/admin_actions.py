@@ -7,14 +7,15 @@ from typing import Any
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 CONFIRMED = "confirmed"
 SHOWN = 50
 
-Act = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
-Answered = Callable[[Any, HttpRequest, QuerySet[Any], dict[str, Any]], HttpResponse | None]
+Act = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponseBase | None]
+Answered = Callable[[Any, HttpRequest, QuerySet[Any], dict[str, Any]], HttpResponseBase | None]
 
 
 def confirmed(action: Act) -> Act:
@@ -22,7 +23,7 @@ def confirmed(action: Act) -> Act:
 
     @answered(forms.Form)
     @wraps(action)
-    def without_answers(self: Any, request: HttpRequest, queryset: QuerySet[Any], said: Any) -> HttpResponse | None:
+    def without_answers(self: Any, request: HttpRequest, queryset: QuerySet[Any], said: Any) -> HttpResponseBase | None:
         return action(self, request, queryset)
 
     return without_answers
@@ -33,7 +34,7 @@ def answered(form_class: type[forms.Form]) -> Callable[[Answered], Act]:
 
     def ask_by_form(action: Answered) -> Act:
         @wraps(action)
-        def ask(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        def ask(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
             form = form_class(request.POST if CONFIRMED in request.POST else None)
             if form.is_valid():
                 return action(self, request, queryset, form.cleaned_data)

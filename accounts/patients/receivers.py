@@ -1,4 +1,4 @@
-"""Who changes a patient's address changes who can sign in: what was opened by the old one is opened anew."""
+"""Who changes a patient's address changes who can sign in: the old one is told, and what it opened is opened anew."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 
 from accounts.contact import normal_email
+from accounts.mfa.notices import tell_old_address
 from accounts.models import Patient, User
 from accounts.sessions import services as sessions
 
@@ -23,3 +24,4 @@ def end_when_address_changed(*, instance: Patient, **_: Any) -> None:
     account: User | None = instance.account_that_moves  # type: ignore[attr-defined]
     if account is not None:
         sessions.end_all(account, why="address")
+        tell_old_address(account, account.address)

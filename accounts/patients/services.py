@@ -6,6 +6,7 @@ address is the one that the clinic has, and what it opens is asked of the same d
 
 from datetime import date
 from typing import cast
+from zoneinfo import ZoneInfo
 
 import django_otp
 from django.contrib.auth import login, logout
@@ -44,11 +45,15 @@ def account_of(patient: Patient) -> User | None:
 
 
 def may_claim(principal: Principal) -> bool:
-    """Whether who came by a link is a patient whose account could be made: one to whom the clinic writes e-mails."""
+    """Whether who came by a link is a patient whose account could be made: one to whom the clinic writes e-mails.
+
+    Of age, too: at a child's address a parent reads, who acts for them by a grant, with its scope and its end.
+    """
     patient = principal.patient
     if principal.role != Role.PATIENT or principal.link is None or patient is None:
         return False
-    return patient.is_active and bool(patient.email)
+    today = timezone.now().astimezone(ZoneInfo(patient.home_zone)).date()
+    return patient.is_active and bool(patient.email) and patient.of_age_on <= today
 
 
 def claim(*, request: HttpRequest, principal: Principal, patient: Patient, pk: str, code: str) -> User:

@@ -169,7 +169,7 @@ def claim_code(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             services.enter(request=request, account=account)
             messages.success(request, _("Your account is made. Here are your visits."))
             return redirect(next_step(request))
-    return render(request, "accounts/claim_code.html", {"form": form, "address": row.email})
+    return render(request, "accounts/claim_code.html", {"form": form})
 
 
 @for_account

@@ -1,10 +1,13 @@
 """Bulk actions of the admin ask first; people are shut out by one."""
 
+import time
 from typing import Any
 
 import pytest
+from django.core import mail
 
 from accounts.mfa import services as mfa
+from accounts.mfa.tasks import mail_change
 from accounts.models import AuditEvent, Clinic, Membership, TOTPDevice, User
 from accounts.policy import Role
 from tests import factories
@@ -53,6 +56,42 @@ def test_a_lost_factor_is_reset_once_the_admin_says_how_they_made_sure_who_asks(
     event = AuditEvent.objects.get(subtype="mfa.reset")
     assert (event.user, event.entity_id) == (clinic_admin, str(clinician.pk))
     assert event.detail == {"check": "call-back", "reference": "T-1042"}
+
+
+def test_who_resets_a_factor_gives_their_own_if_it_is_not_fresh(
+    verified: Any, clinic_admin: User, clinician: User
+) -> None:
+    """Row 14 of the checklist: a browser that was left open takes nobody's second factor away."""
+    TOTPDevice.objects.create(user=clinician, confirmed=True)
+    browser = verified(clinic_admin)
+    session = browser.session
+    session[mfa.SESSION_CONFIRMED] = time.time() - 601
+    session.save()
+
+    asked = chosen("reset_second_factor", clinician, confirmed="yes", check="call-back")
+    page = browser.post(PEOPLE, asked).content.decode()
+
+    assert 'name="check" value="call-back"' in page  # it goes on from there
+    assert TOTPDevice.objects.filter(user=clinician).exists()
+
+
+def test_a_changed_address_is_told_to_the_old_one(
+    verified: Any, clinic_admin: User, clinician: User, django_capture_on_commit_callbacks: Any, monkeypatch: Any
+) -> None:
+    old, waiting = clinician.email, []
+    monkeypatch.setattr(mail_change, "delay", lambda *given: waiting.append(given))
+    browser = verified(clinic_admin)
+    url = f"{PEOPLE}{clinician.pk}/change/"
+    form = browser.get(url).context["adminform"].form.initial | {"email": "elsewhere@example.org", "is_active": "on"}
+    rows = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = browser.post(url, {k: v for k, v in form.items() if v} | rows)
+    assert answer.status_code == 302, answer.content.decode()
+    for given in waiting:
+        mail_change(*given)
+
+    told = [one for one in mail.outbox if one.to == [old]]
+    assert "has changed the e-mail address of your account" in told[0].body
 
 
 def test_nobody_resets_their_own_factor(verified: Any, clinic_admin: User) -> None:

@@ -1,11 +1,13 @@
 """A patient makes the account: behind a link, by the birth date, and by the mail of the address on file."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AuditEvent, Patient, PatientCode, User
 from accounts.patients import services
@@ -115,9 +117,10 @@ def test_one_that_was_ended_can_be_claimed_again(by_link, visit, account):
     assert by_link.get("/me/").status_code == 200
 
 
-@pytest.mark.parametrize("who", ["guest", "proxy", "stranger", "nobody", "without an address", "closed"])
+@pytest.mark.parametrize("who", ["guest", "proxy", "stranger", "nobody", "without an address", "closed", "a child"])
 def test_strangers_guests_and_who_acts_for_the_patient_make_none(who, visit, patient, clinic):
-    """Another patient, a guest, a proxy, nobody at all; nor a patient without an address or whose record is closed."""
+    """Another patient, a guest, a proxy, nobody at all; nor a patient without an address, under age, or whose
+    record is closed."""
     client = {
         "guest": lambda: browser(make_link(visit, guest="Ines")),
         "proxy": lambda: browser(make_link(visit, proxy=factories.make_proxy(patient))),
@@ -125,7 +128,10 @@ def test_strangers_guests_and_who_acts_for_the_patient_make_none(who, visit, pat
         "nobody": Client,
         "without an address": lambda: browser(make_link(visit)),
         "closed": lambda: browser(make_link(visit)),
+        "a child": lambda: browser(make_link(visit)),
     }[who]()
+    if who == "a child":
+        Patient.objects.filter(pk=patient.pk).update(birth_date=timezone.localdate() - timedelta(days=17 * 365))
     if who == "without an address":
         patient.email = ""
         patient.save()

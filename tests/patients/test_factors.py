@@ -207,7 +207,7 @@ def test_a_patient_is_told_of_changes_without_words_about_passwords(account):
 
     assert {one.to[0] for one in mail.outbox} == {"rosa@example.org"}
     assert all("password" not in one.body and "clinic admin" not in one.body for one in mail.outbox)
-    assert "Your clinic has taken your second factor away." in mail.outbox[-1].body
+    assert any("Your clinic has taken your second factor away." in one.body for one in mail.outbox)
 
 
 def test_the_pages_for_factors_say_nothing_of_passwords(account):

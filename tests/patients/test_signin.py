@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.mfa.tasks import mail_change
 from accounts.models import AuditEvent, PatientCode, Session
 from accounts.patients import codes, services
 from tests import factories
@@ -263,6 +264,24 @@ def test_what_a_code_opened_is_chosen_while_the_code_lasts_and_the_account_is_th
 
     assert choosing.get("/me/").status_code == 302
     assert not Session.objects.filter(user=account).exists()
+
+
+def test_the_old_address_is_told_that_it_opens_nothing_any_more(
+    account, patient, django_capture_on_commit_callbacks, monkeypatch
+):
+    """Row 14 of the checklist: staff who lead an account to another mailbox cannot do it behind its owner's back."""
+    waiting = []
+    monkeypatch.setattr(mail_change, "delay", lambda *given: waiting.append(given))
+    with django_capture_on_commit_callbacks(execute=True):
+        patient.email = "new@example.org"
+        patient.save()
+
+    assert ROSA not in str(waiting)
+    for given in waiting:
+        mail_change(*given)
+    told = mail.outbox[-1]
+    assert told.to == [ROSA]
+    assert "has changed the e-mail address of your account" in told.body
 
 
 def test_who_came_for_another_account_begins_a_session_of_their_own(account, clinic, rosa):
