@@ -14,25 +14,18 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts import codes
 from accounts.audit import services as audit
 from accounts.contact import normal_email
 from accounts.login import guessing
 from accounts.mfa import services as mfa
 from accounts.models import AuditEvent, Patient, PatientCode, User
-from accounts.patients import codes
+from accounts.patients.codes import accounts_at
 from accounts.patients.notices import Change, tell
 from accounts.policy import Role
 from accounts.principal import Principal
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-class WrongCode(Exception):
-    """The code, or the birth date, is another one: ``tries_left`` more wrong ones end the code."""
-
-    def __init__(self, tries_left: int) -> None:
-        super().__init__(tries_left)
-        self.tries_left = tries_left
 
 
 class TooManyBirthDates(Exception):
@@ -59,12 +52,12 @@ def may_claim(principal: Principal) -> bool:
 def claim(*, request: HttpRequest, principal: Principal, patient: Patient, pk: str, code: str) -> User:
     """Make the account of ``patient``, who holds the link and reads the mail of the address on file.
 
-    Once: who has one already has the same. Raises codes.CodeEnded, WrongCode.
+    Once: who has one already has the same. Raises codes.CodeEnded, codes.WrongCode.
     """
     with transaction.atomic():
         # Whoever claims at the same moment waits here, and finds the account that this one makes.
         patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
-        row = codes.lock(pk, patient)
+        row = codes.lock(PatientCode, pk=pk, patient=patient)
         if normal_email(row.email) != normal_email(patient.email) or not patient.is_active:
             raise codes.CodeEnded
         right = row.answer(row.is_right(code))
@@ -75,8 +68,7 @@ def claim(*, request: HttpRequest, principal: Principal, patient: Patient, pk: s
         else:
             _note_wrong("account.claim", request, row, principal=principal, patient=patient)
     if not right:
-        # Outside of the transaction, which must not roll the count back.
-        raise _wrong(row)
+        raise codes.refusal(row)
     return account
 
 
@@ -98,13 +90,13 @@ def sign_in(*, request: HttpRequest, pk: str, code: str, birth_date: date) -> li
     """Whose accounts the code and the birth date open: mostly one, of twins or at several clinics some. Uses it up.
 
     As much work, and the same answer, whether nobody has an account at the address, the code is wrong or the birth
-    date is. Raises codes.CodeEnded, WrongCode; TooManyBirthDates, to who typed the right code.
+    date is. Raises codes.CodeEnded, codes.WrongCode, for either; TooManyBirthDates, to who typed the right code.
     """
     with transaction.atomic():
-        row = codes.lock(pk)
+        row = codes.lock(PatientCode, pk=pk, patient=None)
         proved = row.is_right(code)
         waits = proved and guessing.birth_dates_must_wait(row.email)
-        there = codes.accounts_at(row.email)
+        there = accounts_at(row.email)
         found = [account for account in there if account.patient and account.patient.birth_date == birth_date]
         right = row.answer(proved and bool(found) and not waits)
         if not right:
@@ -115,14 +107,14 @@ def sign_in(*, request: HttpRequest, pk: str, code: str, birth_date: date) -> li
     if waits:
         raise TooManyBirthDates
     if not right:
-        raise _wrong(row)
+        raise codes.refusal(row)
     return found
 
 
 def still_open(pk: str, accounts: list[str]) -> list[User]:
     """Those of ``accounts`` (ids) that the code has opened and, until it expires, opens: of which one is chosen."""
     row = PatientCode.objects.filter(pk=pk, used_at__isnull=False, expires_at__gt=timezone.now()).first()
-    return [account for account in codes.accounts_at(row.email) if str(account.pk) in accounts] if row else []
+    return [account for account in accounts_at(row.email) if str(account.pk) in accounts] if row else []
 
 
 def enter(*, request: HttpRequest, account: User) -> None:
@@ -192,11 +184,6 @@ def reset_factors(*, request: HttpRequest, principal: Principal, account: User, 
             detail={"factors": count, **said},
         )
     return count
-
-
-def _wrong(row: PatientCode) -> Exception:
-    left = row.MAX_FAILURES - row.failures
-    return WrongCode(left) if left > 0 else codes.CodeEnded()
 
 
 def _note_wrong(

@@ -2,6 +2,7 @@ import logging
 
 from celery import shared_task
 
+from accounts.codes import forget_old as forget_old_codes
 from accounts.models import PatientCode, User
 from accounts.patients import codes, notices
 
@@ -34,4 +35,4 @@ def mail_change(account_id: str, change: str) -> None:
 
 @shared_task(name="accounts.patients.tasks.forget_old", ignore_result=True)
 def forget_old() -> None:
-    codes.forget_old()
+    forget_old_codes(PatientCode)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import codes
 from accounts.doors import PrincipalRequest, for_account, for_party, public
 from accounts.links.views import date_words_read
 from accounts.login.forms import EmailForm
@@ -18,7 +19,8 @@ from accounts.login.steps import next_step, remember_next
 from accounts.mfa import factors
 from accounts.mfa.forms import CodeForm
 from accounts.models import Patient, PatientCode, Session, User
-from accounts.patients import codes, services
+from accounts.patients import services
+from accounts.patients.codes import send
 from accounts.patients.forms import SignInCodeForm
 from accounts.services import only_clinic
 from accounts.sessions import services as sessions
@@ -49,7 +51,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _sign_in_page(request, form)
     try:
-        row = codes.send(request=request, email=form.cleaned_data["email"])
+        row = send(request=request, email=form.cleaned_data["email"])
     except codes.TooManyCodes:
         form.add_error(None, _too_many())
         return _sign_in_page(request, form, status=429)
@@ -74,7 +76,7 @@ def code(request: HttpRequest) -> HttpResponse:
             found = services.sign_in(
                 request=request, pk=str(row.pk), code=given["code"], birth_date=given["birth_date"]
             )
-        except services.WrongCode as wrong:
+        except codes.WrongCode as wrong:
             form.add_error(None, _wrong_words(wrong) + " " + date_words_read(given["birth_date"]))
         except services.TooManyBirthDates:
             form.add_error(None, _("Too many wrong birth dates. Try again tomorrow, or call us."))
@@ -129,7 +131,7 @@ def claim(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     trouble = ""
     if request.method == "POST":
         try:
-            row = codes.send(request=request, email=patient.email, patient=patient)
+            row = send(request=request, email=patient.email, patient=patient)
         except codes.TooManyCodes:
             trouble = _too_many()
         else:
@@ -160,7 +162,7 @@ def claim_code(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
                 pk=str(row.pk),
                 code=form.cleaned_data["code"],
             )
-        except services.WrongCode as wrong:
+        except codes.WrongCode as wrong:
             form.add_error("code", _wrong_words(wrong, _("That code did not work.")))
         except codes.CodeEnded:
             form.add_error("code", _ended())
@@ -210,7 +212,7 @@ def _asked_for(request: HttpRequest, patient: Patient | None) -> PatientCode | N
 
 def _send_again(request: HttpRequest, row: PatientCode, page: str, **kwargs: Any) -> HttpResponse:
     try:
-        fresh = codes.send(request=request, email=row.email, patient=row.patient)
+        fresh = send(request=request, email=row.email, patient=row.patient)
     except codes.TooManyCodes:
         messages.error(request, _too_many())
     else:
@@ -227,7 +229,7 @@ def _sign_in_page(request: HttpRequest, form: EmailForm, status: int = 200) -> H
     return render(request, "accounts/patient_signin.html", context, status=status)
 
 
-def _wrong_words(wrong: services.WrongCode, what: str = "") -> str:
+def _wrong_words(wrong: codes.WrongCode, what: str = "") -> str:
     left = ngettext("%(count)d try left.", "%(count)d tries left.", wrong.tries_left) % {"count": wrong.tries_left}
     return f"{what or _('The code or the birth date does not match. Check both.')} {left}"
 

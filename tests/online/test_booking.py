@@ -220,7 +220,7 @@ def test_a_code_that_is_delivered_twice_is_one_code(halima):
 
 
 def test_an_address_gets_few_codes_an_hour_however_many_ask_and_nothing_typed_is_lost(check_up, monkeypatch):
-    monkeypatch.setattr(codes, "TO_ADDRESS_IN_ALL", 3)
+    monkeypatch.setattr("accounts.codes.TO_ADDRESS_IN_ALL", 3)
     for n in range(4):
         browser = Browser(check_up, address=f"192.0.2.{n}")
         browser.choose(at("09:00") + timedelta(minutes=20 * n))

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.codes import forget_old
 from accounts.mfa.tasks import mail_change
 from accounts.models import AuditEvent, PatientCode, Session
 from accounts.patients import codes, services
@@ -34,6 +35,8 @@ def test_a_code_and_the_birth_date_sign_in(account, visit):
 
     assert answer["Location"] == "/me/"
     assert str(visit.pk) in client.get("/me/").content.decode()
+    trail = AuditEvent.objects.filter(patient=account.patient).order_by("pk").values_list("subtype", flat=True)
+    assert list(trail)[:2] == ["account.code", "user.signin"]
     event = AuditEvent.objects.get(subtype="user.signin")
     assert (event.user, event.patient, event.clinic, event.detail) == (
         account, account.patient, account.patient.clinic, {"step": "code"},
@@ -298,8 +301,8 @@ def test_who_came_for_another_account_begins_a_session_of_their_own(account, cli
 
 def test_old_codes_are_forgotten(account):
     ask_for_code(ROSA)
-    assert codes.forget_old(timezone.now() + timedelta(minutes=60)) == 0
-    assert codes.forget_old(timezone.now() + timedelta(minutes=71)) == 1
+    assert forget_old(PatientCode, timezone.now() + timedelta(minutes=60)) == 0
+    assert forget_old(PatientCode, timezone.now() + timedelta(minutes=71)) == 1
 
 
 def test_a_closed_record_and_an_ended_account_get_no_code(account, patient):

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts import codes
 from accounts.audit import services as audit
 from accounts.audit.address import caller_network
 from accounts.language import page_language
@@ -19,7 +20,6 @@ from visits.booking import patients
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
 from visits.booking.patients import Details
-from visits.online import codes
 from visits.online.models import Verification
 from visits.online.picker import Picker
 from visits.reminders.links import issue
@@ -121,8 +121,8 @@ def _confirm(
     visit_of: Callable[[Patient], Appointment],
 ) -> Appointment:
     with transaction.atomic():
-        row = codes.lock(verification)
-        right = codes.use(row, code)
+        row: Verification = codes.lock(Verification, pk=verification)
+        right = row.answer(row.is_right(code))
         if right:
             visit = visit_of(_patient(row, details, zone, request))
         else:
@@ -136,10 +136,7 @@ def _confirm(
                 detail={"wrong": row.failures},
             )
     if not right:
-        # Outside of the transaction, which must not roll the count back.
-        if row.failures >= row.MAX_FAILURES:
-            raise codes.CodeEnded
-        raise codes.WrongCode(row.MAX_FAILURES - row.failures)
+        raise codes.refusal(row)
     _open_here(visit, request)
     return visit
 

@@ -4,6 +4,7 @@ import requests
 from anymail.exceptions import AnymailError
 from celery import shared_task
 
+from accounts.codes import forget_old as forget_old_codes
 from visits.online import codes
 from visits.online.models import Verification
 from visits.reminders.channels.base import RefusedForGood, RefusedForNow, Unreachable, Unsure
@@ -27,4 +28,4 @@ def send_code(pk: str) -> None:
 
 @shared_task(name="visits.online.tasks.forget_old", ignore_result=True)
 def forget_old() -> None:
-    codes.forget_old()
+    forget_old_codes(Verification)

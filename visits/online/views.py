@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
+from accounts.codes import CodeEnded, TooManyCodes, WrongCode
 from accounts.doors import public
 from accounts.language import page_language
 from accounts.models import Clinic
@@ -213,7 +214,7 @@ def _send_code(request: HttpRequest, clinic: Clinic, draft: Draft, channel: str,
             language=page_language(),
             request=request,
         )
-    except codes.TooManyCodes:
+    except TooManyCodes:
         return trouble.too_many_codes(clinic)
     if hold is not None:
         booking.extend(hold, until=expires_at)
@@ -254,11 +255,11 @@ def _confirm(
         if hold is None:
             return None, trouble.of_time(clinic, draft)
         return services.book(hold=hold, **proof), None
-    except codes.WrongCode as wrong:
+    except WrongCode as wrong:
         left = ngettext("%(count)d try left.", "%(count)d tries left.", wrong.tries_left)
         form.add_error("code", f"{_('That is not the code.')} {left % {'count': wrong.tries_left}}")
         return None, None
-    except codes.CodeEnded:
+    except CodeEnded:
         return None, trouble.code_ended()
     except booking.BookingError as refusal:
         return None, trouble.refused(clinic, draft, refusal)
