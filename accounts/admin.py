@@ -1,20 +1,12 @@
-"""The admin of clinics and people, of links, and of the audit trail."""
+"""The admin of clinics and people; each part of accounts that has one of its own registers it here."""
 
-import json
-import uuid
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
-from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -22,20 +14,19 @@ from accounts import members
 from accounts.admin_actions import answered, confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
 from accounts.admin_sections import Section
-from accounts.audit.export import as_csv
-from accounts.audit.forms import TrailForm
+from accounts.audit import admin as _audit  # noqa: F401 - registers itself
 from accounts.contact import normal_email, normal_phone
 from accounts.emergency import admin as _emergency  # noqa: F401 - registers itself
 from accounts.invitations import admin as _invitations  # noqa: F401 - registers itself
-from accounts.links import services as links
+from accounts.links import admin as _links  # noqa: F401 - registers itself
 from accounts.login.stepup import fresh_factor
 from accounts.member_forms import MembershipForm, UserForm, refusal
 from accounts.mfa import services as mfa
 from accounts.mfa.notices import tell_old_address
 from accounts.mfa.resetting import ResetForm
-from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, User
+from accounts.models import AuditEvent, Clinic, Membership, Patient, Practitioner, User
 from accounts.password import services as password
-from accounts.policy import STAFF_ROLES, Action, Role
+from accounts.policy import STAFF_ROLES
 from accounts.proxies import admin as _proxies  # noqa: F401 - registers itself
 from accounts.roster import patients, people
 from accounts.roster.admin import RosterAdmin
@@ -290,163 +281,3 @@ class PatientAdmin(RosterAdmin):
         number = normal_phone(term, principal.clinic.time_zone if principal else "")
         by_address = Q(email_hash__of=normal_email(term)) | Q(phone_hash__of=number)
         return (found | queryset.filter(by_address)) if term else found, has_doubles
-
-
-@admin.register(AccessLink)
-class AccessLinkAdmin(ClinicScopedAdmin):
-    section = Section.SAFETY
-    about = _("The links that patients and guests come by, to look at and to revoke.")
-    read_only = True
-    patient_path = "patient"
-    list_display = ("created_at", "kind", "bearer", "expires_at", "first_used_at", "state", "clinic")
-    list_filter = ("kind", "clinic", "created_at", ("revoked_at", admin.EmptyFieldListFilter))
-    search_fields = ("patient__family_name", "patient__given_name", "name")
-    list_select_related = ("patient", "clinic")
-    date_hierarchy = "created_at"
-    fields = (
-        "id", "kind", "bearer", "relationship", "clinic", "resource_id", "state", "created_at", "created_by",
-        "expires_at", "first_used_at", "revoked_at", "failures",
-    )  # fmt: skip
-    actions = ("revoke",)
-
-    @admin.display(description=_("for"))
-    def bearer(self, link: AccessLink) -> str:
-        return link.patient.full_name if link.patient else link.name
-
-    @admin.display(description=_("state"))
-    def state(self, link: AccessLink) -> Any:
-        try:
-            links.check_open(link)
-        except links.LinkClosed as closed:
-            return STATES[closed.state]
-        return _("open")
-
-    @admin.action(description=_("Revoke: the links open nothing any more"), permissions=["view"])
-    @confirmed
-    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessLink]) -> None:
-        count = sum(links.revoke(principal=principal_of(request), link=link) for link in queryset)
-        words = ngettext("%(count)d link revoked.", "%(count)d links revoked.", count)
-        messages.success(request, words % {"count": count})
-
-
-STATES = {
-    links.State.EXPIRED: _("expired"),
-    links.State.REVOKED: _("revoked"),
-    links.State.LOCKED: _("locked"),
-}
-
-
-class ActorRoleFilter(admin.SimpleListFilter):
-    """By the role in which somebody did it, in words."""
-
-    title = _("role")
-    parameter_name = "role"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(role.value, role.label) for role in Role]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-        return queryset.filter(role=self.value()) if self.value() else queryset
-
-
-@admin.register(AuditEvent)
-class AuditEventAdmin(ClinicScopedAdmin):
-    """Read only, for who may read the trail; opening a patient's event is itself on it."""
-
-    section = Section.SAFETY
-    about = _("Who did what, and when. Nobody can change it.")
-    read_only = True
-    policy_action = Action.AUDIT_READ
-    patient_path = "patient"
-    list_display = ("when", "subtype", "outcome", "who", "as_role", "what", "address", "clinic")
-    list_filter = (
-        "clinic",
-        "outcome",
-        "action",
-        ActorRoleFilter,
-        ("recorded", admin.DateFieldListFilter),
-        "subtype",
-        "user",
-    )
-    list_select_related = ("user", "link", "clinic")
-    search_fields = ("entity_id",)
-    search_help_text = _("An id (of a person, patient, object or request), or an event such as link.redeem")
-    date_hierarchy = "recorded"
-    show_full_result_count = False
-    list_per_page = 50
-    fields = (
-        "when", "subtype", "action", "outcome", "who", "as_role", "clinic", "entity_type", "entity_id",
-        "patient_key", "address", "request_id", "pretty_detail",
-    )  # fmt: skip
-    readonly_fields = ("when", "who", "as_role", "patient_key", "pretty_detail")
-
-    def get_urls(self) -> list[URLPattern]:
-        export = path("export/", self.admin_site.admin_view(self.export), name="accounts_auditevent_export")
-        return [export, *super().get_urls()]
-
-    def export(self, request: HttpRequest) -> HttpResponseBase:
-        """For who gave their second factor a moment ago."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return fresh_factor(self._export)(request)
-
-    def _export(self, request: HttpRequest) -> HttpResponseBase:
-        """Ask for which part of the trail; POST sends it as a file, and says so on the trail."""
-        people = self.admin_site._registry[User].get_queryset(request).order_by("name")
-        form = TrailForm(request.POST if request.method == "POST" else None, people=people)
-        if not form.is_valid():
-            context = {**self.admin_site.each_context(request), "opts": self.opts, "title": _("Export"), "form": form}
-            return render(request, "admin/accounts/auditevent/export.html", context)
-        lookups = form.lookups()
-        with transaction.atomic():
-            events = self.get_queryset(request).filter(**lookups)
-            newest = events.order_by("pk").values_list("pk", flat=True).last() or 0
-            events = events.filter(pk__lte=newest)  # so that it has as many rows as the trail says
-            detail = {"rows": events.count(), "by": sorted(lookups)}
-            self.record(request, "audit.export", AuditEvent.Action.EXECUTE, detail=detail)
-        return StreamingHttpResponse(
-            as_csv(events),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": 'attachment; filename="audit-trail.csv"', "Cache-Control": "no-store"},
-        )
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
-    ) -> tuple[QuerySet[AuditEvent], bool]:
-        """By indexes, whole: the trail grows long."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        try:
-            found = uuid.UUID(term)
-        except ValueError:
-            return queryset.filter(Q(entity_id=term) | Q(subtype__startswith=term.lower())), False
-        by_id = Q(entity_id=str(found)) | Q(user_id=found) | Q(patient_id=found) | Q(link_id=found)
-        return queryset.filter(by_id | Q(request_id=found.hex)), False
-
-    @admin.display(description=_("recorded"), ordering="recorded")
-    def when(self, event: AuditEvent) -> str:
-        """To the second, and in which zone."""
-        return f"{timezone.localtime(event.recorded):%Y-%m-%d %H:%M:%S %Z}"
-
-    @admin.display(description=_("who"))
-    def who(self, event: AuditEvent) -> str:
-        if event.user:
-            return str(event.user)
-        return f"{event.link.get_kind_display()} {str(event.link.pk)[:8]}" if event.link else "-"
-
-    @admin.display(description=_("role"))
-    def as_role(self, event: AuditEvent) -> str:
-        return Role(event.role).label if event.role else "-"
-
-    @admin.display(description=_("object"))
-    def what(self, event: AuditEvent) -> str:
-        return f"{event.entity_type} {event.entity_id[:8]}".strip() or "-"
-
-    @admin.display(description=_("patient"))
-    def patient_key(self, event: AuditEvent) -> str:
-        return str(event.patient_id or "-")
-
-    @admin.display(description=_("detail"))
-    def pretty_detail(self, event: AuditEvent) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(event.detail, indent=2, sort_keys=True))

@@ -22,21 +22,19 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext_lazy
 
 from accounts import admin_search
+from accounts.admin_forms import LabelledRows, problems_of
 from accounts.admin_sections import Page, Section
 from accounts.audit import services as audit
 from accounts.models import AuditEvent, Clinic, Patient
 from accounts.policy import Action
 from accounts.principal import Principal
 
-TOO_FEW = {"too_few_forms": ngettext_lazy("Fill in at least %(num)d row.", "Fill in at least %(num)d rows.", "num")}
 # What the database says of a row that a legal hold keeps (visits.records).
 ON_HOLD = "record_on_hold"
 # How much of its history the page of a row shows; the trail itself has all of it.
@@ -46,10 +44,8 @@ if TYPE_CHECKING:
     _Base = BaseModelAdmin[Any]
     _ModelAdmin = admin.ModelAdmin[Any]
     _TabularInline = admin.TabularInline[Any, Any]
-    _InlineFormSet = BaseInlineFormSet[Any, Any, Any]
 else:
     _Base, _ModelAdmin, _TabularInline = object, admin.ModelAdmin, admin.TabularInline
-    _InlineFormSet = BaseInlineFormSet
 
 
 class ClinicScope(_Base):
@@ -324,43 +320,11 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         return walk(obj, self.patient_path) if self.patient_path else None
 
 
-class LabelledRows(_InlineFormSet):
-    """The fields of a table have no labels of their own; a screen reader hears the name of the column."""
-
-    default_error_messages = {**BaseInlineFormSet.default_error_messages, **TOO_FEW}
-
-    def add_fields(self, form: Any, index: int | None) -> None:
-        super().add_fields(form, index)
-        for field in form.fields.values():
-            if not field.widget.is_hidden:
-                # The select itself where Django has wrapped it in links to the row that is chosen.
-                getattr(field.widget, "widget", field.widget).attrs["aria-label"] = field.label
-
-
 class ClinicScopedInline(ClinicScope, _TabularInline):
     """Rows of the same clinic under another row."""
 
     formset = LabelledRows
     extra = 0
-
-
-def problems_of(form: Any, inlines: Any) -> dict[str, Any]:
-    """What is wrong with what was typed, for ``_errors.html``: by field, and of the whole."""
-    found, general = _problems_of(form.form)
-    for inline in inlines:
-        general += inline.formset.non_form_errors()
-        for row in inline.formset.forms:
-            at_fields, of_row = _problems_of(row)
-            found += at_fields
-            general += of_row
-    return {"found": found, "general": general}
-
-
-def _problems_of(form: Any) -> tuple[list[tuple[str, str]], list[str]]:
-    shown = [field for field in form.visible_fields() if field.errors]
-    hidden = [error for field in form.hidden_fields() for error in field.errors]
-    found = [(field.auto_id, f"{capfirst(field.label)}: {error}") for field in shown for error in field.errors]
-    return found, [*form.non_field_errors(), *hidden]
 
 
 def principal_of(request: HttpRequest) -> Principal | None:

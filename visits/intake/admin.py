@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
-from accounts.admin_base import TOO_FEW, ClinicScope, ClinicScopedAdmin, ClinicScopedInline
+from accounts.admin_base import ClinicScope, ClinicScopedAdmin, ClinicScopedInline
+from accounts.admin_forms import TOO_FEW
 from accounts.admin_sections import Section
 from accounts.models import AuditEvent
 from visits.intake.models import MAX_ITEMS, Intake, Questionnaire, QuestionnaireItem, QuestionnaireResponse

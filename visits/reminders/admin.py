@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
-from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, LabelledRows, principal_of
+from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
+from accounts.admin_forms import LabelledRows
 from accounts.admin_sections import Page, Section
 from accounts.models import Clinic, Patient
 from visits.reminders import services
