@@ -29,6 +29,7 @@ from visits.relay.wire import Joined, RoomEvent, SlotMids
 
 TICK = 0.01  # seconds; so that never all peers are looked after in one go, which would hold packets up
 TURN = 0.2  # seconds between two times that a peer is looked after
+UNSURE = 1.0  # seconds in which nobody said that a peer is heard: its routes may know better
 SWEEP = 1.0  # seconds between two looks for what may be forgotten
 EPOCH_MEMORY = 2 * MAX_AGE  # seconds; longer than any grant for that epoch can live
 
@@ -237,7 +238,8 @@ class Engine:
                 del self._epochs[key]
 
     def _look_after(self, peer: Peer, now: float) -> None:
-        peer.settle()
+        if now - peer.heard_at > UNSURE:
+            peer.settle()
         silent = now - peer.heard_at
         if not peer.connected:
             if now - peer.joined_at > self._limits.connect_within:

@@ -60,7 +60,7 @@ class Feedback:
         track, is_rtx = peer.by_ssrc.get(report.ssrc, (None, False))
         if track is None or is_rtx:
             return
-        peer.settle()
+        track.settle()
         peer.receptions.setdefault(report.ssrc, Reception()).heard(report.ntp, now)
         for slot in track.outputs:
             if slot.source is track and not slot.waiting:
@@ -91,7 +91,7 @@ class Feedback:
         slot = peer.by_slot_ssrc.get(request.ssrc)
         if slot is None or slot.source is None or slot.waiting:
             return
-        slot.source.owner.settle()
+        slot.source.settle()
         missing = []
         for sequence in request.lost:
             if slot.precedes_switch(sequence):
@@ -112,6 +112,7 @@ class Feedback:
         For sound the loss that the worst of its receivers sees counts too: Opus arms itself against it.
         """
         publisher.told_at = now
+        publisher.settle()
         blocks, ssrcs = [], []
         for track in publisher.tracks.values():
             if track.ssrc is None:

@@ -69,6 +69,10 @@ class Peer:
         self._mid_extensions: set[int] = set()
         self._take_layout()
         self.families = [family for role in ("camera", "screen") if (family := self.layers(role))]
+        for family in self.families:
+            for track in family:
+                track.siblings = family
+        self.is_layered = any(len(family) > 1 for family in self.families)
 
     @property
     def budget(self) -> float:
@@ -159,6 +163,8 @@ class Peer:
 
     def forget(self) -> None:
         """Let go of everything: the copy has ended. What leads in a circle would stay until garbage is looked for."""
+        for track in self.tracks.values():
+            track.siblings = []
         self.link = self.handshake = self.screen_slot = None
         for held in (
             self.tracks, self.slots, self.by_ssrc, self.by_slot_ssrc, self.rates, self._meters, self.alive_since,
@@ -198,7 +204,11 @@ class Peer:
         for track in self.tracks.values():
             if track.kind == "video":
                 self.rates[track] = self._meters.setdefault(track, Meter()).read(track.octets, now)
-        self.sent.read(sum(slot.octets for slot in self.every_slot() if slot.kind == "video"), now)
+        shown = [slot for slot in self.every_slot() if slot.kind == "video"]
+        for slot in shown:
+            if slot.source is not None:
+                slot.source.settle()
+        self.sent.read(sum(slot.octets for slot in shown), now)
 
     def find(self, packet: bytes, ssrc: int) -> tuple[Track, bool] | None:
         """The track of a decrypted packet, learned by its MID and RID if need be.

@@ -45,6 +45,7 @@ class Roster:
         """
         if peer.address == source:
             return False
+        peer.settle()  # its routes may have heard it since
         if peer.address is not None and not nominated and now - peer.heard_at < SILENT_AFTER:
             return False
         return self.move(peer, source, now)
@@ -53,6 +54,7 @@ class Roster:
         """Give `address` to the peer, unless another one was heard from there just now."""
         other = self.by_address.get(address)
         if other is not None and other is not peer:
+            other.settle()
             if now - other.heard_at < OCCUPIED_FOR:
                 return False
             other.address = None

@@ -6,8 +6,8 @@ and the next packet goes the portable way, after which a new one is made. Keyfra
 retransmissions, late packets and whatever is new or odd never have a route.
 
 The compiled loop goes by the route's row (tables.py), takes what each packet costs from the peer's budget, and keeps
-book in the row; `settle` brings that into the books of peer, track and slots. It is done five times a second, before
-the portable path sees a packet of the same sender, and when the route is voided.
+book in the row; `settle` brings that into the books of peer, track and slots. Whoever reads those does it first
+(a clock, a report), as does the portable path before it sees a packet of the same sender, and who voids the route.
 """
 
 from __future__ import annotations

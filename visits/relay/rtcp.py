@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from operator import sub
+from typing import NamedTuple
 
 SR, RR, RTPFB, PSFB = 200, 201, 205, 206
 NACK_FORMAT, PLI_FORMAT, FIR_FORMAT, AFB_FORMAT, TRANSPORT_FORMAT = 1, 1, 4, 15, 15
@@ -20,8 +19,7 @@ TICKS = 4000  # of transport feedback in a second
 MAX_BLOCKS = 31  # the report count is a 5-bit field
 
 
-@dataclass(frozen=True, slots=True)
-class SenderReport:
+class SenderReport(NamedTuple):
     """NTP and RTP time of one instant, and what was sent so far (packets, payload bytes)."""
 
     ssrc: int
@@ -31,8 +29,7 @@ class SenderReport:
     octets: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReportBlock:
+class ReportBlock(NamedTuple):
     """How stream `ssrc` arrived. `loss` holds fraction and cumulative lost, as on the wire."""
 
     ssrc: int
@@ -43,23 +40,20 @@ class ReportBlock:
     delay: int
 
 
-@dataclass(frozen=True, slots=True)
-class Nack:
+class Nack(NamedTuple):
     """Sequence numbers that the receiver of `ssrc` misses."""
 
     ssrc: int
     lost: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyframeRequest:
+class KeyframeRequest(NamedTuple):
     """A PLI or a FIR: the receiver of `ssrc` cannot decode without a keyframe."""
 
     ssrc: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remb:
+class Remb(NamedTuple):
     """The receiver estimates that it can take `bitrate` bit/s for all of `ssrcs` together."""
 
     bitrate: int
@@ -176,27 +170,34 @@ def remb(bitrate: int, ssrcs: Iterable[int]) -> bytes:
     return _packet(PSFB, AFB_FORMAT, head + struct.pack(f">{len(wanted)}I", *wanted))
 
 
-def transport_feedback(media_ssrc: int, first: int, count: int, came: Sequence[int], ticks: Sequence[int]) -> bytes:
-    """Which of the packets from transport-wide number `first` on arrived, and when.
+def run_feedback(media_ssrc: int, first: int, count: int, tick: int, pauses: bytes) -> bytes:
+    """Transport feedback: all packets from transport-wide number `first` on arrived.
+
+    The first came at a tick of any clock, `pauses` are the ticks between each two; `count` numbers the reports.
+    """
+    span = len(pauses) + 1
+    head = _transport(media_ssrc, first, count, span, tick)
+    return _padded(head + bytes((0x20 | span >> 8, span & 0xFF, tick & 0xFF)) + pauses)
+
+
+def vector_feedback(media_ssrc: int, first: int, count: int, came: Sequence[int], ticks: Sequence[int]) -> bytes:
+    """Transport feedback: which of the packets from transport-wide number `first` on arrived, and when.
 
     `came` has their distances from `first`, ascending, `ticks` when each came, of any clock; `count` numbers
-    the reports. Written in the two shortest ways to write it: one run of packets that all came, or status vectors.
+    the reports.
     """
     span = came[-1] + 1
-    reference = ticks[0] >> 8
-    head = struct.pack(">IIHHI", RELAY_SSRC, media_ssrc, first, span, (reference & 0xFFFFFF) << 8 | count & 0xFF)
-    if len(came) == span < 0x2000:
-        try:
-            deltas = bytes(map(sub, ticks, [reference << 8, *ticks]))
-        except ValueError:
-            pass  # one came out of order, or after a pause
-        else:
-            return _padded(head + (0x2000 | span).to_bytes(2, "big") + deltas)
-    return _padded(head + _vectors(span, came, ticks, reference << 8))
+    return _padded(_transport(media_ssrc, first, count, span, ticks[0]) + _vectors(span, came, ticks))
 
 
-def _vectors(span: int, came: Iterable[int], ticks: Iterable[int], last: int) -> bytes:
+def _transport(media_ssrc: int, first: int, count: int, span: int, tick: int) -> bytes:
+    time = (tick >> 8 & 0xFFFFFF) << 8 | count & 0xFF
+    return struct.pack(">IIHHI", RELAY_SSRC, media_ssrc, first, span, time)
+
+
+def _vectors(span: int, came: Iterable[int], ticks: Sequence[int]) -> bytes:
     """Two bits for each packet, and the times of those that came."""
+    last = ticks[0] & ~0xFF
     symbols = bytearray(span + -span % 7)
     deltas = bytearray()
     for distance, at in zip(came, ticks, strict=True):
@@ -219,6 +220,4 @@ def _padded(body: bytes) -> bytes:
     padding = -len(body) % 4
     if padding:
         body += bytes(padding - 1) + bytes([padding])
-    packet = bytearray(_packet(RTPFB, TRANSPORT_FORMAT, body))
-    packet[0] |= 0x20 if padding else 0
-    return bytes(packet)
+    return struct.pack(">BBH", 0x80 | (0x20 if padding else 0) | TRANSPORT_FORMAT, RTPFB, len(body) // 4) + body

@@ -33,8 +33,7 @@ class Grown(NamedTuple):
     expected: int  # packets, by their sequence numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """Where a stream's counters stood."""
 
     at: float
@@ -150,6 +149,8 @@ class Statistics:
         look.bitrate = 0
         figures: list[StreamFigures] = []
         slots: list[Slot] = []
+        for peer in peers:  # all of them first: what one has sent is in the books of the others' slots
+            peer.settle()
         for peer in peers:
             for track in peer.tracks.values():
                 look.counted[track] = Counted(now, track.octets, track.packets, track.highest)

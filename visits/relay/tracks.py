@@ -51,6 +51,7 @@ class Track:
         self.packets = 0  # arrived the first time that they were sent, in order
         self.octets = 0  # of payload, without retransmissions
         self.keyframe_wanted = False
+        self.siblings = [self]  # the layers of one picture: which of them live is told by comparing them
         self.nack = kind == "video"  # whether its publisher sends lost packets again
         self.highest: int | None = None  # the newest sequence number that arrived
         self.route: Precomputed | None = None  # while nothing changes
@@ -88,6 +89,12 @@ class Track:
         route, self.route = self.route, None
         if route is not None:
             route.void()
+
+    def settle(self) -> None:
+        """Enter what was moved by routes into the books of this track and of its siblings."""
+        for track in self.siblings:
+            if track.route is not None:
+                track.route.settle()
 
     def may_ask(self, now: float) -> bool:
         """Whether a keyframe may be requested now; counts as asked if so.

@@ -40,10 +40,10 @@ class Upkeep:
         for track in peer.tracks.values():
             if self._owes_keyframe(track, now):
                 self._forwarder.ask_keyframe(track, now)
-        if pictures.note_alive(peer, now):
-            for receiver in peer.watchers:
-                receiver.line.changed = True
-        if now - peer.looked_at >= LOOK_PAUSE:
+        is_due = now - peer.looked_at >= LOOK_PAUSE
+        if is_due or peer.is_layered:  # of who sends one size there is nothing to be quick about
+            self._see_layers(peer, now)
+        if is_due:
             peer.looked_at = now
             peer.measure(now)
             # A line that had trouble is tried again, and a publisher may fit itself to it.
@@ -52,6 +52,13 @@ class Upkeep:
             self.choose(peer, now)
         if now - peer.told_at >= self._told_every(peer, now):
             self._feedback.tell(peer, now)
+
+    @staticmethod
+    def _see_layers(publisher: Peer, now: float) -> None:
+        publisher.settle()
+        if pictures.note_alive(publisher, now):
+            for receiver in publisher.watchers:
+                receiver.line.changed = True
 
     def choose(self, receiver: Peer, now: float) -> None:
         """Give the receiver the layers that suit it now."""
