@@ -16,7 +16,7 @@ const grid = () => document.querySelector("#grid");
 const columns = () => [...document.querySelectorAll("#grid [data-column]")];
 
 let press = null; // a pointer that is down on a visit: {visit, id, x, y, grip, timer}
-let move = null; // the visit that is picked up: {visit, places, column, index, ghost, ready}
+let move = null; // the visit that is picked up: {visit, places, column, index, ghost, ready, asks}
 let current = null; // the id of the link that Tab leads to
 let wanted = null; // the id of the visit to be at after the next refresh
 let pointer = {x: 0, y: 0};
@@ -156,6 +156,7 @@ function letGo(words = "") {
 /** Ask, in a dialog that says who will be told. */
 async function drop() {
   const picked = move;
+  picked.asks = true;
   const [value] = placesIn(move.column)[move.index];
   const practitioner = move.column.dataset.column.split("/")[1];
   const url = `${move.visit.dataset.move}?${new URLSearchParams({start: value, practitioner})}`;
@@ -166,13 +167,31 @@ async function drop() {
   document.querySelector("#move-h")?.focus();
 }
 
-async function pickUpByKey(visit) {
-  if (!(await pickUp(visit))) return;
+function pickUpByKey(visit) {
+  const there = pickUp(visit);
+  move.ready = there.then((isThere) => isThere && showFirst(visit));
+}
+
+/** Begin at the place nearest to where the visit is. */
+function showFirst(visit) {
   const what = visit.querySelector("b > span").textContent;
   const start = move.column;
   const column = placesIn(start).length ? start : columns().find((one) => placesIn(one).length);
   show(column, closest(column, minutesOf(visit.className)));
   say(`${grid().dataset.picked.replace("{what}", what)} ${placesIn(column)[move.index][2]}`);
+}
+
+/** A key for the visit that is picked up. What is pressed before its places are there counts once they are. */
+async function onMoveKey(key) {
+  const picked = move;
+  if (key === "Escape") {
+    letGo(grid().dataset.stays);
+    return;
+  }
+  await picked.ready;
+  if (move !== picked || picked.asks) return;
+  if (key === "Enter") drop();
+  else moveByKey(key);
 }
 
 function moveByKey(key) {
@@ -194,11 +213,9 @@ function onKeyDown(event) {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") undo(event);
   if (dialog.open || event.ctrlKey || event.altKey || event.metaKey) return;
   if (move && !press) {
-    if (event.key === "Escape") letGo(grid().dataset.stays);
-    else if (event.key === "Enter" && move.index >= 0) drop();
-    else if (event.key.startsWith("Arrow") && move.index >= 0) moveByKey(event.key);
-    else return;
+    if (!/^(Escape$|Enter$|Arrow)/.test(event.key)) return;
     event.preventDefault();
+    onMoveKey(event.key);
     return;
   }
   const link = event.target.closest?.("#grid .cal-grid > a");
@@ -331,7 +348,8 @@ function onSettled(event) {
   if (!wanted) return;
   // It may have gone to days that are not shown.
   goTo(document.getElementById(wanted) ?? document.querySelector("#grid a[tabindex='0']"));
-  say(document.querySelector("#calendar .notices")?.textContent.trim() ?? "");
+  const notices = [...document.querySelectorAll("#calendar .notices .banner > span")];
+  say(notices.map((notice) => notice.textContent.trim()).join(" "));
   wanted = null;
 }
 
