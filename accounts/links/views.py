@@ -109,7 +109,15 @@ def closed_page(
     token: str = "",
 ) -> HttpResponse:
     """Why the link opens nothing, and a way on. By its ``token`` a patient can have a new one sent to themselves."""
-    context = {"state": state.value, "clinic": clinic, "patient": patient, "scope": scope, "token": token}
+    can_renew = scope == AccessLink.Scope.SUMMARY and state is services.State.EXPIRED and bool(token)
+    context = {
+        "state": state.value,
+        "clinic": clinic,
+        "patient": patient,
+        "scope": scope,
+        "token": token,
+        "can_renew": can_renew,
+    }
     return render(request, "accounts/link_closed.html", context, status=STATUS.get(state, 410))
 
 

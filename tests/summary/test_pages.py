@@ -266,6 +266,7 @@ def test_an_expired_link_has_a_new_one_sent_and_a_withdrawn_one_does_not(publish
     path = path[path.index("/v/") :]
     rosa = Client()
     assert "Send me a new link" in text_of(rosa.get(path))
+    assert rosa.get(path).content.decode().count("btn-1") == 1
 
     answer = rosa.post(f"{path}new/")
     rosa.post(f"{path}new/")

@@ -26,12 +26,15 @@ def others_of_the_same_name(visit: Appointment) -> dict[str, Any]:
 
 
 @register.inclusion_tag("online/_way_on.html", takes_context=True)
-def way_on(context: template.Context, clinic: Clinic, patient: Patient | None = None) -> dict[str, Any]:
+def way_on(
+    context: template.Context, clinic: Clinic, patient: Patient | None = None, *, is_second: bool = False
+) -> dict[str, Any]:
     """For who came to an end: the public booking page while it is open, and always the clinic's phone.
 
     ``patient`` is whose visit or link it was. A visit of theirs that this browser has open leads to their list, from
-    where a new link to each is sent to the address on file.
+    where a new link to each is sent to the address on file. ``is_second``: the page has something else to press first.
     """
     opened = live_links(context["request"].session) if patient else []
     known = next((link.resource_id for link in opened if link.patient == patient and link.scope == VISIT), None)
-    return {"clinic": clinic, "books_online": SchedulePolicy.of(clinic).online_booking, "known": known}
+    books_online = SchedulePolicy.of(clinic).online_booking
+    return {"clinic": clinic, "books_online": books_online, "known": known, "is_second": is_second}
