@@ -437,6 +437,12 @@ def ticked(page: str) -> dict[str, bool]:
     return {value: bool(checked) for value, checked in boxes}
 
 
+def dates_to_check(page: str) -> list[str]:
+    """The times in the card beside the button that books."""
+    card = page[page.index('id="check"') :]
+    return [value_of(datetime.fromisoformat(one)) for one in re.findall(r'<time datetime="([^"]*)"', card)]
+
+
 def test_a_series_is_shown_with_what_is_in_the_way_and_booked_as_ticked(desk, form, book, clinic):
     week = timedelta(days=7)
     book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + week))
@@ -449,6 +455,9 @@ def test_a_series_is_shown_with_what_is_in_the_way_and_booked_as_ticked(desk, fo
     assert "(taken)" in page
     assert first == form["start"]
     assert Appointment.objects.count() == 1
+    assert dates_to_check(page) == [first, third, fourth]
+    other = {"repeat_of": hidden(page, "repeat_of"), "at": [instead, fourth]}
+    assert dates_to_check(desk.post("/visits/book/slots/", wanted | other).content.decode()) == [instead, fourth]
 
     answer = send(desk, wanted, repeat_of=hidden(page, "repeat_of"), at=[first, instead, fourth])
 

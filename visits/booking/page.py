@@ -54,12 +54,19 @@ class BookPage(Who, Picker):
     # --- what the card says -------------------------------------------------------------------
 
     @property
-    def patients_clock(self) -> Moment | None:
-        """The time as the patient's clock shows it, where that differs."""
-        if self.start is None or self.patient is None or not self.patient.time_zone:
+    def to_book(self) -> list[tuple[Moment, Moment | None]]:
+        """Each time that is to be booked; beside it what the patient's clock shows then, where that differs."""
+        if self.repeat.rows:
+            chosen = [self.clock.at(start) for start in self.repeat.starts]
+        else:
+            chosen = [self.start] if self.start else []
+        return [(when, self._patients_clock(when)) for when in chosen]
+
+    def _patients_clock(self, when: Moment) -> Moment | None:
+        if self.patient is None or not self.patient.time_zone:
             return None
-        theirs = Moment(self.start.instant, self.patient.time_zone, self.clock.language)
-        return None if theirs.is_same_clock(self.start) else theirs
+        theirs = Moment(when.instant, self.patient.time_zone, self.clock.language)
+        return None if theirs.is_same_clock(when) else theirs
 
     # --- booking ------------------------------------------------------------------------------
 
