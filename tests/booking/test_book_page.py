@@ -285,7 +285,10 @@ def test_names_are_never_in_an_address(desk, form):
 def test_a_time_taken_while_one_looks_is_said_at_the_next_change(desk, form, book, clinic):
     book(patient=factories.make_patient(clinic))
 
-    assert "10:00 was just taken. Choose another time." in desk.post("/visits/book/slots/", form).content.decode()
+    page = desk.post("/visits/book/slots/", form).content.decode()
+    said = re.search(r"<p [^>]*autofocus>.*?10:00 was just taken. Choose another time.", page)
+    assert said
+    assert said.start() < page.index('name="start"')
 
 
 def test_a_time_taken_between_looking_and_holding_is_said_at_once(desk, form, book, clinic, monkeypatch):
