@@ -535,10 +535,14 @@ def test_no_days_are_free_leads_to_the_next_that_is(check_up, practitioner):
     practitioner.availability.all().delete()
     page = Client().get(PAGE).content.decode()
     assert "There are no free times to book here." in page
+    assert "Continue" not in page
 
     factories.make_hours(practitioner, 1).__class__.objects.update(valid_from=tuesday() + timedelta(days=21))
     page = Client().get(PAGE).content.decode()
     assert "The next is on Tue" in page
+    assert "Continue" not in page
+    page = Client().get(f"{PAGE}?day={tuesday() + timedelta(days=21)}", headers={"HX-Request": "true"}).content.decode()
+    assert "Continue" in page
 
 
 def test_booking_goes_on_working_when_staff_moved_the_clinic_on_meanwhile(halima, check_up):
