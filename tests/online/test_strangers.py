@@ -100,8 +100,12 @@ def test_when_the_clinic_closes_online_booking_nothing_goes_on(halima):
     code = code_sent()
     SchedulePolicy.objects.update(online_booking=False)
 
-    assert halima.type(code).status_code == 404
+    answer = halima.type(code)
+    assert answer.status_code == 404
     assert not Appointment.objects.exists()
+    for page in (answer, halima.client.get(halima.here), halima.client.get(halima.here.removesuffix("code/"))):
+        assert "There is nothing to book here at the moment." in page.content.decode()
+        assert 'href="tel:' in page.content.decode()
 
 
 def test_a_form_from_elsewhere_is_refused(check_up):

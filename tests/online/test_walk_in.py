@@ -121,7 +121,10 @@ def test_where_walk_ins_are_off_there_is_no_such_page(walter, policy):
     policy.save()
 
     assert Client().get(NOW).status_code == 404
-    assert walter.client.get(walter.here).status_code == 404
+    for answer in (walter.client.get(walter.here), walter.tell()):
+        assert answer.status_code == 410
+        assert 'href="/book/riverside/"' in answer.content.decode()
+    assert not Verification.objects.exists()
 
 
 def test_what_is_only_for_walk_ins_needs_no_online_booking(walter, policy):

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, cast
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -92,7 +92,7 @@ def person(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     """Who it is and where to reach them. POST has the code sent; what was typed is kept whatever happens."""
     clinic, draft = _clinic_and_draft(request, slug, pk)
     if draft is None:
-        return _ended(request, clinic)
+        return _no_draft(request, clinic)
     by_sms = ReminderPolicy.of(clinic).sms
     if request.method != "POST":
         form = PersonForm(initial=draft.typed, zone=draft.zone, by_sms=by_sms)
@@ -125,7 +125,7 @@ def code(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     """The code that was sent. POST books, or sends another one (``again``), or keeps another time (``choose``)."""
     clinic, draft = _clinic_and_draft(request, slug, pk)
     if draft is None:
-        return _ended(request, clinic)
+        return _no_draft(request, clinic)
     verification = Verification.objects.filter(pk=draft.verification).first() if draft.verification else None
     if not draft.is_filled_in or verification is None:
         return redirect("online:person", slug=slug, pk=draft.pk)
@@ -161,14 +161,13 @@ def code(request: HttpRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 
 
 def _clinic_and_draft(request: HttpRequest, slug: str, pk: uuid.UUID) -> tuple[Clinic, Draft | None]:
-    """The clinic, while it lets patients do what the draft is for. Raises Http404."""
+    """The draft, while the clinic lets patients do what it is for. Raises Http404 for a clinic that is not there."""
     clinic = get_object_or_404(Clinic, slug=slug)
     policy = SchedulePolicy.of(clinic)
     draft = drafts.find(request.session, clinic, pk)
-    is_open = policy.walk_ins if draft and draft.is_walk_in else policy.online_booking
-    if not is_open:
-        raise Http404
-    return clinic, draft
+    if draft is None:
+        return clinic, None
+    return clinic, draft if (policy.walk_ins if draft.is_walk_in else policy.online_booking) else None
 
 
 def _draft_named(request: HttpRequest, clinic: Clinic, pk: str) -> Draft | None:
@@ -296,6 +295,8 @@ def _nothing(request: HttpRequest, clinic: Clinic) -> HttpResponse:
     return render(request, "online/nothing.html", {"clinic": clinic}, status=404)
 
 
-def _ended(request: HttpRequest, clinic: Clinic) -> HttpResponse:
-    """A booking that is not under way in this browser: booked already, too old, or somebody else's."""
+def _no_draft(request: HttpRequest, clinic: Clinic) -> HttpResponse:
+    """A booking that is not under way in this browser: booked already, too old, somebody else's, or not let go on."""
+    if not SchedulePolicy.of(clinic).online_booking:
+        return _nothing(request, clinic)
     return render(request, "online/ended.html", {"clinic": clinic}, status=410)
