@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from freezegun import freeze_time
 from icalendar import Calendar
 
 from accounts.models import AccessLink
@@ -145,6 +146,18 @@ def test_a_visit_that_has_begun_is_not_changed_here(rosa, visit, page):
 
     assert "It has begun, is over, or was cancelled." in rosa.get(f"/my/{visit.pk}/{page}/").content.decode()
     assert rosa.post(f"/my/{visit.pk}/{page}/", {"start": value_of(at("11:00"))}).status_code == 409
+
+
+def test_who_waits_for_a_clinician_who_is_late_still_finds_the_way_in(visit):
+    Appointment.objects.update(status="arrived")
+    with freeze_time(visit.end + timedelta(minutes=5)):
+        rosa = browser(make_link(visit))
+        page = rosa.get(f"/my/{visit.pk}/visit/").content.decode()
+        listed = rosa.get(f"/my/{visit.pk}/visits/").content.decode()
+
+    assert "This visit is over" not in page
+    assert "Get ready or join" in page
+    assert "No visits booked" not in listed
 
 
 def test_the_calendar_file_is_the_visit_and_asks_nobody(rosa, visit):

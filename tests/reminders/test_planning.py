@@ -12,12 +12,12 @@ from freezegun import freeze_time
 from accounts.models import Clinic, Patient, Practitioner
 from tests import factories
 from tests.reminders.conftest import announce, cancel, move, set_policy
-from visits.booking.models import Appointment
+from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.intake.models import QuestionnaireResponse
 from visits.reminders import services
 from visits.reminders.models import Communication, ReminderPolicy
-from visits.reminders.services import preferences
+from visits.reminders.services import preferences, reports
 from visits.reminders.templatetags.reminders import would_receive
 
 Kind = Communication.Kind
@@ -133,6 +133,37 @@ def test_who_missed_a_visit_is_told_unless_they_come_after_all(far_visit, mail_s
     far_visit.save()
     assert services.send_due(later) == 0
     assert states(far_visit)[Kind.MISSED] == (State.SUPPRESSED, Reason.SUPERSEDED)
+
+
+def test_who_misses_a_visit_a_second_time_is_told_of_that(far_visit):
+    announce(far_visit, "booked")
+    for status in (Appointment.Status.NOSHOW, Appointment.Status.ARRIVED, Appointment.Status.NOSHOW):
+        far_visit.status = status
+        far_visit.save()
+        AppointmentChange.objects.create(
+            appointment=far_visit,
+            change=status,
+            revision=far_visit.revision,
+            start=far_visit.start,
+            practitioner=far_visit.practitioner,
+        )
+        announce(far_visit, status)
+
+    missed = far_visit.communications.filter(kind=Kind.MISSED, channel="email").order_by("serial")
+    assert [(row.state, row.reason) for row in missed] == [(State.SUPPRESSED, Reason.OVER), (State.PLANNED, "")]
+
+
+def test_who_never_got_the_confirmation_hears_of_a_visit_that_came_back_to_its_time(far_visit, mail_server):
+    announce(far_visit, "booked")
+    services.send_due()
+    confirmation = far_visit.communications.get(kind=Kind.CONFIRMATION)
+    reports.failed(confirmation, is_address=True)
+    old = far_visit.start
+    move(far_visit, old + timedelta(hours=1))
+    move(far_visit, old)
+
+    latest = far_visit.communications.get(kind=Kind.CONFIRMATION, revision=far_visit.revision)
+    assert (latest.state, latest.reason) == (State.PLANNED, "")
 
 
 # --- moves

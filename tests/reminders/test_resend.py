@@ -2,6 +2,7 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEvent
 from tests.conftest import staff
@@ -105,6 +106,44 @@ def test_without_an_address_the_page_says_so(visit, front_desk, verified):
     response = verified(front_desk).post(path(message), {"next": "/"})
 
     assert [str(note) for note in response.wsgi_request._messages] == ["Not sent: No address on file."]
+
+
+def test_a_cancellation_that_perhaps_went_out_waits_for_a_person_who_has_the_buttons(sent, front_desk, verified):
+    visit = sent.appointment
+    visit.refresh_from_db()
+    cancel(visit)
+    message = visit.communications.get(kind="cancellation")
+    Communication.objects.filter(pk=message.pk).update(
+        state=State.UNKNOWN, reason=Communication.Reason.NO_ANSWER, dispatched_at=timezone.now()
+    )
+
+    page = verified(front_desk).get(reverse("room:visit", args=[visit.pk])).content.decode()
+
+    assert path(message) in page
+    assert reverse("reminders:arrived", args=[message.pk]) in page
+    assert path(sent) not in page, "of a visit that is cancelled no confirmation is sent again"
+    services.settle(principal=staff(front_desk), communication=message)
+    message.refresh_from_db()
+    assert message.state == State.SENT
+
+
+def test_who_may_not_change_visits_sees_the_ledger_without_buttons(sent, auditor):
+    (line,) = services.lines_of(staff(auditor), sent.appointment, [sent])
+    assert (line.may_repeat, line.may_settle) == (False, False)
+
+
+def test_of_two_delays_only_the_last_word_is_repeated(visit, clinician, mail_server):
+    for number, minutes in enumerate((20, 0)):
+        services.announce(visit, "running-late", serial_of=f"delay {number}", details={"minutes": minutes})
+        services.send_due()
+    first, last = visit.communications.filter(kind="running-late", channel="email").order_by("serial")
+
+    with pytest.raises(services.NothingToSay):
+        services.resend(principal=staff(clinician), communication=first)
+    assert services.resend(principal=staff(clinician), communication=last).details["minutes"] == 0
+    lines = services.lines_of(staff(clinician), visit, visit.communications.filter(kind="running-late"))
+    may_repeat = {line.message.pk: line.may_repeat for line in lines}
+    assert (may_repeat[first.pk], may_repeat[last.pk]) == (False, True)
 
 
 def test_an_address_that_came_later_gets_the_message(visit, front_desk, mail_server):

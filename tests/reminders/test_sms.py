@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -255,6 +256,13 @@ def test_the_signature_is_twilios_own_example(settings):
 def test_a_word_confirms(sent, word):
     assert "We expect you on" in reply(word)
     assert Confirmation.objects.get().channel == "sms"
+
+
+def test_an_answer_names_the_patients_clock_too(sent):
+    Patient.objects.update(time_zone="Europe/Madrid")
+
+    home = sent.start.astimezone(ZoneInfo("Europe/Madrid"))
+    assert f"{home:%-I:%M} {home:%p}".lower() in reply("C")
 
 
 @pytest.mark.parametrize("word", ["X", "cancel", "Cancelar"])

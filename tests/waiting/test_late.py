@@ -187,6 +187,20 @@ def test_a_visit_that_moved_since_is_told_anew(day, say, front_desk):
     assert say(20) == {visit.pk: 20}
 
 
+def test_a_delay_does_not_grow_when_the_first_visit_has_begun(practitioner, day, say, clinician, clock):
+    """Breaks had used it up for the second visit; nobody has told its patient anything."""
+    waiting = make_arrived(practitioner, 5)
+    (later,) = day(180)
+    assert say(30) == {waiting.pk: 30}
+    services.admit(principal=staff(clinician), visit=waiting)
+    clock.move_to(NOW + 170 * MINUTE)
+
+    assert late.minutes_late(later, timezone.now()) == 0
+    assert late.shifts(practitioner, timezone.now()) == []
+    assert say(30) == {later.pk: 30}
+    assert late.minutes_late(later, timezone.now()) == 30
+
+
 def test_only_five_steps_are_taken(say):
     with pytest.raises(ValueError, match="7 minutes"):
         say(7)

@@ -5,6 +5,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.http import Http404
 from django.utils import timezone
+from freezegun import freeze_time
 
 from accounts.models import AuditEvent
 from tests import factories
@@ -15,6 +16,7 @@ from visits.booking import services as booking
 from visits.booking.errors import BookingError, WrongState
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
+from visits.reminders.services import rules
 from visits.waiting import services
 from visits.waiting.models import Ticket
 from visits.waiting.services import Phase
@@ -124,6 +126,30 @@ def test_who_is_let_in_while_their_page_is_closed_gets_a_message(as_patient, vis
         services.admit(principal=staff(clinician), visit=visit)
 
     assert visit.communications.filter(kind=Communication.Kind.CLINICIAN_WAITING, channel="email").count() == told
+
+
+def test_who_is_let_in_long_after_the_visits_end_is_told_all_the_same(as_patient, visit, clinician):
+    """A clinician may be late by more than a visit's length."""
+    ticket = arrive(as_patient, visit)
+    Ticket.objects.filter(pk=ticket.pk).update(seen_at=None)
+    with freeze_time(visit.end + timedelta(minutes=5)):
+        services.admit(principal=staff(clinician), visit=visit)
+
+        message = visit.communications.get(kind=Communication.Kind.CLINICIAN_WAITING, channel="email")
+        assert not rules.why_not(message, now=timezone.now())
+        assert services.look(principal=as_patient, visit_id=visit.pk).phase == Phase.CALLED
+    assert rules.why_not(message, now=visit.end + visit.LINE_CLOSES_AFTER) == Communication.Reason.TOO_LATE
+
+
+def test_who_is_called_in_a_second_time_is_told_a_second_time(as_patient, visit, clinician):
+    for again in (False, True):
+        ticket = services.arrive(principal=as_patient, visit=visit, again=again)
+        Ticket.objects.filter(pk=ticket.pk).update(seen_at=None)
+        services.admit(principal=staff(clinician), visit=visit)
+        booking.miss(principal=staff(clinician), visit=visit)
+
+    told = visit.communications.filter(kind=Communication.Kind.CLINICIAN_WAITING, channel="email")
+    assert told.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -62,7 +62,7 @@ class Appointment(models.Model):
 
     # Only these take up the clinician's and the patient's time.
     ACTIVE = (Status.BOOKED, Status.ARRIVED, Status.FULFILLED)
-    # After its end: a visit that nobody closed does not hold up tomorrow's line.
+    # After its end: a clinician may be late by hours, but a visit that nobody closed does not hold up tomorrow's line.
     LINE_CLOSES_AFTER = timedelta(hours=4)
 
     TRANSITIONS = {

@@ -161,7 +161,8 @@ def _list_page(request: PrincipalRequest, patient: Patient, opened: Appointment 
     """``opened`` is the visit whose link was opened."""
     every = VISITS.filter(clinic=patient.clinic, patient=patient)
     now = timezone.now()
-    coming = list(every.filter(status__in=(Status.BOOKED, Status.ARRIVED), end__gt=now).order_by("start"))
+    to_come = every.filter(status__in=(Status.BOOKED, Status.ARRIVED), end__gt=now - Appointment.LINE_CLOSES_AFTER)
+    coming = list(to_come.order_by("start"))
     past = every.exclude(pk__in=[one.pk for one in coming]).order_by("-start")[:50]
     listed = _listed(request, coming)
     context = {
@@ -205,7 +206,7 @@ def _visit_page(request: PrincipalRequest, pk: uuid.UUID, *, is_new: bool = Fals
         "visit": visit,
         "when": When.of(visit),
         "is_new": is_new and visit.is_open,
-        "is_coming": visit.is_open and visit.end > timezone.now(),
+        "is_coming": visit.is_open and visit.end + visit.LINE_CLOSES_AFTER > timezone.now(),
         "can_change": _can_change(visit),
         "changeable_until": When.of(visit, until).here,
         "cancelled_at": When.of(visit, last.at).here if last else None,

@@ -33,6 +33,12 @@ def compose(message: Communication, *, link: str, now: datetime) -> str:
         return in_gsm(" ".join(part for part in parts if part))
 
 
+def when_of(wording: Wording) -> str:
+    """When the visit is, on the clinic's clock and on the recipient's where that shows something else."""
+    at, home = wording.at, wording.at_home
+    return f"{at.short_day}, {at.time} {at.zone_code}" + (f" ({home.time} {home.zone_code})" if home else "")
+
+
 def in_gsm(text: str) -> str:
     """The text in the network's alphabet: accents that it lacks are dropped, other signs become a question mark."""
     return "".join(_sign(sign) for sign in unicodedata.normalize("NFC", text))
@@ -45,8 +51,7 @@ def segments(text: str) -> int:
 
 
 def _sentence(wording: Wording) -> str:
-    at, home = wording.at, wording.at_home
-    when = f"{at.short_day}, {at.time} {at.zone_code}" + (f" ({home.time} {home.zone_code})" if home else "")
+    when = when_of(wording)
     match wording.message.kind:
         case Kind.RUNNING_LATE if wording.minutes_late:
             late = {"headline": wording.headline, "minutes": wording.minutes_late}

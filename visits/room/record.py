@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.models import Appointment
+from visits.reminders import services as reminders
 from visits.room import presence
 from visits.room.models import Encounter, Seat
 from visits.room.services import encounter_of, open_to
@@ -52,7 +53,7 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "people": people_of(encounter) if encounter else [],
         "lines": lines_of(encounter) if encounter else [],
         "line_headings": headings(),
-        "ledger": visit.communications.order_by("due_at", "planned_at"),
+        "ledger": reminders.lines_of(principal, visit, visit.communications.order_by("due_at", "planned_at")),
         "changes": visit.changes.select_related("by", "practitioner", "old_practitioner"),
         "ticket": ticket_of(visit),
         "check_in": getattr(visit, "check_in", None),
@@ -65,8 +66,6 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "may_cancel": principal.may(Action.VISIT_CHANGE) and visit.is_open and not _was_admitted(visit),
         "may_invite": principal.may(Action.VISIT_INVITE) and visit.is_open,
         "may_read_intake": principal.may(Action.INTAKE_READ),
-        "may_send": principal.may(Action.VISIT_CHANGE) and visit.is_open,
-        "may_send_summary": principal.may(Action.VISIT_CHANGE) and visit.status == Appointment.Status.FULFILLED,
     }
 
 

@@ -1,7 +1,8 @@
 """Running late: one word of a clinician, and the day knows it.
 
-The first visit that has not begun is late by the whole delay. Each break after it takes up some of it, so of those
-that follow only some are late, by less and less; who is not late is not told. A delay is of one day and ends with it.
+The first visit that has not begun when it is said is late by the whole delay. Each break after it takes up some of
+it, so of those that follow only some are late, by less and less; who is not late is not told. A delay is of one day
+and ends with it. It does not grow by itself: when the first visit has begun, the others are as late as was said.
 """
 
 import uuid
@@ -102,7 +103,7 @@ def delay_of(practitioner: Practitioner, now: datetime) -> Delay | None:
 def minutes_late(visit: Appointment, now: datetime) -> int:
     """By how much the visit is expected to begin late; 0 when nobody says so, or that time has passed."""
     delay = delay_of(visit.practitioner, now)
-    minutes = _behind(visit.practitioner, delay.minutes, now).get(visit.pk, 0) if delay else 0
+    minutes = _behind(visit.practitioner, delay.minutes, now, delay.since).get(visit.pk, 0) if delay else 0
     return minutes if visit.start + minutes * MINUTE > now else 0
 
 
@@ -148,6 +149,7 @@ def set_delay(*, principal: Principal, practitioner: Practitioner, minutes: int)
         if delay.minutes == minutes and not told:
             return []
         delay.minutes, delay.serial, delay.changed_at, delay.changed_by = minutes, delay.serial + 1, now, principal.user
+        delay.since = min((visit.busy_start for visit in visits if visit.pk in behind), default=now)
         delay.save()
         for one in told:
             details = {"minutes": one.minutes}
@@ -167,7 +169,7 @@ def set_delay(*, principal: Principal, practitioner: Practitioner, minutes: int)
 def shifts(practitioner: Practitioner, now: datetime) -> list[Shift]:
     """The later visits that begin late, and when they can begin; in order."""
     delay = delay_of(practitioner, now)
-    behind = _behind(practitioner, delay.minutes, now) if delay else {}
+    behind = _behind(practitioner, delay.minutes, now, delay.since) if delay else {}
     later = _of_day(practitioner, now).filter(status=Status.BOOKED, start__gt=now)
     return [Shift(visit, behind[visit.pk]) for visit in later if behind.get(visit.pk)]
 
@@ -239,21 +241,36 @@ def _of_day(practitioner: Practitioner, now: datetime) -> QuerySet[Appointment]:
     ).order_by("start")
 
 
-def _behind(practitioner: Practitioner, minutes: int, now: datetime) -> dict[uuid.UUID, int]:
-    """How late each visit that has not begun will begin. Who did not come at a time that has gone is not counted."""
-    visits = [
+def _behind(
+    practitioner: Practitioner, minutes: int, now: datetime, since: datetime | None = None
+) -> dict[uuid.UUID, int]:
+    """How late each visit that has not begun will begin. Who did not come at a time that has gone is not counted.
+
+    ``since``: it is counted from there on, so that what has begun meanwhile has had its part of the delay.
+    """
+    to_come = [
         visit
-        for visit in _of_day(practitioner, now).order_by("busy_start")
+        for visit in _of_day(practitioner, now)
         if visit.status == Status.ARRIVED or visit.start + minutes * MINUTE > now
     ]
-    if not visits or not minutes:
+    if not to_come or not minutes:
         return {}
+    visits = sorted([*to_come, *_begun(practitioner, since)], key=lambda visit: visit.busy_start)
     moved = DelayedVisit.objects.filter(
         delay__practitioner=practitioner, delay__day=day_of(practitioner.clinic, now), appointment=visits[0]
     )
     known = moved.values_list("minutes", flat=True).first() or 0
     late = carried(max(0, minutes - known), [(visit.busy_start, visit.busy_end) for visit in visits])
-    return {visit.pk: by for visit, by in zip(visits, late, strict=True)}
+    by_visit = {visit.pk: by for visit, by in zip(visits, late, strict=True)}
+    return {visit.pk: by_visit[visit.pk] for visit in to_come}
+
+
+def _begun(practitioner: Practitioner, since: datetime | None) -> QuerySet[Appointment]:
+    """The visits from an instant on that have begun, or are over."""
+    if since is None:
+        return Appointment.objects.none()
+    is_begun = Q(status=Status.FULFILLED) | Q(status=Status.ARRIVED, ticket__admitted_at__isnull=False)
+    return VISITS.filter(is_begun, practitioner=practitioner, busy_start__gte=since)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ class Delay(models.Model):
     minutes = models.PositiveSmallIntegerField(_("minutes late"), default=0)
     # Grows with each change: what patients were told of.
     serial = models.PositiveSmallIntegerField(_("change"), default=0)
+    # From which visit on it is counted: what comes first when it is said.
+    since = models.DateTimeField(_("counted from"), null=True, editable=False)
     changed_at = models.DateTimeField(_("said at"), default=timezone.now)
     changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("said by"), related_name="+", null=True

@@ -155,7 +155,8 @@ def admit(*, principal: Principal, visit: Appointment) -> Ticket:
         record("visit.admit", Audit.EXECUTE, principal=principal, entity=visit, patient=visit.patient)
         admitted.send(sender=Ticket, appointment=visit, principal=principal)
         if not ticket.is_here(ticket.admitted_at):
-            reminders.announce(visit, Communication.Kind.CLINICIAN_WAITING)
+            called = f"called {ticket.admitted_at:%Y%m%d%H%M%S%f}"  # who is given up may come back, and be called again
+            reminders.announce(visit, Communication.Kind.CLINICIAN_WAITING, serial_of=called)
         events.visit_changed(visit.pk)
         events.line_changed(visit.practitioner_id)
         events.board_changed(visit.clinic_id)

@@ -25,6 +25,7 @@ from visits.booking.models import Appointment
 from visits.checkin.models import CheckIn
 from visits.checkin.services import Step, is_ready, line_opens_at
 from visits.intake import services as intake
+from visits.reminders.services import lines_of
 from visits.waiting import board, handout, late, services
 from visits.waiting.card import card_of, problem_words
 from visits.waiting.services import Look, Phase
@@ -128,6 +129,7 @@ def link(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """How the patient gets to the visit: what was sent; POST makes a link and shows it once, to copy or print."""
     visit = appointment_for(request.principal, pk, Action.VISIT_INVITE)
     url = handout.hand_out(principal=request.principal, visit=visit) if request.method == "POST" else ""
+    sent = visit.communications.filter(revision=visit.revision)
     context = {
         "nav": "today",
         "visit": visit,
@@ -135,7 +137,7 @@ def link(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         "code": qr.svg(url) if url else "",
         "has_link": handout.has_link(visit),
         "is_walk_in": visit.origin == Appointment.Origin.WALK_IN and visit.status == Appointment.Status.BOOKED,
-        "ledger": visit.communications.filter(revision=visit.revision).order_by("due_at", "planned_at"),
+        "ledger": lines_of(request.principal, visit, sent.order_by("due_at", "planned_at")),
     }
     note_look(request, visit)
     return render(request, "waiting/link.html", context)

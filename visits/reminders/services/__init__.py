@@ -12,7 +12,7 @@ from visits.reminders.services.planning import (
     plan_missed,
     suppress,
 )
-from visits.reminders.services.resending import NothingToSay, resend, settle
+from visits.reminders.services.resending import NothingToSay, lines_of, resend, settle
 
 __all__ = [
     "NothingToSay",
@@ -20,6 +20,7 @@ __all__ = [
     "call_off_offer",
     "is_confirmed",
     "is_no_news",
+    "lines_of",
     "offer",
     "plan",
     "plan_cancellation",

@@ -12,8 +12,8 @@ from accounts.models import Patient, RelatedPerson
 from visits.reminders.links import is_answerable
 from visits.reminders.models import Communication, InboundMessage
 from visits.reminders.services import answering, preferences
-from visits.reminders.texts import in_gsm
-from visits.schedule.moment import Moment
+from visits.reminders.texts import in_gsm, when_of
+from visits.reminders.wording import Wording
 
 Channel = Communication.Channel
 
@@ -61,9 +61,7 @@ def _answer(word: str, sender: str, patient: Patient) -> str:
     message = _answerable(sender, timezone.now())
     if message is None:
         return _("We know of no visit to come. Call %(phone)s.") % call
-    visit = message.visit
-    at = Moment(visit.start, visit.clinic.time_zone, message.recipient.language)
-    when = {"when": f"{at.short_day}, {at.time} {at.zone_code}"}
+    when = {"when": when_of(Wording(message, timezone.now()))}
     try:
         if word in CONFIRM:
             answering.confirm(message)

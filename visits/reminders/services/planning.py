@@ -21,7 +21,7 @@ Reason = Communication.Reason
 # Staff may have pressed too early.
 MISSED_AFTER = timedelta(minutes=15)
 # By these rows the patient knows, or may know, of the visit.
-TOLD = Q(state=State.SENT) | Q(dispatched_at__isnull=False)
+TOLD = (Q(state=State.SENT) | Q(dispatched_at__isnull=False)) & ~Q(state=State.FAILED)
 
 
 @transaction.atomic
@@ -112,7 +112,8 @@ def was_told(appointment: Appointment) -> bool:
 def plan_missed(appointment: Appointment) -> None:
     """Call off what was planned; tell the patient that they were missed, unless they come after all."""
     suppress(appointment, Reason.OVER)
-    announce(appointment, Kind.MISSED, after=MISSED_AFTER)
+    which = appointment.changes.filter(change=Appointment.Status.NOSHOW).order_by("at").last()
+    announce(appointment, Kind.MISSED, serial_of=str(which.pk) if which else "", after=MISSED_AFTER)
 
 
 def suppress(appointment: Appointment, reason: Communication.Reason) -> None:

@@ -1,5 +1,7 @@
 """What staff do with a message: send it again, or say what became of one that perhaps went out."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -16,6 +18,7 @@ from visits.booking.models import Appointment
 from visits.reminders.models import Communication
 from visits.reminders.services import rules
 
+Kind = Communication.Kind
 State = Communication.State
 Reason = Communication.Reason
 
@@ -26,6 +29,57 @@ class NothingToSay(Exception):
     def __init__(self, reason: Communication.Reason) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class Line:
+    """A message as the ledger of a visit shows it, and what who looks may do with it."""
+
+    message: Communication
+    may_repeat: bool
+    may_settle: bool
+
+
+def lines_of(principal: Principal, visit: Appointment, messages: Iterable[Communication]) -> list[Line]:
+    """The messages of a visit, in their order."""
+    rows, now = list(messages), timezone.now()
+    may_send = principal.may(Action.VISIT_CHANGE)
+    return [
+        Line(
+            message=row,
+            may_repeat=may_send and row.was_tried and _is_worth_repeating(row, visit, rows, now),
+            may_settle=may_send and row.state == State.UNKNOWN,
+        )
+        for row in rows
+    ]
+
+
+def _is_worth_repeating(
+    message: Communication, visit: Appointment, others: Iterable[Communication], now: datetime
+) -> bool:
+    is_last_word = message.kind != Kind.RUNNING_LATE or not any(_is_newer_word(one, message) for one in others)
+    return message.is_repeatable and is_last_word and rules.is_its_time(_repeat(message, visit, serial=1), now)
+
+
+def _is_newer_word(one: Communication, other: Communication) -> bool:
+    """Whether it says something else of the same delay, and later."""
+    is_same = (one.kind, one.revision) == (other.kind, other.revision)
+    return is_same and one.serial > other.serial and one.details.get("minutes") != other.details.get("minutes")
+
+
+def _repeat(message: Communication, visit: Appointment, *, serial: int) -> Communication:
+    return Communication(
+        appointment=visit,
+        patient=visit.patient,
+        related_person=message.related_person,
+        revision=visit.revision,
+        kind=message.kind,
+        lead=message.lead,
+        channel=message.channel,
+        serial=serial,
+        details=message.details,
+        due_at=timezone.now(),
+    )
 
 
 @transaction.atomic
@@ -48,18 +102,9 @@ def resend(*, principal: Principal, communication: Communication) -> Communicati
     waiting = same.filter(state__in=[State.PLANNED, State.CLAIMED], due_at__lte=timezone.now()).first()
     if waiting is not None:
         return waiting
-    again = Communication(
-        appointment=visit,
-        patient=visit.patient,
-        related_person=communication.related_person,
-        revision=visit.revision,
-        kind=communication.kind,
-        lead=communication.lead,
-        channel=communication.channel,
-        serial=(same.aggregate(last=Max("serial"))["last"] or 0) + 1,
-        details=communication.details,
-        due_at=timezone.now(),
-    )
+    if communication.kind == Kind.RUNNING_LATE and any(_is_newer_word(one, communication) for one in same):
+        raise NothingToSay(Reason.SUPERSEDED)
+    again = _repeat(communication, visit, serial=(same.aggregate(last=Max("serial"))["last"] or 0) + 1)
     if reason := rules.why_not(again, now=again.due_at):
         raise NothingToSay(reason)
     again.save(force_insert=True)

@@ -34,7 +34,10 @@ AFTERWARDS = {Kind.CANCELLATION: Status.CANCELLED, Kind.SUMMARY: Status.FULFILLE
 NEEDS = {Kind.SUMMARY: {Action.SUMMARY_READ}, Kind.FORM_MISSING: {Action.VISIT_CHECK_IN},
          Kind.OFFER: {Action.VISIT_CHANGE_OWN}}  # fmt: skip
 TOLD_OF_VISITS = {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN}
-HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3)}
+# How long after the visit's end a message still helps; a summary's time runs from when it was planned.
+HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3),
+               Kind.CLINICIAN_WAITING: Appointment.LINE_CLOSES_AFTER,
+               Kind.RUNNING_LATE: Appointment.LINE_CLOSES_AFTER}  # fmt: skip
 
 
 def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
@@ -66,6 +69,11 @@ def deadline(message: Communication) -> datetime:
     # A summary may be written, corrected and asked for long after the visit.
     since = message.planned_at if message.kind == Kind.SUMMARY else visit.end
     return since + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
+
+
+def is_its_time(message: Communication, now: datetime) -> bool:
+    """Whether the message can still be of use, as far as visit and clock say."""
+    return not _visit_says(message) and now < deadline(message)
 
 
 def waits_until(message: Communication, *, now: datetime) -> datetime | None:
