@@ -545,6 +545,13 @@ def test_no_days_are_free_leads_to_the_next_that_is(check_up, practitioner):
     assert "Continue" in page
 
 
+def test_where_there_is_nothing_to_book_no_steps_are_promised(policy):
+    page = Client().get(PAGE).content.decode()
+
+    assert "There is nothing to book here at the moment." in page
+    assert "Progress" not in page
+
+
 def test_booking_goes_on_working_when_staff_moved_the_clinic_on_meanwhile(halima, check_up):
     """Staff take the type away from patients after the time was kept: nothing is booked, and the page says so."""
     halima.choose()
