@@ -1,5 +1,6 @@
 """See someone now: who it is, a code, and into the line."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -101,7 +102,10 @@ def test_a_clinic_that_closes_meanwhile_says_so(walter, at_work):
 def test_without_a_choice_the_page_asks_for_one(walter, clinic):
     factories.make_visit_type(clinic, name="Other", booked_by=VisitType.BookedBy.PATIENT)
 
-    assert "Choose what it is for." in walter.client.post(NOW, {"type": "x"}).content.decode()
+    page = walter.client.post(NOW, {"type": "x"}).content.decode()
+
+    assert "<title>Problem: See someone now" in page
+    assert re.search(r"<p [^>]*autofocus>.*Choose what it is for\.", page)
 
 
 def test_one_caller_begins_few_times_so_that_sessions_stay_few(walter, monkeypatch):
