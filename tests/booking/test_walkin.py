@@ -14,7 +14,8 @@ from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment
 from visits.booking.patients import Details
-from visits.schedule.models import OpeningHours, SchedulePolicy
+from visits.checkin.services import line_opens_at
+from visits.schedule.models import Availability, OpeningHours, SchedulePolicy
 
 pytestmark = pytest.mark.django_db
 
@@ -50,15 +51,42 @@ def test_pressed_twice_it_is_one_visit(walk_in):
     assert walk_in() == walk_in()
 
 
-def test_where_the_first_is_busy_the_next_takes_over_and_then_nobody(walk_in, clinic, visit_type):
+def test_where_the_first_is_busy_the_next_takes_over_and_then_the_first_free_time(walk_in, clinic, visit_type):
     colleague = factories.make_practitioner(clinic)
     factories.make_hours(colleague, 1)
 
-    first, second = walk_in(), walk_in(patient=factories.make_patient(clinic))
+    first, second, third, fourth = [walk_in(patient=factories.make_patient(clinic)) for _ in range(4)]
 
     assert {first.practitioner, second.practitioner} == set(clinic.practitioners.all())
+    assert first.start == second.start == at("10:07")
+    assert (third.start, fourth.start) == (at("10:40"), at("10:40"))
+    assert {third.practitioner, fourth.practitioner} == set(clinic.practitioners.all())
+
+
+def test_who_joins_a_queue_is_in_line_at_once_and_asked_twice_has_one_place(walk_in, hours, patient):
+    factories.make_visit(hours, start=at("10:00"))
+    visit = walk_in()
+
+    assert visit.start == at("10:20")
+    assert line_opens_at(visit) == visit.created_at
+    assert walk_in() == visit
+    visit.revision = 1
+    assert line_opens_at(visit) > visit.created_at, "moved to another time it is a visit as any other"
+
+
+def test_with_whom_it_is_wanted_the_first_time_of_theirs_is_taken(walk_in, clinic, hours):
+    factories.make_hours(factories.make_practitioner(clinic), 1)
+    factories.make_visit(hours, start=at("10:00"))
+
+    assert (walk_in(practitioner=hours).practitioner, walk_in().start) == (hours, at("10:20"))
+
+
+def test_when_the_day_is_full_nobody_joins(walk_in, hours, visit_type):
+    for clock in ("10:00", "10:20", "10:40", "11:00", "11:20", "11:40"):
+        factories.make_visit(hours, visit_type=visit_type, start=at(clock))
+
     with pytest.raises(services.NobodyFree):
-        walk_in(patient=factories.make_patient(clinic))
+        walk_in()
 
 
 @pytest.mark.parametrize("clock", ["00:00", "09:00"])
@@ -79,9 +107,9 @@ def test_who_is_not_at_work_offers_no_such_visit_or_has_one_soon_does_not_count(
     factories.make_hours(elsewhere, 1)
     visit_type.practitioners.set([hours, busy])
 
-    assert walk_in().practitioner == hours
-    with pytest.raises(services.NobodyFree):
-        walk_in(patient=factories.make_patient(clinic))
+    first, second = walk_in(), walk_in(patient=factories.make_patient(clinic))
+    assert (first.practitioner, first.start) == (hours, at("10:07"))
+    assert (second.practitioner in {hours, busy}, second.start) == (True, at("10:40"))
 
 
 def test_a_visit_ends_within_the_hours(walk_in, monkeypatch):
@@ -136,16 +164,14 @@ def test_it_can_be_with_the_clinician_who_was_asked_for(walk_in, clinic, hours):
     assert walk_in(practitioner=colleague).practitioner == colleague
 
 
-def test_of_one_clinician_it_is_said_what_is_in_the_way(walk_in, clinic, hours):
-    off = factories.make_practitioner(clinic)
-    factories.make_hours(off, 1, "13:00", "17:00")
-    factories.make_visit(hours, start=at("10:00"))
+def test_who_comes_to_work_later_today_can_be_waited_for_and_who_does_not_come_cannot(walk_in, clinic, hours):
+    later, off = factories.make_practitioner(clinic), factories.make_practitioner(clinic)
+    factories.make_hours(later, 1, "13:00", "17:00")
+    factories.make_hours(off, 2)
 
-    with pytest.raises(services.SlotTaken):
-        walk_in(practitioner=hours)
-    with pytest.raises(services.NotAvailable):
+    with pytest.raises(services.NobodyFree):
         walk_in(practitioner=off)
-    assert not Appointment.objects.filter(origin="walk-in").exists()
+    assert walk_in(practitioner=later).start == at("13:00")
 
 
 def test_a_clinician_of_another_clinic_is_not_to_be_had(walk_in, other_clinic):
@@ -190,6 +216,7 @@ def test_somebody_new_is_added_with_the_visit_and_sent_twice_only_once(new_walk_
 
 
 def test_when_nobody_is_free_nobody_is_added(new_walk_in, hours):
+    Availability.objects.update(end_time="10:20")
     factories.make_visit(hours, start=at("10:00"))
 
     with pytest.raises(services.NobodyFree):

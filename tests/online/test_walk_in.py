@@ -67,6 +67,7 @@ def test_a_walk_in_goes_straight_into_check_in(walter, at_work, noon):
 
 
 def test_when_nobody_is_free_the_code_stays_good_and_nobody_is_added(walter, at_work, noon):
+    Availability.objects.update(end_time="12:20")
     busy = factories.make_visit(at_work, visit_type=walter.visit_type, start=noon)
     begin(walter)
     walter.tell()
@@ -74,7 +75,7 @@ def test_when_nobody_is_free_the_code_stays_good_and_nobody_is_added(walter, at_
 
     page = walter.type(code).content.decode()
 
-    assert "Nobody is free right now" in page
+    assert "Nobody has time left today" in page
     assert not Patient.objects.exclude(pk=busy.patient_id).exists()
     assert Verification.objects.get().used_at is None
     Appointment.objects.update(status="cancelled")

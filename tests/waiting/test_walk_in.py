@@ -16,7 +16,7 @@ from tests.booking.conftest import at as at_on
 from tests.booking.conftest import tuesday
 from tests.party import browser, make_link
 from visits.booking.models import Appointment
-from visits.schedule.models import OpeningHours, SchedulePolicy, VisitType
+from visits.schedule.models import Availability, OpeningHours, SchedulePolicy, VisitType
 
 pytestmark = pytest.mark.django_db
 
@@ -185,12 +185,13 @@ def test_the_booking_page_takes_over_what_was_typed(desk: Client, form: dict[str
 def test_a_clinician_with_a_visit_now_is_named_and_another_is_one_press_away(
     desk: Client, form: dict[str, str], hours: Practitioner, clinic: Any
 ) -> None:
+    Availability.objects.update(end_time="10:20")
     factories.make_visit(hours, start=at("10:00"))
     colleague = factories.make_practitioner(clinic, name="Dr. Lena Fischer")
     factories.make_hours(colleague, 1)
 
     page = text(desk.post(PAGE, form | NEW | {"practitioner": str(hours.pk)}))
-    assert "Dr. Amara Okafor is not free right now" in page
+    assert "Dr. Amara Okafor has no time left today" in page
     assert kept(page)
     assert f'<option value="{hours.pk}" selected>' in page
 
@@ -202,10 +203,22 @@ def test_a_clinician_without_hours_and_nobody_free_are_told_apart(
     desk: Client, form: dict[str, str], hours: Practitioner, clinic: Any
 ) -> None:
     off = factories.make_practitioner(clinic, name="Dr. Lena Fischer")
-    assert "There are no hours for this visit now" in text(desk.post(PAGE, form | {"practitioner": str(off.pk)}))
+    assert "Dr. Lena Fischer has no time left today" in text(desk.post(PAGE, form | {"practitioner": str(off.pk)}))
 
+    Availability.objects.update(end_time="10:20")
     factories.make_visit(hours, start=at("10:00"))
-    assert "Nobody is free right now" in text(desk.post(PAGE, form))
+    assert "Nobody has time left today" in text(desk.post(PAGE, form))
+
+
+def test_while_everybody_is_busy_the_first_free_time_is_theirs(
+    desk: Client, form: dict[str, str], hours: Practitioner
+) -> None:
+    factories.make_visit(hours, start=at("10:00"))
+
+    answer = desk.post(PAGE, form)
+
+    assert Appointment.objects.get(origin="walk-in").start == at("10:20")
+    assert "10:20" in text(desk.get(answer["Location"]))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ BookingError
 ├── PatientBusy    the patient has another ``visit`` then, or waits for it
 ├── PatientInactive nothing is booked for the patient any more
 ├── Closed         the clinic takes nobody without an appointment now
-├── NobodyFree     no clinician is free now for who comes without one
+├── NobodyFree     no clinician has time left today for who comes without one
 ├── AlreadyKnown   a new patient has the name and birth date of ``patients``
 ├── TooLate        patients could change the ``visit`` by themselves ``until`` then
 └── WrongState     the ``visit`` is past that change

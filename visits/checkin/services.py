@@ -143,8 +143,12 @@ def record_devices(*, principal: Principal, visit: Appointment, camera: str, mic
 
 
 def line_opens_at(visit: Appointment) -> datetime:
-    """When the patient can take a place in line; they can get ready at any time before."""
-    return visit.start - LINE_OPENS_BEFORE
+    """When the patient can take a place in line; they can get ready at any time before.
+
+    Who came without an appointment is in line from then on, unless the visit was moved since.
+    """
+    is_queued = visit.origin == Appointment.Origin.WALK_IN and visit.revision == 0
+    return visit.created_at if is_queued else visit.start - LINE_OPENS_BEFORE
 
 
 def next_step(visit: Appointment, principal: Principal) -> Step:

@@ -110,6 +110,6 @@ def refused(clinic: Clinic, draft: Draft, refusal: booking.BookingError) -> Trou
         case booking.Closed():
             return Trouble(_("The clinic is closed now"), _("Book a time, or call us at %(phone)s.") % phone)
         case booking.NobodyFree():
-            words = _("Try again in some minutes, book a time, or call us at %(phone)s.")
-            return Trouble(_("Nobody is free right now"), words % phone)
+            words = _("Book a time on another day, or call us at %(phone)s.")
+            return Trouble(_("Nobody has time left today"), words % phone)
     raise refusal

@@ -31,7 +31,7 @@ class Refusal:
 
 
 class WalkInPage(Who, Picker):
-    """Who it is, for what, with whom. The time is now."""
+    """Who it is, for what, with whom. The time is now, or the first that is free today."""
 
     refusal: Refusal | None = None
 
@@ -109,16 +109,12 @@ class WalkInPage(Who, Picker):
                 title, text = self.closed or (_("Nobody can be added to the queue now"), "")
                 return Refusal(title, text, may_book=True)
             case booking.NobodyFree():
-                text = _("Everybody who offers this is with somebody, has a visit soon, or is not at work.")
-                return Refusal(_("Nobody is free right now"), text, may_book=True)
-            case booking.SlotTaken():
-                title = _("%(clinician)s is not free right now") % {"clinician": error.practitioner.name}
-                text = _("There is a visit now, or one begins before this one would end.")
-                return Refusal(title, text, may_be_any=True, may_book=True)
-            case booking.NotAvailable():
-                title = _("%(clinician)s is not free right now") % {"clinician": error.practitioner.name}
-                text = _("There are no hours for this visit now, to its end.")
-                return Refusal(title, text, may_be_any=True, may_book=True)
+                who = self.practitioner
+                title = _("%(clinician)s has no time left today") % {"clinician": who.name} if who else ""
+                text = _("Until the end of the hours everything is taken, or there are none today.")
+                return Refusal(
+                    title or _("Nobody has time left today"), text, may_be_any=who is not None, may_book=True
+                )
             case booking.PatientBusy() if error.visit.status == Appointment.Status.ARRIVED:
                 when = {"time": self.clock.at(error.visit.start).time, "clinician": error.visit.practitioner.name}
                 text = _("For the visit at %(time)s with %(clinician)s.") % when

@@ -1,5 +1,7 @@
-"""Who comes without an appointment gets a visit that begins now."""
+"""Who comes without an appointment gets a visit that begins now, or at the first free time of the day."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,11 +12,12 @@ from django.utils import timezone
 from accounts.models import Clinic, Patient, Practitioner, User
 from accounts.principal import Principal
 from visits.booking import patients
-from visits.booking.errors import Closed, NobodyFree, NotAvailable, PatientBusy, SlotTaken
+from visits.booking.errors import Closed, NobodyFree, PatientBusy, SlotTaken
 from visits.booking.models import Appointment
 from visits.booking.services.booking import may_book, take
 from visits.booking.services.locks import lock_patient, lock_practitioner
-from visits.schedule.hours import clinic_is_open, rules_of, zone_of
+from visits.booking.times import free_slots_of_any
+from visits.schedule.hours import clinic_is_open, day_of, rules_of, zone_of
 from visits.schedule.models import SchedulePolicy, VisitType
 from visits.schedule.wall_clock import midnight, wall_of
 
@@ -33,13 +36,14 @@ def walk_in(
     visit_type: VisitType,
     practitioner: Practitioner | None = None,
 ) -> Appointment:
-    """Give the patient a visit that begins this minute, with ``practitioner``.
+    """Give the patient a visit that begins this minute, or at the first free time that is left today.
 
-    None: with who is at work, free, and has had the fewest today. Asked for again while that visit lasts, it is the
-    same visit. ``principal`` None is the system itself.
+    With ``practitioner``; None: now with who is at work, free, and has had the fewest today, later with who is free
+    first. The patient takes the place in line at once. Asked for again before that visit is over, it is the same
+    visit. ``principal`` None is the system itself.
 
-    Raises Closed, NobodyFree, of one practitioner NotAvailable (not at work, or does not offer it) and SlotTaken,
-    PatientBusy also for who is in line already, Http404 for what belongs to another clinic, PermissionDenied.
+    Raises Closed, NobodyFree where nothing is left today, PatientBusy also for who is in line already, Http404 for what
+    belongs to another clinic, PermissionDenied.
     """
     may_book(principal)
     clinic = principal.clinic if principal else patient.clinic
@@ -48,26 +52,20 @@ def walk_in(
     start = timezone.now().replace(second=0, microsecond=0)
     if not (visit_type.is_active and takes_walk_ins(clinic, start)):
         raise Closed
-    people = _at_work(clinic, visit_type, start)
-    if practitioner is not None and practitioner not in people:
-        raise NotAvailable(practitioner, visit_type, start)
-    for one in [practitioner] if practitioner is not None else people:
+    for one, at in _places(clinic, visit_type, practitioner, start):
         visit = Appointment(
             clinic=clinic,
             practitioner=one,
             patient=patient,
             visit_type=visit_type,
-            start=start,
-            end=start + timedelta(minutes=visit_type.minutes),
+            start=at,
+            end=at + timedelta(minutes=visit_type.minutes),
             mode=visit_type.mode,
             origin=Appointment.Origin.WALK_IN,
             created_by=principal.user if principal else None,
         )
-        try:
+        with suppress(SlotTaken):
             return _walk_in(principal, visit)
-        except SlotTaken:
-            if practitioner is not None:
-                raise
     raise NobodyFree
 
 
@@ -118,9 +116,23 @@ def _same_walk_in(patient: Patient, by: User | None, now: datetime) -> Appointme
         origin=Appointment.Origin.WALK_IN,
         created_by=by,
         status__in=(Status.BOOKED, Status.ARRIVED),
-        start__lte=now,
         end__gt=now,
     ).first()
+
+
+def _places(
+    clinic: Clinic, visit_type: VisitType, wanted: Practitioner | None, now: datetime
+) -> Iterator[tuple[Practitioner, datetime]]:
+    """With whom, and when, the visit may be today: at once first, then each free time, the earliest first."""
+    for one in _at_work(clinic, visit_type, now):
+        if wanted in (None, one):
+            yield one, now
+    day = day_of(clinic, now)
+    every = free_slots_of_any(
+        clinic=clinic, visit_type=visit_type, first_day=day, last_day=day, now=now, for_patient=False
+    )
+    for slot, people in every:
+        yield from ((one, slot.start) for one in people if wanted in (None, one))
 
 
 def _at_work(clinic: Clinic, visit_type: VisitType, start: datetime) -> list[Practitioner]:
