@@ -358,4 +358,4 @@ def test_mails_are_spanish(visit: Appointment, link: AccessLink) -> None:
 def test_times_are_spanish(visit: Appointment, link: AccessLink) -> None:
     page = get(browser(link), "checkin:details", pk=visit.pk)
 
-    assert re.search(r"\d{1,2}:\d\d [ap]\.\xa0m\.", page)
+    assert re.search(r"\d{1,2}:\d\d\xa0[ap]\.\xa0m\.", page)

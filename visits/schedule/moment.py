@@ -1,5 +1,6 @@
 """A moment in words: day, time and zone, as a reader of that language expects them."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -108,8 +109,9 @@ class Moment:
         return self.local.replace(tzinfo=None) == other.local.replace(tzinfo=None)
 
     def _time(self, pattern: str) -> str:
-        text = self._format(pattern).replace("\u202f", "\u00a0")
-        return text.lower() if self.language == "en" else text
+        text = self._format(pattern)
+        # A line that ends between "10:30" and "a. m." reads badly.
+        return text.lower() if self.language == "en" else re.sub(r"\s", "\u00a0", text)
 
     def _format(self, pattern: str) -> str:
         return format_datetime(self.instant, pattern, tzinfo=ZoneInfo(self.zone), locale=self.language)
