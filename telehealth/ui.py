@@ -54,9 +54,17 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
 
 
 @register.inclusion_tag("_errors.html")
-def errors(*forms: BaseForm) -> dict[str, Any]:
-    """The error summary of the forms: nothing when there is none, else a list with links to the fields."""
-    found = [(first_input(bound), message) for form in forms for bound in form for message in bound.errors]
+def errors(*forms: BaseForm, named: bool = False) -> dict[str, Any]:
+    """The error summary of the forms: nothing when there is none, else a list with links to the fields.
+
+    ``named``: each message with the field's label before it, where it does not say by itself what it is about.
+    """
+    found = [
+        (first_input(bound), f"{capfirst(bound.label)}: {message}" if named else message)
+        for form in forms
+        for bound in form
+        for message in bound.errors
+    ]
     general = [message for form in forms for message in form.non_field_errors()]
     return {"found": found, "general": general}
 

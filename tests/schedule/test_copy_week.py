@@ -180,6 +180,13 @@ def test_what_makes_no_sense_is_said_and_what_was_typed_stays(verified, clinic_a
     assert 'value="2026-12-01"' in answer
 
 
+def test_the_summary_says_which_fields_are_empty(verified, clinic_admin):
+    page = verified(clinic_admin).post(PAGE, {"week": ""}).content.decode()
+
+    assert '<a href="#id_practitioner">Clinician: This field is required.</a>' in page
+    assert '<a href="#id_week">Week to copy: This field is required.</a>' in page
+
+
 def test_another_clinics_clinician_is_not_on_the_page(verified, clinic_admin, other_clinic, form):
     theirs = factories.make_practitioner(other_clinic, name="Dr. Zelda")
     add(theirs, MONDAY)
