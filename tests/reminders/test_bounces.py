@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Patient
 from telehealth.env import mail_provider_settings
+from tests import factories
 from tests.reminders.conftest import announce
 from visits.booking.models import Appointment
 from visits.reminders import services
@@ -71,6 +72,21 @@ def test_a_complaint_ends_reminders(sent):
 
     assert ContactPreference.objects.get().opted_out_at is not None
     assert ContactPreference.objects.get().bounced_at is None
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("bounced", Reason.BOUNCED), ("complained", Reason.OPTED_OUT)])
+def test_what_is_reported_of_who_acts_for_a_patient_is_noted_on_them_alone(visit, mail_server, kind, reason):
+    proxy = factories.make_proxy(visit.patient, email="ana@example.org")
+    announce(visit, "booked")
+    services.send_due()
+    report(kind, visit.communications.get(kind="confirmation", related_person=proxy), reject_reason="bounced")
+    services.send_due(visit.start - timedelta(minutes=59))
+
+    known = ContactPreference.objects.get()
+    assert (known.patient, known.related_person) == (visit.patient, proxy)
+    reminders = visit.communications.filter(lead=60, channel="email")
+    assert reminders.get(related_person=proxy).reason == reason
+    assert reminders.get(related_person=None).state == State.SENT
 
 
 def test_an_arrival_settles_what_was_unknown(sent):

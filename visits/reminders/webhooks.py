@@ -79,7 +79,7 @@ def take_mail_event(*, event: AnymailTrackingEvent, **_: Any) -> None:
     elif kind in {EventType.BOUNCED, EventType.REJECTED}:
         reports.failed(message, is_address=reason in {RejectReason.INVALID, RejectReason.BOUNCED})
     elif kind in {EventType.COMPLAINED, EventType.UNSUBSCRIBED}:
-        preferences.opt_out(message.patient, message.channel)
+        preferences.opt_out(message.recipient, message.channel)
 
 
 def _mail_of(event: AnymailTrackingEvent) -> Communication | None:
@@ -92,7 +92,8 @@ def _mail_of(event: AnymailTrackingEvent) -> Communication | None:
 
 
 def _message(**which: Any) -> Communication | None:
-    return Communication.objects.select_related("patient__clinic").filter(**which).first()
+    people = ("patient__clinic", "related_person__patient__clinic")
+    return Communication.objects.select_related(*people).filter(**which).first()
 
 
 def _is_twilio(request: HttpRequest) -> bool:

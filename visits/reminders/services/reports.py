@@ -33,4 +33,4 @@ def failed(message: Communication, *, is_address: bool) -> None:
             detail={"kind": message.kind, "channel": message.channel, "reason": reason},
         )
     if is_address and message.address:
-        preferences.note_bounce(message.patient, message.channel, message.address)
+        preferences.note_bounce(message.recipient, message.channel, message.address)
