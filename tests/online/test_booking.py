@@ -34,6 +34,7 @@ def test_a_stranger_becomes_a_patient_with_a_visit(halima, practitioner, check_u
 
     assert (visit.practitioner, visit.visit_type, visit.start) == (practitioner, check_up, at("10:00"))
     assert (visit.origin, visit.created_by, visit.status) == ("online", None, "booked")
+    assert visit.changes.get().role == "patient"
     patient = visit.patient
     assert (patient.full_name, patient.birth_date, patient.email) == (
         "Halima Yusuf",

@@ -63,6 +63,7 @@ def test_a_walk_in_goes_straight_into_check_in(walter, at_work, noon):
     assert walter.client.get(answer["Location"])["Location"] == f"/my/{visit.pk}/details/"
     assert (visit.origin, visit.start, visit.practitioner) == ("walk-in", noon, at_work)
     assert visit.patient.time_zone == "America/Denver"
+    assert visit.changes.get().role == "patient"
     assert not Hold.objects.exists()
 
 

@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Patient
+from tests.factories import make_proxy
 from tests.party import bearer, make_link
 from tests.reminders.conftest import announce, move
 from visits.booking.models import Appointment
@@ -75,6 +76,20 @@ def test_one_press_cancels(message):
     message.visit.refresh_from_db()
     assert message.visit.status == Appointment.Status.CANCELLED
     assert "Your visit is cancelled" in Client().get(path(message)).content.decode()
+
+
+@pytest.mark.parametrize(("acts_for", "who"), [(False, "Patient"), (True, "Acts for a patient")])
+def test_the_history_says_whose_wish_it_was(message, acts_for, who, front_desk, verified):
+    if acts_for:
+        message.related_person = make_proxy(message.patient)
+        message.save()
+    answer(message, "cancel")
+
+    change = message.visit.changes.get(change="cancelled")
+    assert (change.by, change.role_label) == (None, who)
+    page = verified(front_desk).get(f"/visits/{message.appointment_id}/").content.decode()
+    assert f'<span class="quiet">{who}</span>' in page
+    assert "Telehealth, by itself" not in page
 
 
 def test_within_the_notice_only_the_phone_cancels(message):

@@ -270,6 +270,7 @@ def test_a_word_cancels(sent, word):
     assert "is cancelled" in reply(word)
     sent.refresh_from_db()
     assert sent.status == Appointment.Status.CANCELLED
+    assert sent.changes.get(change="cancelled").role == "patient"
 
 
 def test_too_late_to_cancel_by_text(sent):

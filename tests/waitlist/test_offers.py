@@ -279,7 +279,7 @@ def test_who_accepts_gets_it_and_what_they_leave_is_offered_on(waits, gap, front
     first.refresh_from_db()
     assert first.end == End.TAKEN
     change = AppointmentChange.objects.get(appointment=moved, change="moved")
-    assert "waitlist" in change.reason
+    assert (change.role, "waitlist" in change.reason) == ("patient", True)
     assert AuditEvent.objects.filter(subtype="waitlist.answer", detail__answer="accept").count() == 1
     services.tick()
     assert (open_offer().entry, open_offer().start) == (second, later("09:00"))

@@ -9,7 +9,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import Patient, Practitioner
-from accounts.policy import Action
+from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.errors import NotAvailable, PatientInactive
 from visits.booking.models import Appointment, AppointmentSeries, Hold
@@ -77,12 +77,19 @@ def book(
             holds.asked_at(own, visit) or now,
             for_patient=origin == Origin.ONLINE,
         )
-        take(visit, principal, now, own)
+        take(visit, principal, now, own, role=Role.PATIENT if origin == Origin.ONLINE else None)
         return visit
 
 
-def take(visit: Appointment, principal: Principal | None, now: datetime, own: Iterable[Hold] = ()) -> None:
-    """Write a new visit where nothing is in the way. Under both locks.
+def take(
+    visit: Appointment,
+    principal: Principal | None,
+    now: datetime,
+    own: Iterable[Hold] = (),
+    *,
+    role: Role | None = None,
+) -> None:
+    """Write a new visit where nothing is in the way. Under both locks. ``role`` as for ``history.note``.
 
     Raises SlotTaken, PatientBusy, PatientInactive.
     """
@@ -90,7 +97,7 @@ def take(visit: Appointment, principal: Principal | None, now: datetime, own: It
         raise PatientInactive
     checks.check_free(visit, now, own)
     checks.save(visit, force_insert=True)
-    note(visit, Change.BOOKED, principal)
+    note(visit, Change.BOOKED, principal, role=role)
 
 
 def may_book(principal: Principal | None) -> None:

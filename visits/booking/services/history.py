@@ -6,6 +6,7 @@ from typing import Any
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.models import Practitioner
+from accounts.policy import Role
 from accounts.principal import Principal
 from visits.booking.models import Appointment, AppointmentChange
 from visits.booking.signals import appointment_changed
@@ -27,17 +28,21 @@ def note(
     change: AppointmentChange.Change,
     principal: Principal | None,
     *,
+    role: Role | None = None,
     old: tuple[datetime, Practitioner] | None = None,
     reason: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Call it in the transaction of the change, when that is saved. ``old`` is where a moved visit was."""
+    """Call it in the transaction of the change, when that is saved.
+
+    ``role``: without a principal, whose wish it was; None for the system itself. ``old`` is where a moved visit was.
+    """
     old_start, old_practitioner = old or (None, None)
     AppointmentChange.objects.create(
         appointment=visit,
         change=change,
         by=principal.user if principal else None,
-        role=principal.role if principal else "",
+        role=(principal.role if principal else role) or "",
         revision=visit.revision,
         start=visit.start,
         practitioner=visit.practitioner,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from accounts.models import Practitioner
-from accounts.policy import Action
+from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.errors import NotAvailable, WrongState
 from visits.booking.models import Appointment, Hold
@@ -30,13 +30,14 @@ def move(
     reason: str = "",
     hold: Hold | None = None,
     at_any_time: bool = False,
+    role: Role | None = None,
 ) -> Appointment:
     """Move a booked visit to the slot that begins at ``start``; where it is already, nothing changes.
 
     ``principal`` may be the patient, by their link, within the clinic's notice: they keep the type, and its own
     notice and days ahead bind them. ``reason`` stays in the clinic's history. For ``hold`` see ``book``.
     ``at_any_time``: the clinician's hours and the times that follow from them do not bind, as when they run late;
-    staff only.
+    staff only. ``role``: without a principal, who accepted the time; the history says so.
 
     Raises SlotTaken, PatientBusy, NotAvailable, TooLate, WrongState for a visit that is not booked any more,
     PermissionDenied for a patient who asks for another type or any time, and Http404 for who may not.
@@ -71,7 +72,7 @@ def move(
             )
         checks.check_free(visit, now, own)
         checks.save(visit)
-        note(visit, Change.MOVED, principal, old=old, reason=reason.strip()[:200])
+        note(visit, Change.MOVED, principal, role=role, old=old, reason=reason.strip()[:200])
         return visit
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.policy import Action
+from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.errors import WrongState
 from visits.booking.models import Appointment
@@ -16,10 +16,12 @@ from visits.booking.services.locks import lock_patient, lock_practitioner, lock_
 Status = Appointment.Status
 
 
-def cancel(*, principal: Principal | None, visit: Appointment, reason: str = "") -> Appointment:
+def cancel(
+    *, principal: Principal | None, visit: Appointment, reason: str = "", role: Role | None = None
+) -> Appointment:
     """Cancel a visit that has not taken place; its time is free again. People are told by who listens.
 
-    Cancelling a cancelled visit changes nothing. Raises WrongState, TooLate for the patient themselves after the
+    ``role``: without a principal, who asked for it by a message; the history says so. Cancelling a cancelled visit changes nothing. Raises WrongState, TooLate for the patient themselves after the
     clinic's notice, and Http404 for who may not.
     """
     reason = reason.strip()[:200]
@@ -29,6 +31,7 @@ def cancel(*, principal: Principal | None, visit: Appointment, reason: str = "")
         Status.CANCELLED,
         (Action.VISIT_CHANGE, Action.VISIT_CHANGE_OWN),
         reason=reason,
+        role=role,
         cancelation_reason=reason,
     )
 
@@ -58,6 +61,7 @@ def _become(
     status: Appointment.Status,
     actions: tuple[Action, ...],
     reason: str = "",
+    role: Role | None = None,
     **also: Any,
 ) -> Appointment:
     """Bring the visit into ``status`` under its row's lock, once. ``principal`` None is the system itself."""
@@ -81,5 +85,5 @@ def _become(
             # What is kept free around it is set anew with its times.
             also |= {"start": visit.start, "end": visit.end}
         checks.save(visit, update_fields=["status", "revision", *also])
-        note(visit, Change(status.value), principal, reason=reason, detail={"from": before})
+        note(visit, Change(status.value), principal, role=role, reason=reason, detail={"from": before})
         return visit

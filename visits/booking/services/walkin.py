@@ -10,6 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import Clinic, Patient, Practitioner, User
+from accounts.policy import Role
 from accounts.principal import Principal
 from visits.booking import patients
 from visits.booking.errors import Closed, NobodyFree, PatientBusy, SlotTaken
@@ -40,7 +41,7 @@ def walk_in(
 
     With ``practitioner``; None: now with who is at work, free, and has had the fewest today, later with who is free
     first. The patient takes the place in line at once. Asked for again before that visit is over, it is the same
-    visit. ``principal`` None is the system itself.
+    visit. ``principal`` None is the patient, who comes by the clinic's public page.
 
     Raises Closed, NobodyFree where nothing is left today, PatientBusy also for who is in line already, Http404 for what
     belongs to another clinic, PermissionDenied.
@@ -106,7 +107,7 @@ def _walk_in(principal: Principal | None, visit: Appointment) -> Appointment:
         other = waits.select_related("practitioner", "patient").first()
         if other is not None:
             raise PatientBusy(other)
-        take(visit, principal, now)
+        take(visit, principal, now, role=Role.PATIENT)
         return visit
 
 

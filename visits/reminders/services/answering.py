@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.audit import services as audit
 from accounts.models import AuditEvent
+from accounts.policy import Role
 from visits.booking import services as booking
 from visits.booking.access import VISITS, lock_row
 from visits.booking.models import Appointment
@@ -63,7 +64,8 @@ def cancel(message: Communication) -> None:
         if not may_cancel(message.visit):
             raise TooLate
         _audit(message, Answer.CANCEL)
-        booking.cancel(principal=None, visit=message.visit)
+        role = Role.PROXY if message.related_person_id else Role.PATIENT
+        booking.cancel(principal=None, visit=message.visit, role=role)
 
 
 def is_confirmed(visit: Appointment) -> bool:

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
+from accounts.policy import Role
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
 from visits.waitlist.models import Offer, WaitlistEntry
@@ -54,6 +55,7 @@ def _accept(offer: Offer) -> Appointment:
         practitioner=offer.practitioner,
         hold=Hold.objects.filter(pk=offer.held).first(),
         reason=reason,
+        role=Role.PATIENT,
     )
 
 
