@@ -254,6 +254,14 @@ def test_a_missed_visit_moves_to_missed(visit, verified, front_desk):
     assert visit.status == Appointment.Status.NOSHOW
 
 
+def test_a_board_that_is_behind_misses_nobody_whose_time_has_not_come(visit, verified, front_desk):
+    page = text(verified(front_desk).post(url("noshow", visit), follow=True))
+
+    assert "cannot be marked as missed: the visit’s time has not come" in page
+    visit.refresh_from_db()
+    assert visit.status == Appointment.Status.BOOKED
+
+
 def test_who_closed_the_page_is_away_and_keeps_the_place(patient_client, visit, verified, clinician):
     patient_client.get(url("room", visit))
     Ticket.objects.update(

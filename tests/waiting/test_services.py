@@ -284,6 +284,18 @@ def test_who_was_just_let_in_is_not_missed_by_a_board_that_is_behind(as_patient,
     assert visit.status == "arrived"
 
 
+def test_nobody_is_missed_before_their_time(visit, clinician, front_desk):
+    """The button on a board that is behind: the visit was moved meanwhile."""
+    with pytest.raises(WrongState):
+        services.miss(principal=staff(front_desk), visit=visit)
+
+    visit.refresh_from_db()
+    assert visit.status == "booked"
+    assert not Communication.objects.filter(kind="missed").exists()
+    move(visit, minutes=-1)
+    assert services.miss(principal=staff(front_desk), visit=visit).status == "noshow"
+
+
 def test_a_patient_who_was_let_in_before_they_were_missed_can_be_missed_again(as_patient, visit, clinician):
     services.arrive(principal=as_patient, visit=visit)
     services.miss(principal=staff(clinician), visit=visit)

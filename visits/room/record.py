@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.policy import Action, Role
@@ -16,6 +15,7 @@ from visits.room.models import Encounter, Seat
 from visits.room.services import encounter_of, open_to
 from visits.room.timeline import headings, lines_of
 from visits.waiting.models import Ticket
+from visits.waiting.services import is_due
 
 # A reload or a changed network: the next copy was connected this soon after the last.
 ONE_STAY = timedelta(seconds=20)
@@ -60,7 +60,10 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "consent": getattr(visit, "consent", None),
         "may_open": principal.may(Action.VISIT_JOIN) and open_to(principal, visit),
         "may_admit": principal.may(Action.VISIT_ADMIT) and waits_for_admission(visit),
-        "may_miss": principal.may(Action.VISIT_CHANGE) and _is_due(visit) and not presence.patient_came(visit),
+        "may_miss": principal.may(Action.VISIT_CHANGE)
+        and visit.is_open
+        and is_due(visit)
+        and not presence.patient_came(visit),
         "may_move": principal.may(Action.VISIT_CHANGE) and visit.status == Appointment.Status.BOOKED,
         "may_follow_up": principal.may(Action.VISIT_BOOK) and visit.status == Appointment.Status.FULFILLED,
         "may_cancel": principal.may(Action.VISIT_CHANGE) and visit.is_open and not _was_admitted(visit),
@@ -108,11 +111,6 @@ def waits_for_admission(visit: Appointment) -> bool:
 
 def ticket_of(visit: Appointment) -> Ticket | None:
     return Ticket.objects.filter(appointment=visit).first()
-
-
-def _is_due(visit: Appointment) -> bool:
-    """Whether its time has come or the patient was let in, and it is not over: before that nobody is missed."""
-    return visit.is_open and (visit.start <= timezone.now() or _was_admitted(visit))
 
 
 def _was_admitted(visit: Appointment) -> bool:

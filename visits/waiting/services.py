@@ -166,17 +166,24 @@ def admit(*, principal: Principal, visit: Appointment) -> Ticket:
 def miss(*, principal: Principal, visit: Appointment) -> Appointment:
     """Give up a patient who does not come, or was let in and did not come in; the time is free again.
 
-    Raises WrongState when somebody has just let them in (a board may be a second old), and when they
-    have been in the call: that visit takes place. Also raises what ``booking.miss`` raises.
+    Raises WrongState before it ``is_due``, when somebody has just let them in (a board may be a second old), and
+    when they have been in the call: that visit takes place. Also raises what ``booking.miss`` raises.
     """
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_ADMIT, lock=True)
+        if not is_due(visit):
+            raise WrongState(visit)
         ticket = Ticket.objects.filter(appointment=visit, admitted_at__isnull=False).first()
         if ticket and ticket.admitted_at and visit.status == Appointment.Status.ARRIVED:
             if timezone.now() - ticket.admitted_at < JUST_LET_IN:
                 raise WrongState(visit)
             giving_up.send(sender=Ticket, appointment=visit)
         return booking.miss(principal=principal, visit=visit)
+
+
+def is_due(visit: Appointment) -> bool:
+    """Whether the visit's time has come, or the patient had come already: before that nobody is missed."""
+    return visit.status != Appointment.Status.BOOKED or visit.start <= timezone.now()
 
 
 def phase_of(visit: Appointment, ticket: Ticket | None, now: datetime) -> Phase:

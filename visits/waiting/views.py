@@ -230,7 +230,8 @@ def noshow(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         messages.success(request, _("%(name)s is marked as missed. They can still join the line again.") % names)
     except BookingError:
         words = _(
-            "%(name)s cannot be marked as missed: they were let in just now, have been in the visit, or it is over."
+            "%(name)s cannot be marked as missed: the visit’s time has not come, they were let in just now or have "
+            "been in the visit, or it is over."
         )
         messages.warning(request, words % names)
     return redirect("waiting:today")
