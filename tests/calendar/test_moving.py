@@ -174,6 +174,17 @@ def test_side_by_side_the_places_are_those_of_everybody_who_offers_it(
     assert set(places) == {f"{tuesday()}/{visit.practitioner_id}", f"{tuesday()}/{other.pk}"}
 
 
+def test_side_by_side_a_visit_may_go_where_it_overlaps_itself(desk: Client, visit: Appointment) -> None:
+    visit.start, visit.end = at("10:10"), at("10:30")
+    visit.save()
+
+    asked = {"view": "day", "day": str(tuesday()), "who": "clinic"}
+    places = desk.get(f"{path(visit)}places/", asked).json()["places"]
+
+    values = [value for value, _css, _words in places[f"{tuesday()}/{visit.practitioner_id}"]]
+    assert {value_of(at("10:00")), value_of(at("10:20"))} <= set(values)
+
+
 @pytest.mark.parametrize("suffix", ["", "places/"])
 def test_a_stranger_learns_nothing(
     verified: Any, stranger: User, clinic_admin: User, visit: Appointment, suffix: str

@@ -181,12 +181,13 @@ def places(page: CalendarPage, visit: Appointment) -> dict[str, list[list[str]]]
         "first_day": page.clinic_days[0],
         "last_day": page.clinic_days[1],
         "now": page.now,
+        "instead_of": visit,
     }
     if page.who is None:
         found = free_slots_of_any(clinic=page.clinic, for_patient=False, **asked)
         starts = [(slot.start, slot.end, one.pk) for slot, people in found for one in people]
     else:
-        slots = free_slots(practitioner=page.who, instead_of=visit, **asked)
+        slots = free_slots(practitioner=page.who, **asked)
         starts = [(slot.start, slot.end, page.who.pk) for slot in slots]
     by_column: dict[str, list[list[str]]] = {}
     for start, end, person in starts:
