@@ -140,6 +140,19 @@ def test_only_what_is_booked_moves(book, desk, status):
         services.move(principal=desk, visit=visit, start=at("11:00"))
 
 
+def test_a_visit_keeps_its_type_while_it_moves_also_one_that_is_booked_no_more(book, desk, visit_type, clinic):
+    visit, other = book(), factories.make_visit_type(clinic, is_active=False)
+    visit_type.is_active = False
+    visit_type.save()
+
+    assert services.move(principal=desk, visit=visit, start=at("11:00")).start == at("11:00")
+    assert services.move(principal=bearer(visit), visit=visit, start=at("10:00")).start == at("10:00")
+    with pytest.raises(services.NotAvailable):
+        services.move(principal=desk, visit=visit, start=at("11:00"), visit_type=other)
+    with pytest.raises(services.NotAvailable):
+        book(start=at("11:00"))
+
+
 def test_only_who_offers_the_type_takes_it_over(book, desk, colleague, visit_type, hours):
     visit = book()
     visit_type.practitioners.add(hours)

@@ -77,6 +77,19 @@ def test_the_chosen_time_is_held(desk, path, form):
     assert not Hold.objects.exists()
 
 
+def test_a_type_that_is_booked_no_more_stays_chosen_and_its_time_is_held(desk, path, form, booked, clinic):
+    factories.make_visit_type(clinic, name="A long one", minutes=60)
+    booked.visit_type.is_active = False
+    booked.visit_type.save()
+
+    assert f'value="{booked.visit_type_id}" selected' in desk.get(path).content.decode()
+    desk.post(f"{path}slots/", form | {"choose": form["start"]})
+    assert Hold.objects.get().start == at("11:00")
+    assert desk.post(path, form).status_code == 302
+    booked.refresh_from_db()
+    assert (booked.start, booked.minutes) == (at("11:00"), 20)
+
+
 def test_what_was_taken_meanwhile_loses_nothing_that_was_typed(desk, path, form, book, clinic, booked):
     book(patient=factories.make_patient(clinic), start=at("11:00"))
 

@@ -1,6 +1,7 @@
 """The page that moves a visit: where it is, where it can go, what is in the way."""
 
 from datetime import date
+from functools import cached_property
 
 from django.http import QueryDict
 from django.urls import reverse
@@ -22,6 +23,13 @@ class MovePage(Picker):
     def __init__(self, request: PrincipalRequest, data: QueryDict, visit: Appointment) -> None:
         super().__init__(request, data)
         self.visit = visit
+
+    @cached_property
+    def visit_types(self) -> list[VisitType]:
+        """The visit's own among them, also when it is booked no more."""
+        own = self.visit.visit_type
+        offered = super().visit_types
+        return offered if own in offered else [own, *offered]
 
     @property
     def parts_url(self) -> str:

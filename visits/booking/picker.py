@@ -268,6 +268,7 @@ class Picker:
                 practitioner=self.practitioner,
                 visit_type=self.visit_type,
                 start=self.start.instant,
+                visit=self.visit,
             )
         except Refused:
             self._read_again()

@@ -28,16 +28,23 @@ def check_notice(visit: Appointment) -> None:
 
 
 def check_offered(
-    practitioner: Practitioner, visit_type: VisitType, start: datetime, asked_at: datetime, *, for_patient: bool
+    practitioner: Practitioner,
+    visit_type: VisitType,
+    start: datetime,
+    asked_at: datetime,
+    *,
+    for_patient: bool,
+    keeps_type: bool = False,
 ) -> None:
     """Raise NotAvailable unless it is one of the practitioner's times for that type, to come when it was asked for.
 
-    ``for_patient``: the type's notice and days ahead bind too.
+    ``for_patient``: the type's notice and days ahead bind too. ``keeps_type``: the visit has the type already, so it
+    need not be one that is still booked.
     """
     is_offered = (
         start >= asked_at
         and practitioner.is_active
-        and visit_type.is_active
+        and (visit_type.is_active or keeps_type)
         and is_slot(
             practitioner=practitioner, visit_type=visit_type, start=start, now=asked_at, for_patient=for_patient
         )

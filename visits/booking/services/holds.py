@@ -27,6 +27,7 @@ def hold(
     start: datetime,
     lasts: timedelta = Hold.LASTS,
     caller: str | None = None,
+    visit: Appointment | None = None,
 ) -> Hold:
     """Keep the slot that begins at ``start`` for ``lasts``.
 
@@ -35,6 +36,7 @@ def hold(
 
     ``principal`` None is the system: for a patient who books online, or for an offer. Such a hold, and that of a
     patient with a link, belongs to who knows its id. ``caller`` tells who asks for it apart from others.
+    ``visit`` is one that is to be moved there.
 
     Raises SlotTaken, NotAvailable, Http404 for what belongs to another clinic, PermissionDenied.
     """
@@ -62,7 +64,8 @@ def hold(
             return already
         if held.held_by is not None:
             Hold.objects.filter(held_by=held.held_by).delete()
-        checks.check_offered(practitioner, visit_type, start, now, for_patient=False)
+        keeps_type = visit is not None and visit.visit_type_id == visit_type.pk
+        checks.check_offered(practitioner, visit_type, start, now, for_patient=False, keeps_type=keeps_type)
         if checks.is_taken(practitioner, *busy(visit_type, held.start, held.end), now):
             raise SlotTaken(practitioner, visit_type, start)
         try:

@@ -53,8 +53,9 @@ def move(
             raise WrongState(visit)
         if (start, practitioner.pk, visit_type.pk) == (visit.start, visit.practitioner_id, visit.visit_type_id):
             return visit
+        keeps_type = visit_type.pk == visit.visit_type_id
         is_patient = principal is not None and not principal.is_staff_member
-        if is_patient and (at_any_time or visit_type.pk != visit.visit_type_id):
+        if is_patient and (at_any_time or not keeps_type):
             raise PermissionDenied
         locked = lock_practitioners(visit.clinic, [visit.practitioner_id, practitioner.pk])
         lock_patient(visit.clinic, visit.patient_id)
@@ -68,7 +69,12 @@ def move(
         own = holds.own(hold, principal, visit, now)
         if start < now or not at_any_time:
             checks.check_offered(
-                visit.practitioner, visit_type, start, holds.asked_at(own, visit) or now, for_patient=is_patient
+                visit.practitioner,
+                visit_type,
+                start,
+                holds.asked_at(own, visit) or now,
+                for_patient=is_patient,
+                keeps_type=keeps_type,
             )
         checks.check_free(visit, now, own)
         checks.save(visit)
