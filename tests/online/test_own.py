@@ -1,6 +1,6 @@
 """The patient's own pages: see, move, cancel, find the other visits."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.core.cache import cache
@@ -16,7 +16,8 @@ from tests.party import browser, make_link
 from visits.booking import services as booking
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, AppointmentChange
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, ReminderPolicy
+from visits.reminders.services import rules
 from visits.schedule.models import SchedulePolicy, VisitType
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,15 @@ def test_another_clinician_can_be_chosen(rosa, visit, clinic):
 
     visit.refresh_from_db()
     assert (visit.practitioner, visit.start) == (second, at("10:00"))
+
+
+def test_a_visit_of_a_type_that_is_booked_no_more_moves_too(rosa, visit):
+    VisitType.objects.update(is_active=False)
+
+    rosa.post(f"/my/{visit.pk}/move/", {"start": value_of(at("11:00"))})
+
+    visit.refresh_from_db()
+    assert visit.start == at("11:00")
 
 
 @pytest.mark.parametrize("start", ["", "nonsense", "2026-01-01T10:00:00Z"])
@@ -209,6 +219,17 @@ def test_another_visit_of_the_same_patient_opens_by_its_own_link_alone(rosa, vis
     assert answer["Location"] == f"/my/{visit.pk}/visits/"
     assert Communication.objects.get(appointment=later, channel="email").state == "planned"
     assert "The link is on its way." in rosa.get(answer["Location"]).content.decode()
+
+
+def test_a_link_that_was_asked_for_by_night_waits_for_no_morning(rosa, visit, hours, patient, visit_type):
+    cache.clear()
+    later = factories.make_visit(hours, patient=patient, visit_type=visit_type, start=at("11:00"))
+    ReminderPolicy.make(visit.clinic, sms=True, quiet_from=time(0), quiet_until=time(23, 59))
+    rosa.post(f"/my/{visit.pk}/visits/{later.pk}/link/")
+
+    for message in Communication.objects.filter(appointment=later):
+        assert rules.waits_until(message, now=timezone.now()) is None
+    assert Communication.objects.filter(appointment=later, channel="sms").exists()
 
 
 def test_a_link_is_not_sent_again_and_again(rosa, visit, hours, patient, visit_type):

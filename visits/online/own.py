@@ -188,7 +188,12 @@ def send_link(request: PrincipalRequest, pk: uuid.UUID, other: uuid.UUID) -> Htt
         raise Http404
     if not too_many(f"visit-link:{wanted.pk}", times=LINKS_PER_VISIT, seconds=TEN_MINUTES):
         asked = f"{timezone.now():%Y%m%d%H%M%S}"
-        announce(wanted, Communication.Kind.CONFIRMATION, serial_of=f"patient asked {asked}")
+        announce(
+            wanted,
+            Communication.Kind.CONFIRMATION,
+            serial_of=f"patient asked {asked}",
+            details={"asked": True},
+        )
     messages.success(request, _("The link is on its way. It goes to the address that we have of you."))
     return redirect("online:visits", pk=pk)
 
