@@ -44,14 +44,14 @@ def mail_server(settings: Any) -> Iterator[mailserver.MailServer]:
         yield server
 
 
-def announce(visit: Appointment, change: str) -> None:
+def announce(visit: Appointment, change: str, old_end: datetime | None = None) -> None:
     """What booking does inside the transaction of a change."""
-    appointment_changed.send(sender=Appointment, appointment=visit, change=change, principal=None)
+    appointment_changed.send(sender=Appointment, appointment=visit, change=change, principal=None, old_end=old_end)
 
 
 def move(visit: Appointment, start: datetime) -> None:
     """What booking does when a visit moves."""
-    old = visit.start
+    old, old_end = visit.start, visit.end
     visit.start, visit.end = start, start + (visit.end - visit.start)
     visit.revision += 1
     visit.save()
@@ -64,7 +64,7 @@ def move(visit: Appointment, start: datetime) -> None:
         old_start=old,
         old_practitioner=visit.practitioner,
     )
-    announce(visit, "moved")
+    announce(visit, "moved", old_end)
 
 
 def cancel(visit: Appointment) -> None:

@@ -271,7 +271,9 @@ def test_a_missed_visit_opens_again_when_the_patient_comes_after_all(
 
 
 def test_other_changes_leave_the_room_open(encounter: Encounter) -> None:
-    appointment_changed.send(sender=Appointment, appointment=encounter.appointment, change="arrived", principal=None)
+    appointment_changed.send(
+        sender=Appointment, appointment=encounter.appointment, change="arrived", principal=None, old_end=None
+    )
 
     encounter.refresh_from_db()
     assert encounter.status == Encounter.Status.IN_PROGRESS

@@ -221,6 +221,21 @@ def test_what_a_move_leaves_is_offered(waits, gap, front_desk):
     assert open_offer().start == at("10:00")
 
 
+@pytest.mark.parametrize("how", ["moved", "cancelled"])
+def test_what_is_left_is_as_long_as_the_visit_was(waits, gap, front_desk, clinic, how):
+    waits()
+    gap.end = at("11:00")
+    gap.save()
+    if how == "moved":
+        short = factories.make_visit_type(clinic, minutes=20)
+        booking.move(principal=staff(front_desk), visit=gap, start=at("11:40"), visit_type=short)
+    else:
+        cancel(gap, front_desk)
+
+    opening = Opening.objects.get()
+    assert (opening.begin, opening.end) == (at("10:00"), at("11:00"))
+
+
 def test_extra_hours_and_time_off_that_ends_are_offered_to_as_many_as_there_are_times(waits, hours, clinic, visit_type):
     entries = [waits(), waits(), waits()]
     day = TUESDAY - DAY

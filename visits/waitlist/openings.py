@@ -1,21 +1,20 @@
 """Notes that a clinician's time has become free, where somebody may want it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import Clinic, Practitioner
-from visits.booking.models import Appointment
 from visits.schedule.hours import zone_of
 from visits.schedule.models import ScheduleException
 from visits.schedule.wall_clock import bounds
 from visits.waitlist.models import Opening, WaitlistEntry
 
 
-def of_visit(visit: Appointment, practitioner: Practitioner, start: datetime) -> None:
-    """The time from ``start`` on that the visit no longer takes."""
-    _note(visit.clinic, [practitioner], start, start + timedelta(minutes=visit.visit_type.minutes))
+def of_visit(practitioner: Practitioner, start: datetime, end: datetime) -> None:
+    """The time that a visit no longer takes."""
+    _note(practitioner.clinic, [practitioner], start, end)
 
 
 def of_hours(clinic: Clinic, practitioner: Practitioner | None) -> None:

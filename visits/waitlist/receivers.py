@@ -1,5 +1,6 @@
 """What booking and the schedule announce, and what it means for the waitlist: in the same transaction."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save
@@ -17,27 +18,27 @@ Kind = ScheduleException.Kind
 
 
 @receiver(appointment_changed)
-def follow_visit(*, appointment: Appointment, change: str, **_: Any) -> None:
+def follow_visit(*, appointment: Appointment, change: str, old_end: datetime | None, **_: Any) -> None:
     """What is freed is offered on; a visit that is not to come any more, or came earlier, is off the list."""
     if change == "moved":
-        _follow_move(appointment)
+        _follow_move(appointment, old_end)
     elif change != "booked":
         entries.end(appointment, End.CLOSED)
     if change in {"cancelled", "noshow"}:
-        openings.of_visit(appointment, appointment.practitioner, appointment.start)
+        openings.of_visit(appointment.practitioner, appointment.start, appointment.end)
 
 
-def _follow_move(visit: Appointment) -> None:
-    newest = AppointmentChange.objects.select_related("old_practitioner")
+def _follow_move(visit: Appointment, old_end: datetime | None) -> None:
+    newest = AppointmentChange.objects.select_related("old_practitioner__clinic")
     moved = newest.filter(appointment=visit, change=AppointmentChange.Change.MOVED).order_by("-at", "-pk")[0]
-    if moved.old_start is None or moved.old_practitioner is None:
+    if moved.old_start is None or moved.old_practitioner is None or old_end is None:
         raise ValueError("A visit that was moved was somewhere before.")
     if visit.start < moved.old_start:
         entries.end(visit, End.MOVED)
     else:
         # They were promised that time instead of another one than the visit has now.
         entries.withdraw_offers(visit)
-    openings.of_visit(visit, moved.old_practitioner, moved.old_start)
+    openings.of_visit(moved.old_practitioner, moved.old_start, old_end)
 
 
 @receiver([post_save, post_delete], sender=Availability)

@@ -29,15 +29,16 @@ def note(
     principal: Principal | None,
     *,
     role: Role | None = None,
-    old: tuple[datetime, Practitioner] | None = None,
+    old: tuple[datetime, datetime, Practitioner] | None = None,
     reason: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Call it in the transaction of the change, when that is saved.
 
-    ``role``: without a principal, whose wish it was; None for the system itself. ``old`` is where a moved visit was.
+    ``role``: without a principal, whose wish it was; None for the system itself. ``old`` is from when to when, and
+    with whom, a moved visit was.
     """
-    old_start, old_practitioner = old or (None, None)
+    old_start, old_end, old_practitioner = old or (None, None, None)
     AppointmentChange.objects.create(
         appointment=visit,
         change=change,
@@ -59,4 +60,6 @@ def note(
         patient=visit.patient,
         detail=detail,
     )
-    appointment_changed.send(sender=Appointment, appointment=visit, change=change.value, principal=principal)
+    appointment_changed.send(
+        sender=Appointment, appointment=visit, change=change.value, principal=principal, old_end=old_end
+    )

@@ -44,7 +44,7 @@ def move(
     """
     with transaction.atomic():
         visit = lock_visit(principal, visit, (Action.VISIT_CHANGE, Action.VISIT_CHANGE_OWN))
-        old = visit.start, visit.practitioner
+        old = visit.start, visit.end, visit.practitioner
         visit_type = visit_type or visit.visit_type
         practitioner = practitioner or visit.practitioner
         if visit_type.clinic_id != visit.clinic_id:

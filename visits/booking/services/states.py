@@ -21,8 +21,9 @@ def cancel(
 ) -> Appointment:
     """Cancel a visit that has not taken place; its time is free again. People are told by who listens.
 
-    ``role``: without a principal, who asked for it by a message; the history says so. Cancelling a cancelled visit changes nothing. Raises WrongState, TooLate for the patient themselves after the
-    clinic's notice, and Http404 for who may not.
+    ``role``: without a principal, who asked for it by a message; the history says so. Cancelling a cancelled visit
+    changes nothing. Raises WrongState, TooLate for the patient themselves after the clinic's notice, and Http404 for
+    who may not.
     """
     reason = reason.strip()[:200]
     return _become(
