@@ -99,6 +99,7 @@ STAFF = {
     "summary:write": page(TREATS),
     "waiting:admit": post(BOOKS),
     "waiting:board": look(LOOKS),
+    "waiting:called": post(TREATS),
     "waiting:late": page(BOOKS),
     "waiting:late-move": page(BOOKS),
     "waiting:link": page(BOOKS),

@@ -168,6 +168,8 @@ class Place:
         self.waiting = self.book(self.make_patient(self.whose), now + timedelta(minutes=30))
         Ticket.objects.create(appointment=self.waiting)
         self.missed = self.book(self.patient, now - timedelta(minutes=30))
+        self.call = self.book(self.make_patient(self.whose), now - timedelta(minutes=55))
+        Appointment.objects.filter(pk=self.call.pk).update(mode="phone")
         self.book(self.newcomer, now + timedelta(minutes=55))  # who has to be told that it is late
         Appointment.objects.filter(pk=self.waiting.pk).update(status=Appointment.Status.ARRIVED)
         Appointment.objects.filter(pk=self.missed.pk).update(status=Appointment.Status.NOSHOW)
@@ -299,6 +301,7 @@ class Place:
             "summary:visit": {"pk": self.ended.pk},
             "summary:write": {"pk": self.ended.pk},
             "waiting:admit": {"pk": self.waiting.pk},
+            "waiting:called": {"pk": self.call.pk},
             "waiting:late-move": {"pk": self.practitioner.pk},
             "waiting:noshow": {"pk": self.waiting.pk},
             "waiting:room": {"pk": self.missed.pk},

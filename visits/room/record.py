@@ -14,6 +14,7 @@ from visits.room import presence
 from visits.room.models import Encounter, Seat
 from visits.room.services import encounter_of, open_to
 from visits.room.timeline import headings, lines_of
+from visits.waiting.calls import is_call, may_have_taken_place, number_of
 from visits.waiting.models import Ticket
 from visits.waiting.services import is_due
 
@@ -59,6 +60,9 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "check_in": getattr(visit, "check_in", None),
         "consent": getattr(visit, "consent", None),
         "may_open": principal.may(Action.VISIT_JOIN) and open_to(principal, visit),
+        "is_call": is_call(visit),
+        "number": number_of(visit) if is_call(visit) else "",
+        "may_finish_call": principal.may(Action.VISIT_END) and may_have_taken_place(visit),
         "may_admit": principal.may(Action.VISIT_ADMIT) and waits_for_admission(visit),
         "may_miss": principal.may(Action.VISIT_CHANGE)
         and visit.is_open
@@ -67,7 +71,7 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "may_move": principal.may(Action.VISIT_CHANGE) and visit.status == Appointment.Status.BOOKED,
         "may_follow_up": principal.may(Action.VISIT_BOOK) and visit.status == Appointment.Status.FULFILLED,
         "may_cancel": principal.may(Action.VISIT_CHANGE) and visit.is_open and not _was_admitted(visit),
-        "may_invite": principal.may(Action.VISIT_INVITE) and visit.is_open,
+        "may_invite": principal.may(Action.VISIT_INVITE) and visit.is_open and not is_call(visit),
         "may_read_intake": principal.may(Action.INTAKE_READ),
     }
 

@@ -21,6 +21,7 @@ from visits.booking.services import fulfil, miss
 from visits.live import events
 from visits.room import encryption, media, presence
 from visits.room.models import Encounter, Presence, Seat
+from visits.waiting.calls import is_call
 from visits.waiting.models import Ticket
 
 # What a relay seats in one room (visits.relay.config, room_peers), and a page has tiles for.
@@ -77,8 +78,9 @@ def open_to(principal: Principal, visit: Appointment) -> bool:
     """Whether this person may be in the call now.
 
     Clinicians may from the booking on; patients, and who acts for them, once admitted; guests while the visit goes on.
+    A visit by phone has no call here.
     """
-    if not visit.is_open or not principal.may(Action.VISIT_JOIN):
+    if is_call(visit) or not visit.is_open or not principal.may(Action.VISIT_JOIN):
         return False
     if principal.is_staff_member:
         return True

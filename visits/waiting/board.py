@@ -19,6 +19,7 @@ from visits.checkin.models import CheckIn
 from visits.intake.models import QuestionnaireResponse
 from visits.reminders.models import Communication, Confirmation
 from visits.schedule.hours import bounds_of_day, day_of
+from visits.waiting.calls import is_call, may_have_taken_place, number_of
 from visits.waiting.late import delays
 from visits.waiting.models import Delay, Ticket
 from visits.waiting.services import in_order
@@ -77,7 +78,7 @@ class Light:
 class Row:
     """One visit on the board.
 
-    ``kind`` picks chip and edge: arrived, waiting, late, away, visit, booked, overdue, noshow.
+    ``kind`` picks chip and edge: arrived, waiting, late, away, visit, booked, call, overdue, noshow.
     """
 
     visit: Appointment
@@ -89,6 +90,19 @@ class Row:
     needs_moment: bool = False
     lights: list[Light] = field(default_factory=list)
     guests: list[AccessLink] = field(default_factory=list)
+
+    @property
+    def is_call(self) -> bool:
+        """Whether staff call the patient instead of letting them in."""
+        return is_call(self.visit)
+
+    @property
+    def number(self) -> str:
+        return number_of(self.visit)
+
+    @property
+    def may_have_taken_place(self) -> bool:
+        return may_have_taken_place(self.visit)
 
     @property
     def sound_only(self) -> bool:
@@ -259,7 +273,8 @@ def _kind(visit: Appointment, ticket: Ticket | None, now: datetime) -> str:
     if visit.status == Status.FULFILLED:
         return "finished"
     if visit.status == Status.BOOKED or ticket is None:
-        return "overdue" if visit.start <= now else "booked"
+        is_time = visit.start <= now
+        return "booked" if not is_time else "call" if is_call(visit) else "overdue"
     if ticket.admitted_at:
         return "visit"
     if now - ticket.arrived_at < NEW_FOR:
@@ -281,12 +296,13 @@ def _queue(rows: Iterable[Row]) -> list[Row]:
 
 def _lights(visit: Appointment) -> list[Light]:
     check_in: CheckIn | None = getattr(visit, "check_in", None)
+    missing = "na" if is_call(visit) else "no"  # by phone nobody is asked for it
     return [
         _reminder_light(getattr(visit, "messages", []), is_confirmed=getattr(visit, "confirmed", False)),
-        _light("details", "ok" if check_in and check_in.details_at else "no"),
-        _light("consent", "ok" if getattr(visit, "consent", None) else "no"),
+        _light("details", "ok" if check_in and check_in.details_at else missing),
+        _light("consent", "ok" if getattr(visit, "consent", None) else missing),
         _intake_light(visit),
-        _device_light(check_in),
+        _light("device", "na") if is_call(visit) else _device_light(check_in),
     ]
 
 

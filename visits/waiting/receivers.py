@@ -12,17 +12,22 @@ from visits.booking.signals import appointment_changed
 from visits.calendar.signals import arrived_visits_shown
 from visits.live import events
 from visits.waiting import services
+from visits.waiting.calls import is_call
 from visits.waiting.models import Ticket
 
 
 @receiver(appointment_changed)
 def follow(*, appointment: Appointment, change: str, principal: Principal | None, **_: Any) -> None:
-    """A place for who arrives, the length of who leaves; boards and patients' pages look again."""
-    if change == "arrived":
+    """A place for who arrives, the length of who leaves; boards and patients' pages look again.
+
+    Who is called by phone takes no place and rings at no desk.
+    """
+    arrives = change == "arrived" and not is_call(appointment)
+    if arrives:
         services.give_place(appointment, is_here=principal is not None and not principal.is_staff_member)
     if change == "fulfilled":
         Ticket.objects.filter(appointment=appointment, finished_at=None).update(finished_at=timezone.now())
-    events.board_changed(appointment.clinic_id, arrived=appointment.pk if change == "arrived" else None)
+    events.board_changed(appointment.clinic_id, arrived=appointment.pk if arrives else None)
     events.line_changed(appointment.practitioner_id)
     events.visit_changed(appointment.pk)
 

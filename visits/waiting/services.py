@@ -23,6 +23,7 @@ from visits.live import events
 from visits.reminders import services as reminders
 from visits.reminders.models import Communication
 from visits.waiting import late, line
+from visits.waiting.calls import is_call
 from visits.waiting.models import Ticket
 from visits.waiting.signals import admitted, giving_up
 
@@ -67,15 +68,15 @@ def arrive(*, principal: Principal, visit: Appointment, again: bool = False) -> 
     """Take the patient's place in line; a reload or a second device finds the same one.
 
     ``again``: the patient was given up as missed and joins the line anew, at its end. Raises
-    LineClosed, booking's errors (the time of a missed visit was given away), Http404 for anyone
-    but the patient.
+    LineClosed, also for a visit by phone, booking's errors (the time of a missed visit was given
+    away), Http404 for anyone but the patient.
     """
     now = timezone.now()
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_CHECK_IN, lock=True)
         phase = phase_of(visit, None, now)
         is_time = phase == Phase.WAITING or (phase == Phase.MISSED and again)
-        if not is_time or not is_ready(visit, principal):
+        if not is_time or is_call(visit) or not is_ready(visit, principal):
             raise LineClosed
         booking.arrive(principal=principal, visit=visit)  # its announcement gives the place: see receivers
         return Ticket.objects.get(appointment=visit)

@@ -16,4 +16,5 @@ urlpatterns = [
     path("visits/<uuid:pk>/link/", views.link, name="link"),
     path("visits/<uuid:pk>/admit/", views.admit, name="admit"),
     path("visits/<uuid:pk>/noshow/", views.noshow, name="noshow"),
+    path("visits/<uuid:pk>/called/", views.called, name="called"),
 ]

@@ -26,7 +26,7 @@ from visits.checkin.models import CheckIn
 from visits.checkin.services import Step, is_ready, line_opens_at
 from visits.intake import services as intake
 from visits.reminders.services import lines_of
-from visits.waiting import board, handout, late, services
+from visits.waiting import board, calls, handout, late, services
 from visits.waiting.card import card_of, problem_words
 from visits.waiting.services import Look, Phase
 from visits.waiting.walk_in import WalkInPage
@@ -46,6 +46,8 @@ def room(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     principal = _principal(request)
     look = services.look(principal=principal, visit_id=pk)
     is_patient = principal.may(Action.VISIT_CHECK_IN)
+    if is_patient and calls.is_call(look.visit):
+        return redirect("online:visit", pk=pk)
     if is_patient and look.phase in {Phase.EARLY, Phase.WAITING, Phase.MISSED} and not is_ready(look.visit, principal):
         return redirect("checkin:start", pk=pk)
     if request.method == "POST":
@@ -227,12 +229,31 @@ def noshow(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     names = {"name": visit.patient.full_name}
     try:
         services.miss(principal=principal, visit=visit)
-        messages.success(request, _("%(name)s is marked as missed. They can still join the line again.") % names)
+        if calls.is_call(visit):
+            words = _("%(name)s is marked as missed.")
+        else:
+            words = _("%(name)s is marked as missed. They can still join the line again.")
+        messages.success(request, words % names)
     except BookingError:
         words = _(
             "%(name)s cannot be marked as missed: the visit’s time has not come, they were let in just now or have "
             "been in the visit, or it is over."
         )
+        messages.warning(request, words % names)
+    return redirect("waiting:today")
+
+
+@require_POST
+@for_staff(Action.VISIT_END)
+def called(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
+    """The patient of a visit by phone was called, and it took place."""
+    visit = appointment_for(request.principal, pk, Action.VISIT_END)
+    names = {"name": visit.patient.full_name}
+    try:
+        calls.finish_call(principal=request.principal, visit=visit)
+        messages.success(request, _("The call with %(name)s is noted as finished.") % names)
+    except BookingError:
+        words = _("The call with %(name)s cannot be noted: its time has not come, or it was moved or cancelled.")
         messages.warning(request, words % names)
     return redirect("waiting:today")
 
@@ -286,6 +307,7 @@ def _board_context(request: HttpRequest) -> dict[str, Any]:
         **_delays_context(principal),
         "may_admit": principal.may(Action.VISIT_ADMIT),
         "may_join": principal.may(Action.VISIT_JOIN),
+        "may_end": principal.may(Action.VISIT_END),
         "may_book": principal.may(Action.VISIT_BOOK),
         "may_see": principal.may(Action.VISIT_SEE),
     }
