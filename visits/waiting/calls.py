@@ -22,7 +22,7 @@ def is_call(visit: Appointment) -> bool:
 
 
 def number_of(visit: Appointment) -> str:
-    """Where staff call the patient: the number they gave for this visit, else that on file; empty when there is none."""
+    """Where staff call the patient: the number they gave for this visit, else that on file; empty when none."""
     check_in = getattr(visit, "check_in", None)
     return (check_in.callback_phone if check_in else "") or visit.patient.phone
 
@@ -43,7 +43,7 @@ def finish_call(*, principal: Principal, visit: Appointment) -> Appointment:
         visit = appointment_for(principal, visit.pk, Action.VISIT_END, lock=True)
         if is_call(visit) and visit.status == Status.FULFILLED:
             return visit
-        if not (may_have_taken_place(visit) or is_call(visit) and visit.status == Status.NOSHOW):
+        if not (may_have_taken_place(visit) or (is_call(visit) and visit.status == Status.NOSHOW)):
             raise WrongState(visit)
         booking.arrive(principal=principal, visit=visit)
         visit = booking.fulfil(principal=principal, visit=visit)
