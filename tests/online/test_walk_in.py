@@ -77,6 +77,8 @@ def test_when_nobody_is_free_the_code_stays_good_and_nobody_is_added(walter, at_
     page = walter.type(code).content.decode()
 
     assert "Nobody has time left today" in page
+    assert "Book a time on another day, or call us at" in page
+    assert 'class="btn" href="/book/riverside/"' in page
     assert not Patient.objects.exclude(pk=busy.patient_id).exists()
     assert Verification.objects.get().used_at is None
     Appointment.objects.update(status="cancelled")
@@ -91,13 +93,22 @@ def test_a_closed_clinic_says_so(walter, clinic):
     assert walter.client.post(NOW, {"type": str(walter.visit_type.pk)}).status_code == 200
 
 
-def test_a_clinic_that_closes_meanwhile_says_so(walter, at_work):
+@pytest.mark.parametrize(("is_on", "words"), [(True, "Book a time, or call us"), (False, "Call us")])
+def test_a_clinic_that_closes_meanwhile_says_so_and_leads_to_a_time_where_there_are_any(
+    walter, at_work, policy, is_on, words
+):
     begin(walter)
     walter.tell()
     code = code_sent()
     Availability.objects.all().delete()
+    policy.online_booking = is_on
+    policy.save()
 
-    assert "The clinic is closed now" in walter.type(code).content.decode()
+    page = walter.type(code).content.decode()
+
+    assert "The clinic is closed now" in page
+    assert f"<p>{words} at" in page
+    assert ('class="btn" href="/book/riverside/"' in page) is is_on
     assert not Appointment.objects.exists()
 
 

@@ -14,15 +14,17 @@ from visits.booking.models import Appointment, Hold
 from visits.booking.picker import ANY
 from visits.online.drafts import Draft
 from visits.online.picker import Picker
+from visits.schedule.models import SchedulePolicy
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What happened, what to do, and ``times`` to take instead: value and words."""
+    """What happened, what to do, and ``times`` to take instead: value and words. ``can_book``: or any other time."""
 
     title: str
     text: str
     times: Sequence[tuple[str, str]] = ()
+    can_book: bool = False
 
 
 def hold_of(draft: Draft | None) -> Hold | None:
@@ -100,6 +102,7 @@ def code_ended() -> Trouble:
 def refused(clinic: Clinic, draft: Draft, refusal: booking.BookingError) -> Trouble:
     """Why there is no visit although the code was right. Raises what nobody can do anything about."""
     phone = {"phone": clinic.phone}
+    can_book = SchedulePolicy.of(clinic).online_booking
     match refusal:
         case booking.PatientBusy():
             return already_has(refusal.visit, picker_of(clinic, draft).clock)
@@ -108,8 +111,11 @@ def refused(clinic: Clinic, draft: Draft, refusal: booking.BookingError) -> Trou
         case booking.PatientInactive():
             return Trouble(_("We cannot book this for you here"), _("Call us at %(phone)s.") % phone)
         case booking.Closed():
-            return Trouble(_("The clinic is closed now"), _("Book a time, or call us at %(phone)s.") % phone)
+            words = _("Book a time, or call us at %(phone)s.") if can_book else _("Call us at %(phone)s.")
+            return Trouble(_("The clinic is closed now"), words % phone, can_book=can_book)
         case booking.NobodyFree():
-            words = _("Book a time on another day, or call us at %(phone)s.")
-            return Trouble(_("Nobody has time left today"), words % phone)
+            words = (
+                _("Book a time on another day, or call us at %(phone)s.") if can_book else _("Call us at %(phone)s.")
+            )
+            return Trouble(_("Nobody has time left today"), words % phone, can_book=can_book)
     raise refusal
