@@ -41,6 +41,10 @@ def main() -> int:
         took = time.monotonic() - begin
         time.sleep(LONGEST)
         wrong = check(world, memory)
+    if memory.ends.total() < given.operations // given.clients * given.clients:
+        wrong.append(f"cut short after {given.seconds:.0f} s")
+    if memory.unanswered > memory.ends.total() / 100:
+        wrong.append(f"{memory.unanswered} got no answer: the database was locked for too long")
     for end, count in sorted(memory.ends.items()):
         sys.stdout.write(f"{count:7} {end}\n")
     sys.stdout.write(

@@ -62,8 +62,10 @@ class Memory:
     held: list[Held] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    unanswered: int = 0
 
     def add(self, other: "Memory") -> None:
+        self.unanswered += other.unanswered
         self.told += other.told
         self.held += other.held
         self.ends += other.ends
@@ -95,6 +97,7 @@ class Client:
             end = type(refusal).__name__
         except Exception as error:
             end = type(error).__name__
+            self.memory.unanswered += 1
             # On a slow machine SQLite lets somebody wait too long: nothing was done, and nobody was told so.
             if "database is locked" not in str(error):
                 self.memory.failures.append(f"no answer to {verb}: {error!r}")
