@@ -265,6 +265,7 @@ class Place:
             "accounts:emergency": {"pk": self.walks_in.pk},
             "accounts:patient-account": {"pk": self.newcomer.pk},
             "accounts:proxies": {"pk": self.patient.pk},
+            "reminders:ways": {"pk": self.patient.pk},
             "accounts:proxy": {"pk": self.proxy.pk},
             "accounts:proxy-add": {"pk": self.patient.pk},
             "accounts:proxy-end": {"pk": self.proxy.pk},

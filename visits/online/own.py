@@ -172,6 +172,7 @@ def _list_page(request: PrincipalRequest, patient: Patient, opened: Appointment 
         "upcoming": listed[1:],
         "past": _listed(request, past),
         "books_online": SchedulePolicy.of(patient.clinic).online_booking,
+        "may_say_how": request.principal.may(Action.VISIT_CHANGE_OWN),
         "may_see_looks": request.principal.may(Action.TRAIL_READ_OWN),
         "may_ask_for_copy": request.principal.may(Action.RECORD_ASK),
     }

@@ -1,12 +1,14 @@
 from django.conf import settings
 from django.urls import path
 
-from visits.reminders import answers, views, webhooks
+from visits.reminders import answers, contact, views, webhooks
 
 app_name = "reminders"
 urlpatterns = [
     path("messages/<uuid:pk>/again/", views.again, name="send-again"),
     path("messages/<uuid:pk>/arrived/", views.arrived, name="arrived"),
+    path("my/<uuid:pk>/messages/", contact.own, name="own-ways"),
+    path("patients/<uuid:pk>/messages/", contact.of_patient, name="ways"),
     path("m/<str:token>/", answers.answer, name="answer"),
     path("m/stop/<str:token>/", answers.stop, name="stop"),
     path("messages/sms/twilio/", webhooks.sms, name="sms"),

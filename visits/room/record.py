@@ -71,6 +71,7 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "may_move": principal.may(Action.VISIT_CHANGE) and visit.status == Appointment.Status.BOOKED,
         "may_follow_up": principal.may(Action.VISIT_BOOK) and visit.status == Appointment.Status.FULFILLED,
         "may_cancel": principal.may(Action.VISIT_CHANGE) and visit.is_open and not _was_admitted(visit),
+        "may_say_how": principal.may(Action.VISIT_CHANGE),
         "may_invite": principal.may(Action.VISIT_INVITE) and visit.is_open and not is_call(visit),
         "may_read_intake": principal.may(Action.INTAKE_READ),
     }

@@ -7,19 +7,23 @@ from django.utils import timezone
 
 from accounts.audit import services as audit
 from accounts.models import AuditEvent, Patient, RelatedPerson
+from accounts.principal import Principal
 from visits.reminders.models import ContactPreference
 
 Recipient = Patient | RelatedPerson
 
 
-def opt_out(recipient: Recipient, channel: str) -> None:
-    """Note that the patient, or who acts for them, wants no more by ``channel``; twice is as good as once."""
-    _set_opt_out(recipient, channel, is_out=True)
+def opt_out(recipient: Recipient, channel: str, *, principal: Principal | None = None) -> None:
+    """Note that the patient, or who acts for them, wants no more by ``channel``; twice is as good as once.
+
+    ``principal`` is who notes it, None where it came by a message.
+    """
+    _set_opt_out(recipient, channel, principal, is_out=True)
 
 
-def opt_in(recipient: Recipient, channel: str) -> None:
+def opt_in(recipient: Recipient, channel: str, *, principal: Principal | None = None) -> None:
     """Take their opt-out back."""
-    _set_opt_out(recipient, channel, is_out=False)
+    _set_opt_out(recipient, channel, principal, is_out=False)
 
 
 def of(recipient: Recipient, channel: str) -> ContactPreference | None:
@@ -39,13 +43,13 @@ def note_bounce(recipient: Recipient, channel: str, address: str) -> None:
 
 
 @transaction.atomic
-def _set_opt_out(recipient: Recipient, channel: str, *, is_out: bool) -> None:
+def _set_opt_out(recipient: Recipient, channel: str, principal: Principal | None, *, is_out: bool) -> None:
     known, _ = ContactPreference.objects.get_or_create(**_whose(recipient), channel=channel)
     if (known.opted_out_at is not None) == is_out:
         return
     known.opted_out_at = timezone.now() if is_out else None
     known.save()
-    _audit(recipient, channel, "contact.opt-out" if is_out else "contact.opt-in")
+    _audit(recipient, channel, "contact.opt-out" if is_out else "contact.opt-in", principal)
 
 
 def _whose(recipient: Recipient) -> dict[str, Any]:
@@ -54,10 +58,11 @@ def _whose(recipient: Recipient) -> dict[str, Any]:
     return {"patient": recipient, "related_person": None}
 
 
-def _audit(recipient: Recipient, channel: str, subtype: str) -> None:
+def _audit(recipient: Recipient, channel: str, subtype: str, principal: Principal | None = None) -> None:
     audit.record(
         subtype,
         AuditEvent.Action.UPDATE,
+        principal=principal,
         clinic=recipient.clinic,
         entity=recipient,
         patient=_whose(recipient)["patient"],
