@@ -44,6 +44,19 @@ def test_tracebacks_are_cut_too() -> None:
     assert "rosa" not in written.split("ValueError:")[-1]
 
 
+def test_the_row_that_a_database_refused_is_cut_out() -> None:
+    """As PostgreSQL words it: the traceback of a page that failed has all of it."""
+    refused = (
+        'django.db.utils.IntegrityError: new row for relation "accounts_patient" violates check constraint "x"\n'
+        "DETAIL:  Failing row contains (0b1, Rosa, Marín, 1979-03-14, , en).\n"
+    )
+
+    written = HidingFormatter().format(logging.makeLogRecord({"msg": refused}))
+
+    assert 'violates check constraint "x"\nDETAIL: ***' in written
+    assert not [word for word in ("Rosa", "Marín", "1979") if word in written]
+
+
 def test_all_that_is_logged_goes_through_it() -> None:
     handlers = settings.LOGGING["root"]["handlers"]
 
