@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 
 from accounts import doors
 from accounts.audit import services as audit
+from accounts.audit.current import current_request
 from accounts.emergency import services as emergency
 from accounts.language import speak
 from accounts.models import AuditEvent, User
@@ -34,7 +35,11 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = uuid.uuid4().hex  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        token = current_request.set(request)
+        try:
+            response = self.get_response(request)
+        finally:
+            current_request.reset(token)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         return response
 

@@ -6,6 +6,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from accounts.audit.address import client_address
+from accounts.audit.current import current_request
 from accounts.audit.digests import row_digest
 from accounts.models import AuditEvent, Clinic, Patient, User
 from accounts.principal import Principal
@@ -31,9 +32,10 @@ def record(
 
     ``principal`` is who acted (None: the system, or a stranger); ``user`` stands in before a
     principal exists (sign-in). ``detail`` holds codes, ids and counts only: no names, no clinical
-    words, no secrets; who acts for a patient is its ``acts_as``, the id of the grant. FHIR R4 AuditEvent;
-    45 CFR 164.312(b).
+    words, no secrets; who acts for a patient is its ``acts_as``, the id of the grant. ``request`` is the one that is
+    being answered, unless said. FHIR R4 AuditEvent; 45 CFR 164.312(b).
     """
+    request = request or current_request.get()
     acts_as = principal.acts_as if principal else None
     event = AuditEvent(
         subtype=subtype,

@@ -103,6 +103,15 @@ def an_hour_later() -> Iterator[None]:
         yield
 
 
+def test_the_trail_says_from_where_and_by_which_request(patient: Patient, other: User, verified: Any) -> None:
+    """Also of what a service records that is not handed the request."""
+    answer = verified(other).post(reverse("accounts:emergency", args=[patient.pk]), {"reason": WHY})
+
+    event = AuditEvent.objects.get(subtype="record.emergency")
+    assert event.address == "127.0.0.1"
+    assert event.request_id == answer.headers["X-Request-ID"]
+
+
 def test_a_second_factor_of_a_while_ago_is_asked_again(
     verified: Callable[[User], Client], patient: Patient, other: User
 ) -> None:
