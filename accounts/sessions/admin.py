@@ -1,6 +1,6 @@
 """The admin of sessions: where the clinic's people are signed in, each to be ended."""
 
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -10,12 +10,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
-from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_base import ClinicScopedAdmin, principal_of
 from accounts.admin_sections import Section
-from accounts.models import Session
+from accounts.models import Membership, Session, User
 from accounts.sessions import services
 from accounts.sessions.devices import words_for
 from accounts.sessions.store import SessionStore
+
+if TYPE_CHECKING:
+    from accounts.admin import UserAdmin
 
 
 @admin.register(Session)
@@ -33,6 +36,14 @@ class SessionAdmin(ClinicScopedAdmin):
     readonly_fields = ("device",)
     actions = ("end",)
 
+    def in_scope(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Of who works in the clinic now: where a former member is signed in is no business of theirs."""
+        principal = principal_of(request)
+        if principal is None or getattr(request.user, "is_superuser", False):
+            return super().in_scope(request, rows)
+        members = Membership.objects.filter(clinic=principal.clinic, is_active=True)
+        return rows.filter(user__in=members.values("user"))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Of people who sign in, while they last."""
         rows: QuerySet[Session] = super().get_queryset(request)
@@ -46,7 +57,11 @@ class SessionAdmin(ClinicScopedAdmin):
     @confirmed
     def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         own = cast(SessionStore, request.session).row
-        ended = [session for session in queryset if session != own]
+        people = cast("UserAdmin", self.admin_site._registry[User])
+        chosen = [session for session in queryset if session != own]
+        ended = [session for session in chosen if people.may_manage(request, cast(User, session.user))]
+        if len(ended) < len(chosen):
+            messages.warning(request, _("Left out: who may not sign in, or belongs to another clinic too."))
         for session in ended:
             services.end(request=request, session=session)
         words = ngettext("%(count)d session ended.", "%(count)d sessions ended.", len(ended))

@@ -264,6 +264,22 @@ def test_anothers_session_cannot_be_seen_or_ended(here: Client, stranger: User, 
         assert Session.objects.filter(pk=session.pk).exists()
 
 
+@pytest.mark.parametrize("works_here", [True, False])
+def test_a_clinics_admin_ends_no_session_of_who_belongs_to_another_clinic(
+    verified: Any, clinic_admin: User, stranger: User, clinic: Clinic, works_here: bool
+) -> None:
+    """Nor sees where a former member is signed in."""
+    Membership.objects.create(user=stranger, clinic=clinic, role=Role.CLINICIAN, is_active=works_here)
+    there, own = verify(Client(), stranger), verified(clinic_admin)
+    session, page = Session.objects.get(user=stranger), reverse("admin:accounts_session_changelist")
+
+    listed = own.get(page).content.decode()
+    own.post(page, {"action": "end", "confirmed": "yes", "_selected_action": [str(session.pk)]})
+
+    assert (stranger.name in listed) is works_here
+    assert there.get(reverse("accounts:sessions")).status_code == 200
+
+
 def test_the_list_wants_a_second_factor(password_only: Callable[[User], Client], clinician: User, here: Client) -> None:
     session = session_of(here)
     for client in (Client(), password_only(clinician)):
