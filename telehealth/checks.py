@@ -65,7 +65,7 @@ def check_messages_leave(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_servers_are_reached_safely(**kwargs: Any) -> list[CheckMessage]:
-    """TLS to a database and a Redis on other machines, and a password for that Redis."""
+    """TLS to a database, a Redis and a mail server on other machines, and a password for that Redis."""
     found: list[CheckMessage] = []
     database = connection.settings_dict
     is_remote = database["HOST"] not in SAME_MACHINE and not database["HOST"].startswith("/")
@@ -82,4 +82,16 @@ def check_servers_are_reached_safely(**kwargs: Any) -> list[CheckMessage]:
             )
         if not redis.password:
             found.append(Error("Redis is on another machine and asks for no password.", id="telehealth.E008"))
+    is_smtp = settings.EMAIL_BACKEND.endswith("smtp.EmailBackend") and settings.EMAIL_HOST not in SAME_MACHINE
+    if is_smtp and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
+        words = "The mail server is on another machine and reached without TLS: links and codes are read on the way."
+        found.append(Error(words, hint="Use smtps://, or smtp:// with a user.", id="telehealth.E009"))
     return found
+
+
+@register(Tags.security, deploy=True)
+def check_pages_are_ours(**kwargs: Any) -> list[CheckMessage]:
+    """Neither hosts nor the pages that may open sockets are anybody's (OWASP ASVS 5.0, 4.4.2)."""
+    names = ("ALLOWED_HOSTS", "SOCKET_ORIGINS")
+    open_ = [f"TELEHEALTH_{name}" for name in names if "*" in getattr(settings, name)]
+    return [Error(f"{' and '.join(open_)} may not be *.", id="telehealth.E010")] if open_ else []

@@ -6,11 +6,13 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.checks import run_checks
 from django.db import connection
 
+from telehealth.env import smtp_settings
 from tests import factories
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,28 @@ def test_people_of_the_demo_are_found():
     person.is_active = False
     person.save()
     assert "telehealth.E005" not in ids()
+
+
+@pytest.mark.django_db
+def test_a_mail_server_elsewhere_wants_tls(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    for url, is_refused in [
+        ("smtp://mail.clinic.org", True),
+        ("smtp://user:word@mail.clinic.org", False),
+        ("smtps://mail.clinic.org", False),
+        ("smtp://localhost", False),
+    ]:
+        for name, value in smtp_settings(urlsplit(url)).items():
+            setattr(settings, name, value)
+        assert ("telehealth.E009" in ids()) is is_refused, url
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["ALLOWED_HOSTS", "SOCKET_ORIGINS"])
+def test_not_everybodys_pages_are_ours(settings, name):
+    assert "telehealth.E010" not in ids()
+    setattr(settings, name, [*getattr(settings, name), "*"])
+    assert "telehealth.E010" in ids()
 
 
 @pytest.mark.django_db
