@@ -25,7 +25,8 @@ def start_postgres(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
         os.chown(data, NOBODY, NOBODY)
         os.chown(folder, NOBODY, NOBODY)
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "telehealth", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"],
+        [programs / "initdb", "-D", data, "-U", "telehealth", "-A", "trust", "-E", "UTF8", "--no-sync",
+         "--locale=C.UTF-8"],
         check=True, stdout=subprocess.DEVNULL, cwd=folder, extra_groups=[] if as_root else None, **identity,
     )  # fmt: skip
     process = subprocess.Popen(

@@ -45,7 +45,7 @@ class SomebodyElse(Exception):
 
 def check_may_be_invited(clinic: Clinic, email: str) -> None:
     """Raises AlreadyMember, AlreadyInvited."""
-    if Membership.objects.filter(clinic=clinic, user__email__iexact=email).exists():
+    if Membership.objects.filter(clinic=clinic, user__in=User.objects.at(email)).exists():
         raise AlreadyMember
     if Invitation.objects.unanswered().filter(clinic=clinic, email=email.lower()).exists():
         raise AlreadyInvited
@@ -161,7 +161,7 @@ def accept(*, request: HttpRequest, token: str, password: str) -> bool:
     hashed = make_password(password)  # whether it is needed or not: the time it takes tells nothing
     with transaction.atomic():
         invitation = _locked(token)
-        if User.objects.filter(email__iexact=invitation.email).exists():
+        if User.objects.at(invitation.email).exists():
             return False
         user = User(email=invitation.email, name=invitation.name, language=invitation.language, password=hashed)
         try:

@@ -56,8 +56,9 @@ def refuse(request: HttpRequest, email: str, subtype: str) -> None:
 
 def account_of(email: str) -> tuple[User | None, Clinic | None]:
     """Whose account a typed e-mail is, and the clinic whose trail shows it; as much work when it is nobody's."""
-    user = User.objects.filter(email__iexact=email).first()
-    membership = Membership.objects.filter(user__email__iexact=email, is_active=True).select_related("clinic").first()
+    user = User.objects.at(email).first()
+    memberships = Membership.objects.filter(user__in=User.objects.at(email), is_active=True)
+    membership = memberships.select_related("clinic").first()
     return user, membership.clinic if membership else None
 
 

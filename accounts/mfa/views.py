@@ -79,12 +79,17 @@ def _code_page(request: HttpRequest, form: Form, by_recovery: bool) -> HttpRespo
 @public
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Enrol a passkey or an authenticator app: for who has none, or came in with a recovery code."""
-    replaces = request.user.is_authenticated and services.signed_in_by_recovery(request)
-    if not replaces and (not is_between_steps(request) or services.has_factor(cast(User, request.user))):
+    """Enrol a passkey or an authenticator app: for who has none, or came in with a recovery code a moment ago."""
+    if request.user.is_authenticated and services.signed_in_by_recovery(request):
+        return fresh_factor(_setup)(request, True)
+    if not is_between_steps(request) or services.has_factor(cast(User, request.user)):
         return redirect(next_step(request))
-    if not replaces and services.must_sign_in_anew(request):
+    if services.must_sign_in_anew(request):
         return redirect(sign_in_anew(request.path))
+    return _setup(request, False)
+
+
+def _setup(request: HttpRequest, replaces: bool) -> HttpResponse:
     form = CodeForm(request.POST if "code" in request.POST else None)
     try:
         if "credential" in request.POST:

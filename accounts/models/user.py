@@ -19,8 +19,15 @@ def validate_time_zone(name: str) -> None:
 
 
 class UserManager(BaseUserManager["User"]):
+    def at(self, email: str) -> models.QuerySet["User"]:
+        """Who signs in by this address, whatever case: compared as the constraint does, by its index.
+
+        PostgreSQL's iexact compares in capitals, in which other letters (a long s) are the same.
+        """
+        return self.alias(lowered=Lower("email")).filter(lowered=email.lower())
+
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.at(username or "").get()
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=self.normalize_email(email).lower(), **fields)

@@ -371,6 +371,21 @@ def test_parallel_enrolments_make_one_phone(clinician: User) -> None:
     assert sum(is_in(browser, clinician) for browser in browsers) == 1
 
 
+def test_an_address_that_only_capitals_make_the_same_is_another_one(
+    clinician: User, stranger: User, client: Client
+) -> None:
+    """A long s is no s: else by it one account had many counts of guesses, and two accounts one address."""
+    clinician.email = stranger.email.replace("s", "\u017f", 1)
+    clinician.save()
+
+    for user in (stranger, clinician):
+        assert give_password(client, user).status_code == 302
+        assert client.session["_auth_user_id"] == str(user.pk)
+    clinician.email = "amara@example.org"
+    clinician.save()
+    assert give_password(Client(), stranger, email="\u017fam@example.org").status_code == 200
+
+
 # --- recovery codes
 
 
@@ -394,6 +409,27 @@ def test_recovery_code_comes_in_once_and_offers_a_new_phone(client: Client, clin
     give_password(second, clinician)
     assert second.post(CODE + "?recovery", {"code": codes[3]}).status_code == 200
     assert not is_in(second, clinician)
+
+
+def test_who_finds_a_page_open_that_a_recovery_code_opened_enrols_no_phone(
+    client: Client, clinician: User, codes: list[str]
+) -> None:
+    """What changes factors asks for one again."""
+    give_password(client, clinician)
+    client.post(CODE + "?recovery", {"code": codes[0]})
+    client.get(SETUP)
+    session = client.session
+    session[mfa.SESSION_CONFIRMED] = time.time() - 11 * 60
+    session.save()
+
+    answer = client.post(SETUP, {"code": code_for(client.session["mfa_key"])})
+
+    assert "stepup-recovery_code" in answer.content.decode()
+    assert TOTPDevice.objects.count() == 1
+    key = client.session["mfa_key"]
+    given = {"stepup-recovery_code": codes[1], "stepup-method": "POST", "code": code_for(key)}
+    assert client.post(SETUP, given).headers["Location"] == CODES
+    assert TOTPDevice.objects.get().key == key
 
 
 def test_new_phone_replaces_the_lost_one_everywhere(client: Client, clinician: User, codes: list[str]) -> None:
