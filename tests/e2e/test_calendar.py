@@ -130,6 +130,25 @@ def test_keys_pressed_before_the_free_times_are_there_count_once_they_are(
     assert start_of(visit) == at("10:20")
 
 
+def test_side_by_side_the_hours_are_at_one_height_and_who_is_moved_to_is_said(
+    person: Callable[..., Page], front_desk: User, visit: Appointment
+) -> None:
+    name = "Dr. Maximiliana Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
+    second = factories.make_practitioner(visit.clinic, name=name, specialty="Pediatric gastroenterology and nutrition")
+    factories.make_hours(second, 1, "09:00", "12:00")
+    lee = person("lee", viewport={"width": 820, "height": 800})
+    steps.carry_session(lee, verify(Client(), front_desk))
+    lee.goto(f"/calendar/day/?day={tuesday()}&who=clinic")
+    tops = lee.locator("#grid .cal-grid").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+    assert len(tops) == 3
+    assert len(set(tops)) == 1
+
+    lee.locator(f"#v-{visit.pk}").focus()
+    lee.keyboard.press("m")
+    lee.keyboard.press("ArrowRight")
+    expect(lee.locator("#status")).to_have_text(re.compile(f"^Tuesday, [0-9:]+ am, {name}$"))
+
+
 def test_what_is_taken_meanwhile_is_said_and_another_time_is_one_press_away(
     person: Callable[..., Page], front_desk: User, visit: Appointment
 ) -> None:

@@ -204,7 +204,7 @@ function moveByKey(key) {
     if (there) show(there, closest(there, minutesOf(here[move.index][1])));
   }
   const words = placesIn(move.column)[move.index][2];
-  const whose = move.column.querySelector(".cal-h").textContent.trim();
+  const whose = move.column.querySelector(".cal-h b").textContent;
   say(calendar().dataset.view === "day" ? `${words}, ${whose}` : words);
   move.ghost.scrollIntoView({block: "nearest", inline: "nearest"});
 }
