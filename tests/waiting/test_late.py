@@ -452,13 +452,16 @@ def test_the_page_lists_what_is_in_the_way_and_moves_the_others(
     Hold.objects.all().delete()
     say(30)
     client, path = verified(clinician), reverse("waiting:late-move", args=[practitioner.pk])
-    assert "Move 2 visits" in page(client, path)
+    before = page(client, path)
+    assert "Move 2 visits" in before
+    assert "Can be moved" not in before  # nobody has tried yet
 
     answer = client.post(path)
     assert answer.status_code == 409
     words = answer.content.decode()
     assert "Nothing was moved" in words
     assert "The patient has another visit then." in words
+    assert "Can be moved" in words
     assert "Move the other 1 visit" in words
     assert client.post(path, {"besides": [str(busy.pk)]}).url == TODAY
     assert Appointment.objects.get(pk=busy.pk).start == busy.start
