@@ -64,7 +64,8 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
         )
         mail.attach_alternative(render_to_string("emails/visit.html", context), "text/html")
         if method := METHODS.get(Kind(message.kind)):
-            mail.attach(invitation.attachment(message.visit, method, now=now, attendee=recipient))
+            for visit in [message.visit, *wording.others]:
+                mail.attach(invitation.attachment(visit, method, now=now, attendee=recipient))
     # What providers send back with each of their reports (django-anymail); others do not look at it.
     mail.metadata = {"message": str(message.pk)}  # type: ignore[attr-defined]
     return mail

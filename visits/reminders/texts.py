@@ -35,8 +35,7 @@ def compose(message: Communication, *, link: str, now: datetime) -> str:
 
 def when_of(wording: Wording) -> str:
     """When the visit is, on the clinic's clock and on the recipient's where that shows something else."""
-    at, home = wording.at, wording.at_home
-    return f"{at.short_day}, {at.time} {at.zone_code}" + (f" ({home.time} {home.zone_code})" if home else "")
+    return wording.in_short(wording.at.instant)
 
 
 def in_gsm(text: str) -> str:
@@ -58,6 +57,8 @@ def _sentence(wording: Wording) -> str:
             return _("%(headline)s: about %(minutes)s minutes.") % late
         case Kind.CLINICIAN_WAITING:
             return f"{wording.headline}."
+        case Kind.CONFIRMATION if wording.others:
+            return _("%(headline)s, the first %(when)s.") % {"headline": wording.headline, "when": when}
         case Kind.OFFER if wording.until:
             kept = {"when": when, "time": f"{wording.until.time} {wording.until.zone_code}"}
             return _("An earlier time is free: %(when)s. Kept for you until %(time)s.") % kept

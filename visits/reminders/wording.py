@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import Practitioner
+from visits.booking.models import Appointment
 from visits.reminders.models import Communication
 from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
@@ -42,6 +43,26 @@ class Wording:
         """Of a visit that moved: the time that the patient knew."""
         old = _instant(self.message, "old_start")
         return Moment(old, self.at.zone, self.language) if old and old != self.at.instant else None
+
+    @cached_property
+    def others(self) -> list[Appointment]:
+        """The other visits of its series that this message names, as long as they are as it names them."""
+        named = dict(self.message.details.get("named", []))
+        visits = Appointment.objects.filter(pk__in=named, status=Appointment.Status.BOOKED)
+        found = visits.select_related("clinic", "patient", "practitioner").order_by("start")
+        return [visit for visit in found if visit.revision == named[str(visit.pk)]]
+
+    @property
+    def other_dates(self) -> list[str]:
+        """When the ``others`` are, in short."""
+        return [self.in_short(visit.start) for visit in self.others]
+
+    def in_short(self, instant: datetime) -> str:
+        """When it is, on the clinic's clock and on the recipient's where that shows something else."""
+        at = Moment(instant, self.at.zone, self.language)
+        home = Moment(instant, self.message.patient.home_zone, self.language)
+        there = "" if home.is_same_clock(at) else f" ({home.time} {home.zone_code})"
+        return f"{at.short_day}, {at.time} {at.zone_code}{there}"
 
     @cached_property
     def until(self) -> Moment | None:
@@ -76,7 +97,7 @@ class Wording:
     def headline(self) -> str:
         match self.message.kind:
             case Kind.CONFIRMATION:
-                return _("Your phone visit is booked") if self.by_phone else _("Your video visit is booked")
+                return self._booked()
             case Kind.RESCHEDULE:
                 return _("Your visit has a new time") if self.was else _("Your visit has changed")
             case Kind.CANCELLATION:
@@ -100,10 +121,8 @@ class Wording:
         at = self.at
         when = {"day": at.short_day, "time": at.time, "zone": at.zone_code}
         match self.message.kind:
-            case Kind.CONFIRMATION if self.by_phone:
-                return _("Your phone visit is booked for %(day)s, %(time)s %(zone)s") % when
             case Kind.CONFIRMATION:
-                return _("Your video visit is booked for %(day)s, %(time)s %(zone)s") % when
+                return self._booked_for() % {"headline": self.headline, **when}
             case Kind.RESCHEDULE if self.was:
                 return _("Your visit has a new time: %(day)s, %(time)s %(zone)s") % when
             case Kind.CANCELLATION:
@@ -164,6 +183,24 @@ class Wording:
     def _days(self) -> int:
         """From today to the day of the visit, on the clinic's calendar."""
         return (self.at.date - Moment(self.now, self.at.zone, self.language).date).days
+
+    def _booked_for(self) -> str:
+        if self.others:
+            return _("%(headline)s, the first on %(day)s, %(time)s %(zone)s")
+        if self.by_phone:
+            return _("Your phone visit is booked for %(day)s, %(time)s %(zone)s")
+        return _("Your video visit is booked for %(day)s, %(time)s %(zone)s")
+
+    def _booked(self) -> str:
+        count = len(self.others) + 1
+        if count == 1:
+            return _("Your phone visit is booked") if self.by_phone else _("Your video visit is booked")
+        words = (
+            ngettext("Your %(count)s phone visit is booked", "Your %(count)s phone visits are booked", count)
+            if self.by_phone
+            else ngettext("Your %(count)s video visit is booked", "Your %(count)s video visits are booked", count)
+        )
+        return words % {"count": count}
 
     def _summary(self) -> str:
         is_corrected = self.message.details.get("version", 1) > 1

@@ -64,6 +64,7 @@ class Communication(Searchable):
         INTERRUPTED = "interrupted", _("Sending broke off")
         TO_PROXY = "to-proxy", _("It goes to who acts for the patient")
         NOT_PROXY = "not-proxy", _("This person does not act for the patient in this")
+        IN_SERIES = "in-series", _("It is in the message about the whole series")
         CHANNEL_OFF = "channel-off", _("The clinic does not use this channel")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -90,8 +91,8 @@ class Communication(Searchable):
     serial = models.PositiveSmallIntegerField(_("repeat"), default=0)
     # What it tells of, in the words of who asked for it: the same thing is announced once.
     reference = models.CharField(max_length=64, blank=True, editable=False)
-    # What a message needs besides its visit: minutes of delay, the old time, the time that is offered; and how the
-    # visit was when this was planned. No names.
+    # What a message needs besides its visit: minutes of delay, the old time, the time that is offered; which
+    # other visits of its series it named; and how the visit was when this was planned. No names of people.
     details = models.JSONField(default=dict, blank=True, editable=False)
     # The start of the visit when this was planned: what the patient was told.
     start = models.DateTimeField(_("visit at"), null=True, editable=False)

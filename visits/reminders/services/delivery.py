@@ -119,6 +119,8 @@ def _handle(message: Communication, now: datetime) -> int:
     """Send a claimed message or note why not; 1 if it went out. Raises Unreachable when its channel must wait."""
     try:
         _look(message, now)
+        if named := rules.named_with(message):
+            message.details["named"] = named
         provider_id = CHANNELS[message.channel].send(message, now=now, handing_over=partial(_hand_over, message, now))
     except Withdrawn as withdrawn:
         if withdrawn.reason:
@@ -175,7 +177,8 @@ def _hand_over(message: Communication, now: datetime) -> None:
         if reason := rules.why_not(message, now=now):
             raise Withdrawn(reason)
         message.address = rules.address_of(message.recipient, message.channel)
-        if not _still_ours(message).update(dispatched_at=timezone.now(), **columns(message, "address")):
+        noted = {"details": message.details, **columns(message, "address")}
+        if not _still_ours(message).update(dispatched_at=timezone.now(), **noted):
             raise Withdrawn(Reason.NONE)
     message.dispatched_at = timezone.now()
 

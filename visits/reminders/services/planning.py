@@ -21,7 +21,7 @@ Reason = Communication.Reason
 # Staff may have pressed too early.
 MISSED_AFTER = timedelta(minutes=15)
 # By these rows the patient knows, or may know, of the visit.
-TOLD = (Q(state=State.SENT) | Q(dispatched_at__isnull=False)) & ~Q(state=State.FAILED)
+TOLD = (Q(state=State.SENT) | Q(dispatched_at__isnull=False) | Q(reason=Reason.IN_SERIES)) & ~Q(state=State.FAILED)
 
 
 @transaction.atomic

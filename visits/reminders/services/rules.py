@@ -1,7 +1,9 @@
 """Whether a message may go out, until when it helps, and when it must wait. Asked when planning and when sending."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -35,6 +37,8 @@ NEEDS = {Kind.SUMMARY: {Action.SUMMARY_READ}, Kind.FORM_MISSING: {Action.VISIT_C
          Kind.OFFER: {Action.VISIT_CHANGE_OWN}}  # fmt: skip
 TOLD_OF_VISITS = {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN}
 # How long after the visit's end a message still helps; a summary's time runs from when it was planned.
+# How long the confirmation of a visit waits for that of the series which may name it.
+SERIES_PAUSE = timedelta(seconds=30)
 HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3),
                Kind.CLINICIAN_WAITING: Appointment.LINE_CLOSES_AFTER,
                Kind.RUNNING_LATE: Appointment.LINE_CLOSES_AFTER}  # fmt: skip
@@ -45,7 +49,7 @@ def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
     reason = _visit_says(message) or _grant_says(message, now) or _address_says(message)
     if not reason and now >= deadline(message):
         reason = Reason.TOO_LATE
-    return reason or _need_says(message)
+    return reason or _need_says(message) or _series_says(message)
 
 
 def deadline(message: Communication) -> datetime:
@@ -77,11 +81,13 @@ def is_its_time(message: Communication, now: datetime) -> bool:
 
 
 def waits_until(message: Communication, *, now: datetime) -> datetime | None:
-    """When this message may go out, if its patient is not to be disturbed now.
+    """When this message may go out, if its patient is not to be disturbed now, or another may say it too.
 
     The end of the quiet hours, unless the visit begins before: then it cannot wait. What a member of staff sends
     again, or the patient asks for, does not wait either.
     """
+    if _waits_for_series(message):
+        return now + SERIES_PAUSE
     is_asked_for = message.serial > 0 and not message.reference
     if is_asked_for or _patient_asked(message) or (message.channel == Channel.EMAIL and message.kind in AT_ONCE):
         return None
@@ -94,6 +100,13 @@ def waits_until(message: Communication, *, now: datetime) -> datetime | None:
     if visit is not None and visit.start - now <= CANNOT_WAIT and visit.is_open:
         return None
     return hours[1]
+
+
+def named_with(message: Communication) -> list[list[Any]]:
+    """Which other visits of its series, as [id, revision], this confirmation names, so that theirs need not go out."""
+    waiting = _in_series(message).filter(state__in=[State.PLANNED, State.CLAIMED])
+    rows = waiting.filter(appointment__status=Status.BOOKED, revision=F("appointment__revision"))
+    return [[str(pk), revision] for pk, revision in rows.order_by("start").values_list("appointment_id", "revision")]
 
 
 def quiet_hours(patient: Patient) -> QuietHours:
@@ -199,6 +212,28 @@ def _need_says(message: Communication) -> Communication.Reason:
     visit = message.visit
     is_ready = message.kind == Kind.FORM_MISSING and _has_answered(visit)
     return Reason.NOT_NEEDED if is_ready or visit.status == Status.ARRIVED else Reason.NONE
+
+
+def _in_series(message: Communication) -> QuerySet[Communication]:
+    """The confirmations of the other visits that were booked together, to the same person in the same way."""
+    visit = message.appointment
+    if visit is None or visit.series_id is None or message.kind != Kind.CONFIRMATION or message.serial:
+        return Communication.objects.none()
+    same = Communication.objects.filter(kind=Kind.CONFIRMATION, serial=0, appointment__series=visit.series_id)
+    return same.filter(channel=message.channel, related_person=message.related_person).exclude(appointment=visit)
+
+
+def _waits_for_series(message: Communication) -> bool:
+    """Whether that of an earlier visit is still to go out, which then names this one."""
+    waiting = _in_series(message).filter(state__in=[State.PLANNED, State.CLAIMED])
+    return any(start < message.visit.start for start in waiting.values_list("appointment__start", flat=True))
+
+
+def _series_says(message: Communication) -> Communication.Reason:
+    """Visits booked together are confirmed by one message, that of the first of them that is still to be told."""
+    went_out = _in_series(message).filter(state__in=[State.SENT, State.UNKNOWN]).values_list("details", flat=True)
+    this = [str(message.appointment_id), message.revision]
+    return Reason.IN_SERIES if any(this in details.get("named", []) for details in went_out) else Reason.NONE
 
 
 def _has_answered(visit: Appointment) -> bool:
