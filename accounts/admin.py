@@ -87,6 +87,7 @@ class RoleFilter(admin.SimpleListFilter):
 
 @admin.register(User)
 class UserAdmin(ClinicScopedAdmin):
+    gives_rights = True
     section = Section.PEOPLE
     about = _("Everybody who signs in: names, addresses, second factors. Somebody new is invited.")
     audited_fields = ("is_active", "is_staff", "is_superuser")
@@ -123,6 +124,11 @@ class UserAdmin(ClinicScopedAdmin):
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.by = request.user
         return form
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for membership, _fields in formset.changed_objects:
+            members.let_into_admin(membership)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -217,6 +223,7 @@ class UserAdmin(ClinicScopedAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(RosterAdmin):
+    gives_rights = True
     form = MembershipForm
     deletable = False  # set inactive: so the list says who worked here
     roster = people

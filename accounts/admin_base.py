@@ -31,6 +31,7 @@ from accounts import admin_search
 from accounts.admin_forms import LabelledRows, problems_of
 from accounts.admin_sections import Page, Section
 from accounts.audit import services as audit
+from accounts.login.stepup import fresh_factor
 from accounts.models import AuditEvent, Clinic, Patient
 from accounts.policy import Action
 from accounts.principal import Principal
@@ -157,6 +158,8 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     once = False
     # What a row keeps once it was saved, besides its clinic: others refer to it as it was.
     fixed_fields: tuple[str, ...] = ()
+    # What is saved or done here gives rights: who does it gives their second factor, unless that was a moment ago.
+    gives_rights = False
     # Fields of codes, whose values the trail keeps: what was granted, not only that something was.
     audited_fields: tuple[str, ...] = ()
 
@@ -195,6 +198,12 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     def _is_news(self, request: HttpRequest, name: Any) -> bool:
         return name != self.clinic_path or bool(getattr(request.user, "is_superuser", False))
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._stepped_up(request, super().changeform_view)(request, *args, **kwargs)
+
+    def _stepped_up(self, request: HttpRequest, view: Any) -> Any:
+        return fresh_factor(view) if self.gives_rights and request.method == "POST" else view
+
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """Django runs actions without a transaction; ours record what they do in the same one."""
         try:
@@ -214,19 +223,17 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         for obj, names in formset.changed_objects:
             own.audit(request, "admin.change", AuditEvent.Action.UPDATE, obj, fields=names, **own.audited_values(obj))
 
+    # The trail takes the place of Django's own log, which would repeat names that no erasure finds again.
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self.audit(request, "admin.add", AuditEvent.Action.CREATE, obj, **self.audited_values(obj))
-        return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         fields = changed_fields(message)
         self.audit(request, "admin.change", AuditEvent.Action.UPDATE, obj, fields=fields, **self.audited_values(obj))
-        return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for obj in queryset:
             self.audit(request, "admin.delete", AuditEvent.Action.DELETE, obj)
-        return super().log_deletions(request, queryset)
 
     def render_change_form(
         self,
@@ -269,7 +276,8 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         if admin_search.is_asked(request) and self.has_view_permission(request):
             return admin_search.keep(request)
         title = capfirst(self.opts.verbose_name_plural)
-        answer = super().changelist_view(request, {"title": title, "about": self.about, **(extra_context or {})})
+        view = self._stepped_up(request, super().changelist_view)
+        answer: HttpResponse = view(request, {"title": title, "about": self.about, **(extra_context or {})})
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown and (self.patient_path or self.model is Patient):
             detail = {"model": self.opts.object_name, "shown": len(shown["cl"].result_list)}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from accounts.models import Membership, User
-from accounts.policy import Role
+from accounts.policy import Action, Role, allows
 
 RIGHTS = ("is_active", "is_staff", "is_superuser")
 
@@ -26,6 +26,18 @@ def change(*, membership: Membership, by: User) -> None:
     with transaction.atomic():
         check_membership(membership, by=by)
         membership.save()
+        let_into_admin(membership)
+
+
+def let_into_admin(membership: Membership) -> None:
+    """Let the member open the admin, if there is something for their role."""
+    if membership.is_active and opens_admin(Role(membership.role)):
+        # Without the signals of a change, which end sessions: a changed role has done that by itself.
+        User.objects.filter(pk=membership.user_id).update(is_staff=True)
+
+
+def opens_admin(role: Role) -> bool:
+    return allows(role, Action.CLINIC_RUN) or allows(role, Action.AUDIT_READ)
 
 
 def check_membership(membership: Membership, *, by: User) -> None:

@@ -33,6 +33,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Invitation)
 class InvitationAdmin(ClinicScopedAdmin):
+    gives_rights = True
     section = Section.PEOPLE
     about = _("Ask somebody to work in the clinic: they get a link by e-mail, and are members once they accept.")
     deletable = False

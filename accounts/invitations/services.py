@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
 
+from accounts import members
 from accounts.audit import services as audit
 from accounts.models import AuditEvent, Clinic, Invitation, Membership, User
 from accounts.models.invitation import InvitationQuerySet, State, in_three_days
@@ -211,14 +212,8 @@ def make_member(*, user: User, clinic: Clinic, role: Role, request: HttpRequest 
             request=request,
             detail={"role": str(role)},
         )
-    if is_new and opens_admin(role):
-        # Without the signals of a change: more rights, of who proved themselves just now, end none of their sessions.
-        User.objects.filter(pk=user.pk).update(is_staff=True)
+        members.let_into_admin(membership)
     return membership
-
-
-def opens_admin(role: Role) -> bool:
-    return allows(role, Action.CLINIC_RUN) or allows(role, Action.AUDIT_READ)
 
 
 def record_ended(request: HttpRequest, invitation: Invitation) -> None:

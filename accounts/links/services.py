@@ -146,6 +146,8 @@ def redeem(*, request: HttpRequest, link: AccessLink, birth_date: date | None = 
 
 def _record_redeem(request: HttpRequest, link: AccessLink, outcome: AuditEvent.Outcome) -> None:
     redeemed = outcome == AuditEvent.Outcome.SUCCESS
+    # Who made a link could open it themselves, and know the birth date.
+    made_by = {"made_by": str(link.created_by_id)} if link.created_by_id else {}
     audit.record(
         "link.redeem",
         AuditEvent.Action.EXECUTE,
@@ -155,7 +157,7 @@ def _record_redeem(request: HttpRequest, link: AccessLink, outcome: AuditEvent.O
         patient=link.patient,
         outcome=outcome,
         request=request,
-        detail={} if redeemed else {"wrong": link.failures, "locked": link.failures >= link.MAX_FAILURES},
+        detail=made_by | ({} if redeemed else {"wrong": link.failures, "locked": link.failures >= link.MAX_FAILURES}),
     )
 
 

@@ -1,4 +1,4 @@
-"""Mail to a person whose way to sign in changed: who did not do it themselves knows what to do. ASVS 5.0, 6.3.7."""
+"""Mail to a person whose way to sign in changed, so that whoever did not do it knows what to do. ASVS 5.0, 6.3.7."""
 
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ class Change(StrEnum):
     CODE_USED = "code-used"
     RESET = "reset"
     ADDRESS = "address"
+    PASSWORD = "password"  # noqa: S105 - a word of ours
 
 
 def tell(user: User, change: Change, kind: Kind = Kind.RECOVERY_CODES) -> None:

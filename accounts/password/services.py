@@ -19,6 +19,7 @@ from django.utils import translation
 from accounts.audit import services as audit
 from accounts.login import guessing
 from accounts.login.services import account_of, home_clinic
+from accounts.mfa.notices import Change, tell
 from accounts.models import AuditEvent, User
 from accounts.sessions import services as sessions
 from accounts.sessions.store import SessionStore
@@ -76,6 +77,7 @@ def set_password(*, request: HttpRequest, user: User, password: str, by: str) ->
         user.set_password(password)
         user.save(update_fields=["password"])
         unlock(username=guessing.hashed(user.email))
+        tell(user, Change.PASSWORD)
         own = cast(SessionStore, request.session) if by == "self" else None
         sessions.end_all(user, why="password", but=own, request=request)
         audit.record(

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.core import mail
 from django.test import Client
 
 from accounts import members
-from accounts.models import Clinic, Membership, User
+from accounts.models import AuditEvent, Clinic, Invitation, Membership, User
 from accounts.policy import Role
 from tests import factories
+from tests.accounts.test_stepup import grow_stale
 from tests.threads import at_once
 
 OWN = "Nobody changes their own role, or what they may open. Another admin does that."
@@ -146,3 +149,57 @@ def test_of_two_admins_who_take_each_others_role_at_once_one_stays(clinic_admin:
 
     assert sorted(ends) == ["done", "last"]
     assert Membership.objects.filter(role=Role.CLINIC_ADMIN).count() == 1
+
+
+# --- what gives rights
+
+
+@pytest.mark.parametrize("page", ["membership", "person", "invitation", "password link"])
+def test_who_gives_rights_gives_their_factor_if_it_is_not_fresh(
+    verified: Any, clinic_admin: User, second_admin: User, clinician: User, page: str
+) -> None:
+    """Row 14 of the checklist: a page of the admin that was left open makes nobody an admin."""
+    browser, membership = grow_stale(verified(clinic_admin)), clinician.memberships.get()
+    mail.outbox.clear()
+    match page:
+        case "membership":
+            answer = give(browser, membership, role="clinic_admin", is_active="on")
+        case "person":
+            answer = save_person(browser, clinician, email="thief@example.org")
+        case "invitation":
+            fields = {"name": "A thief", "email": "thief@example.org", "role": "clinic_admin", "language": "en"}
+            answer = browser.post("/admin/accounts/invitation/add/", fields)
+        case _:
+            fields = {"action": "mail_password_link", "_selected_action": str(clinician.pk), "confirmed": "yes"}
+            answer = browser.post("/admin/accounts/user/", fields)
+
+    assert answer.status_code == 200
+    assert "stepup-code" in answer.content.decode()
+    clinician.refresh_from_db()
+    assert role_of(clinician)[0] == "clinician"
+    assert clinician.email != "thief@example.org"
+    assert not Invitation.objects.exists()
+    assert not mail.outbox
+
+
+@pytest.mark.parametrize("page", ["membership", "person"])
+def test_who_is_made_an_admin_can_open_the_admin(
+    verified: Any, clinic_admin: User, second_admin: User, clinician: User, page: str
+) -> None:
+    if page == "membership":
+        give(verified(clinic_admin), clinician.memberships.get(), role="clinic_admin", is_active="on")
+    else:
+        save_person(verified(clinic_admin), clinician, **{"memberships-0-role": "clinic_admin", "is_staff": "off"})
+
+    clinician.refresh_from_db()
+    assert role_of(clinician) == ("clinic_admin", True)
+    assert clinician.is_staff
+    assert verified(clinician).get("/admin/").status_code == 200
+
+
+def test_the_trail_is_the_only_log_of_the_admin(verified: Any, clinic_admin: User, clinician: User) -> None:
+    """Django's own would repeat names, and no erasure would find them all."""
+    give(verified(clinic_admin), clinician.memberships.get(), role="front_desk", is_active="on")
+
+    assert AuditEvent.objects.filter(subtype="admin.change", entity_type="Membership").exists()
+    assert not LogEntry.objects.exists()

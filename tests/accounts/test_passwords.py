@@ -64,6 +64,18 @@ def test_mailed_link_sets_the_password_once_and_signs_nobody_in(client: Client, 
     assert (event.user, event.detail) == (clinician, {"by": "mail"})
 
 
+def test_whose_password_was_changed_hears_of_it(
+    client: Client, clinician: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    url = mailed_link(clinician)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(url, {"new": NEW})
+
+    message = mail.outbox[-1]
+    assert message.to == [clinician.email]
+    assert "The password of your account was changed." in message.body
+
+
 def test_new_password_still_needs_the_second_factor(client: Client, clinician: User) -> None:
     """Row 13 of the checklist: a reset does not go past the second factor."""
     client.post(mailed_link(clinician), {"new": NEW})

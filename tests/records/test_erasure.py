@@ -3,8 +3,6 @@
 from datetime import date, timedelta
 
 import pytest
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, connection, transaction
 from django.http import Http404
 from django.utils import timezone
@@ -37,15 +35,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def named(rosa, lived, as_admin, clinic_admin):
+def named(rosa, lived, as_admin):
     """The patient's name in all the other places, too."""
-    LogEntry.objects.create(
-        user=clinic_admin,
-        content_type=ContentType.objects.get_for_model(Patient),
-        object_id=str(rosa.pk),
-        object_repr=str(rosa),
-        action_flag=CHANGE,
-    )
     copy = copies.order(principal=as_admin, patient=rosa, reason=f"{CANARY} asked")
     copies.make(copy.pk)
     feed.renew(principal=bearer(make_link(lived)))

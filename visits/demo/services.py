@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.invitations.services import opens_admin
+from accounts.members import opens_admin
 from accounts.models import Clinic, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from accounts.principal import Principal

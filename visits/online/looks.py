@@ -36,6 +36,7 @@ WORDS: dict[str, Promise] = {
     "contact.opt-in": _("Noted that you want messages"),
     "contact.opt-out": _("Noted that you do not want messages"),
     "contact.view": _("Looked at how messages reach you"),
+    "link.issue": _("Made a link to a visit of yours"),
     "message.again": _("Sent you a message again"),
     "message.settle": _("Noted that a message reached you"),
     "proxy.change": _("Changed what somebody may do for you"),

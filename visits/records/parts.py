@@ -4,16 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from accounts.models import AccessLink, EmergencyAccess, Patient, RelatedPerson
 from visits.booking.models import Appointment, AppointmentChange
-from visits.calendar.models import CalendarFeed
 from visits.checkin.models import CheckIn
 from visits.intake.models import QuestionnaireResponse
 from visits.records.models import LegalHold, RecordCopy
@@ -63,21 +60,6 @@ def _seats(patient: Patient) -> Rows:
     """The patient's and their guests'; staff have names of their own."""
     seats = Seat.objects.filter(encounter__appointment__patient=patient)
     return seats.filter(Q(user=None) | Q(user__patient=patient)).exclude(name=NOBODY)
-
-
-def _admin_log(patient: Patient) -> Rows:
-    """Django's log of the admin repeats what a row was called: rows about the patient, and those called after them."""
-    named: list[tuple[type[Model], Rows]] = [
-        (Patient, Patient.objects.filter(pk=patient.pk)),
-        (ContactPreference, ContactPreference.objects.filter(patient=patient)),
-        (CalendarFeed, CalendarFeed.objects.filter(patient=patient)),
-    ]
-    found = LogEntry.objects.none()
-    for model, rows in named:
-        keys = [str(pk) for pk in rows.values_list("pk", flat=True)]
-        kind = ContentType.objects.get_for_model(model)
-        found |= LogEntry.objects.filter(content_type=kind, object_id__in=keys).exclude(object_repr=NOBODY)
-    return found
 
 
 def _end_copies(rows: Rows) -> object:
@@ -164,10 +146,5 @@ PARTS = [
         gettext_lazy("Reasons of legal holds that have ended"),
         lambda patient: LegalHold.objects.filter(patient=patient).exclude(reason=""),
         blanked("reason"),
-    ),
-    Part(
-        gettext_lazy("Names in the log of the administration"),
-        _admin_log,
-        lambda rows: rows.update(object_repr=NOBODY),
     ),
 ]
