@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.mfa.tasks import mail_change
 from accounts.models import AuditEvent, User
 from accounts.password import services
 from accounts.password.tasks import mail_link
@@ -65,11 +66,14 @@ def test_mailed_link_sets_the_password_once_and_signs_nobody_in(client: Client, 
 
 
 def test_whose_password_was_changed_hears_of_it(
-    client: Client, clinician: User, django_capture_on_commit_callbacks: Any
+    client: Client, clinician: User, monkeypatch: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(mail_change, "delay", lambda *about: told.append(about))
     url = mailed_link(clinician)
     with django_capture_on_commit_callbacks(execute=True):
         client.post(url, {"new": NEW})
+    mail_change(*told[0])
 
     message = mail.outbox[-1]
     assert message.to == [clinician.email]
