@@ -104,7 +104,7 @@ class UserAdmin(ClinicScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         memberships = self.admin_site._registry[Membership].get_queryset(request)
         shown = Prefetch("memberships", queryset=memberships, to_attr="shown_memberships")
-        users: QuerySet[User] = super().get_queryset(request).filter(patient=None)
+        users: QuerySet[User] = super().get_queryset(request).filter(patient=None, related_person=None)
         return mfa.with_factors(users).prefetch_related(shown)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -1,10 +1,10 @@
 """How a view says who may come in. Without one of these marks only verified staff may.
 
 ``public``      anybody: sign-in pages, the landing page of a link, health
-``for_party``   the bearer of a redeemed link to the visit named in the URL (``pk``), and patients who are signed in
-``for_account`` patients who are signed in
+``for_party``   the bearer of a redeemed link to the visit named in the URL (``pk``), and who is signed in to an account
+``for_account`` patients, and who acts for them, who are signed in
 ``for_staff``   verified staff whose role allows the action
-``for_verified`` anybody signed in with a second factor, in a clinic or not, and patients who are signed in
+``for_verified`` anybody signed in with a second factor, in a clinic or not, and who is signed in to an account
 
 ``automatic`` opens nothing: it says that pages ask for this view by themselves.
 
@@ -42,20 +42,20 @@ def public(view: View) -> View:
 
 
 def for_party(view: View) -> View:
-    """Open to who redeemed a link to the visit in the URL's ``pk``, and to patients who are signed in; sets
+    """Open to who redeemed a link to the visit in the URL's ``pk``, and to who is signed in to an account; sets
     ``request.principal``. Whether the visit is theirs the view asks its door."""
     setattr(view, MARK, PARTY)
     return view
 
 
 def for_account(view: View) -> View:
-    """Open to patients who are signed in; sets ``request.principal``."""
+    """Open to patients, and who acts for them, who are signed in; sets ``request.principal``."""
     setattr(view, MARK, ACCOUNT)
     return view
 
 
 def for_verified(view: View) -> View:
-    """Open to who signed in with a second factor, and to patients who are signed in: for what is one's own.
+    """Open to who signed in with a second factor, and to who is signed in to an account: for what is one's own.
 
     ``request.principal`` is None outside of clinics."""
     setattr(view, MARK, VERIFIED)

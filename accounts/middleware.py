@@ -92,8 +92,8 @@ class AccessMiddleware:
         if mark == doors.PARTY:
             principal = party_principal(request.user, request.session, kwargs["pk"])
             if principal is None:
-                # A patient whose second factor is still to come is led to it by the page where they sign in.
-                page = "patient-signin" if _is_patient(request.user) else "link-needed"
+                # Whose second factor is still to come is led to it by the page where they sign in.
+                page = "patient-signin" if _is_party(request.user) else "link-needed"
                 return _send_to(request, reverse(f"accounts:{page}"))
             _enter(request, principal)
             return None
@@ -102,17 +102,17 @@ class AccessMiddleware:
             if principal is not None:
                 _enter(request, principal)
                 return None
-        if mark == doors.ACCOUNT or (mark == doors.VERIFIED and _is_patient(request.user)):
+        if mark == doors.ACCOUNT or (mark == doors.VERIFIED and _is_party(request.user)):
             return _to_sign_in(request, "accounts:patient-signin")
         user = verified_user(request.user, request.session)
-        if user is None or _is_patient(user):
+        if user is None or _is_party(user):
             return _to_sign_in(request)
         speak(request, user.language)
         return _staff_door(request, user, staff_principal(user, request.session), mark)
 
 
-def _is_patient(user: Any) -> bool:
-    return user.is_authenticated and user.patient_id is not None
+def _is_party(user: Any) -> bool:
+    return bool(user.is_authenticated and user.is_party)
 
 
 def _staff_door(request: HttpRequest, user: User, principal: Principal | None, mark: Any) -> HttpResponse | None:

@@ -1,5 +1,5 @@
 """Who is asking: a verified member of staff, the bearer of a redeemed link (patient, who acts for one, guest), or a
-patient who is signed in.
+patient, or who acts for one, who is signed in.
 
 A browser may hold both at once (a clinician who opens a patient's link to look at it); which one
 counts is decided by the page's area, never by the person's wish: see ``accounts.doors``.
@@ -46,12 +46,12 @@ class Principal:
     @property
     def patient(self) -> Patient | None:
         """Whose visits it is about: their own, or those of the patient for whom they act."""
-        return self.account.patient if self.account else self.link.patient if self.link else None
+        return self.account.subject if self.account else self.link.patient if self.link else None
 
     @property
     def bearer(self) -> Patient | RelatedPerson | None:
         """The patient, or who acts for them; None for staff and guests."""
-        return self.link.bearer if self.link else self.patient
+        return self.account.bearer if self.account else self.link.bearer if self.link else None
 
     @property
     def language(self) -> str:
@@ -61,7 +61,8 @@ class Principal:
     @property
     def acts_as(self) -> RelatedPerson | None:
         """The grant by which they act for a patient."""
-        return self.link.related_person if self.link else None
+        held = self.account or self.link
+        return held.related_person if held else None
 
     def may(self, action: Action) -> bool:
         """By the role; of who acts for a patient, as far as that was granted."""
@@ -101,7 +102,7 @@ def verified_user(user: Any, session: Mapping[str, Any]) -> User | None:
 def staff_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
     """The verified user (see ``verified_user``) as a member of the clinic chosen in this session, or of the first."""
     verified = verified_user(user, session)
-    if verified is None or verified.patient_id is not None:
+    if verified is None or verified.is_party:
         return None
     memberships = Membership.objects.filter(user_id=verified.pk, is_active=True).select_related("clinic")
     chosen = session.get(SESSION_CLINIC)
@@ -122,25 +123,22 @@ def link_principal(session: Mapping[str, Any], resource_id: uuid.UUID | str) -> 
 
 
 def account_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
-    """The patient who is signed in, with a second factor if they have one or their clinic asks for one.
+    """Who is signed in as a patient or to act for one: with a second factor if they have one or the clinic asks for it.
 
     ``user`` is request.user or scope["user"].
     """
     from accounts.mfa.services import has_factor
 
-    if not user.is_authenticated or user.patient_id is None:
+    if not user.is_authenticated or not user.is_party:
         return None
-    account = (
-        User.objects.select_related("patient__clinic")
-        .filter(pk=user.pk, is_active=True, patient__deactivated_at=None)
-        .first()
-    )
-    if account is None or account.patient is None:
+    account = User.objects.select_related(*User.PARTIES).filter(pk=user.pk).first()
+    if account is None or account.bearer is None or not account.opens_visits():
         return None
-    clinic = account.patient.clinic
+    clinic = account.bearer.clinic
     if verified_user(user, session) is None and (clinic.patients_need_factor or has_factor(account)):
         return None
-    return Principal(clinic=clinic, role=Role.PATIENT, name=account.patient.full_name, account=account)
+    role = Role.PROXY if account.related_person else Role.PATIENT
+    return Principal(clinic=clinic, role=role, name=account.bearer.full_name, account=account)
 
 
 def party_principal(user: Any, session: Mapping[str, Any], resource_id: uuid.UUID | str) -> Principal | None:

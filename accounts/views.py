@@ -18,7 +18,7 @@ from accounts.principal import staff_principal, verified_user
 def home(request: HttpRequest) -> HttpResponse:
     """Lead everybody to where their work is; strangers to signing in."""
     user = verified_user(request.user, request.session)
-    if user is None or user.patient_id is not None:
+    if user is None or user.is_party:
         return redirect("accounts:signin")  # which leads patients on to their own page
     principal = staff_principal(user, request.session)
     runs_admin = user.is_staff and (principal is None or principal.role in {Role.CLINIC_ADMIN, Role.AUDITOR})
@@ -35,7 +35,7 @@ def no_clinic(request: HttpRequest) -> HttpResponse:
     """For who is signed in, but has nothing to do here."""
     if not request.user.is_authenticated:
         return redirect("accounts:signin")
-    context = {"is_member": belongs_somewhere(request.user)}
+    context = {"is_member": belongs_somewhere(request.user), "bearer": request.user.bearer}
     return render(request, "accounts/no_clinic.html", context, status=403)
 
 

@@ -7,7 +7,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.links import services as links
-from accounts.models import AccessLink, Patient, RelatedPerson, User
+from accounts.models import AccessLink, RelatedPerson, User
+from accounts.patients.bearers import Bearer, column_of
 from accounts.principal import SESSION_LINKS, Principal, principal_of
 from visits.booking.models import Appointment
 from visits.reminders.links import kind_of
@@ -42,13 +43,13 @@ def browser(link: AccessLink) -> Client:
     return client
 
 
-def make_account(patient: Patient) -> User:
-    """The account that the patient has claimed."""
-    return User.objects.create(patient=patient, language=patient.language, password="!")
+def make_account(bearer: Bearer) -> User:
+    """The account that the patient, or who acts for one, has claimed."""
+    return User.objects.create(**column_of(bearer), language=bearer.language, password="!")
 
 
 def sign_in(account: User, client: Client | None = None) -> Client:
-    """A test client in which the patient is signed in by a code, without the pages."""
+    """A test client in which its bearer is signed in by a code, without the pages."""
     client = client or Client()
     client.force_login(account, backend="django.contrib.auth.backends.ModelBackend")
     return client

@@ -79,7 +79,7 @@ def sign_out(*, request: HttpRequest) -> None:
 
 def home_clinic(user: User) -> Clinic | None:
     """The clinic whose trail shows what a user does before they are in one; a patient's own."""
-    if user.patient is not None:
-        return user.patient.clinic
+    if user.bearer is not None:
+        return user.bearer.clinic
     membership = user.memberships.filter(is_active=True).select_related("clinic").first()
     return membership.clinic if membership else None

@@ -30,7 +30,7 @@ def next_step(request: HttpRequest) -> str:
     user = request.user
     if not user.is_authenticated:
         return resolve_url(page)
-    if user.patient_id is not None and account_principal(user, request.session):
+    if user.is_party and account_principal(user, request.session):
         return str(request.session.pop(SESSION_NEXT, "") or resolve_url(settings.PATIENT_HOME))
     if not may_enter(user):
         return resolve_url("accounts:no-clinic")
@@ -46,13 +46,13 @@ def sign_in_anew(url: str) -> str:
 
 def sign_in_page(user: Any) -> str:
     """Where this person signs in."""
-    return "accounts:patient-signin" if getattr(user, "patient_id", None) else settings.LOGOUT_REDIRECT_URL
+    return "accounts:patient-signin" if getattr(user, "is_party", False) else settings.LOGOUT_REDIRECT_URL
 
 
 def belongs_somewhere(user: User) -> bool:
     """Whether there is anything here for them: a clinic, or the admin of all; for patients their own visits."""
-    if user.patient_id is not None:
-        return True
+    if user.is_party:
+        return user.opens_visits()
     if user.is_superuser and user.is_staff:
         return True
     return Membership.objects.filter(user=user, is_active=True).exists()

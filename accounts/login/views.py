@@ -26,7 +26,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if not request.user.is_authenticated:
             return _page(request, SignInForm())
-        if request.user.patient_id is None:  # a page of staff would send a patient back here
+        if not request.user.is_party:  # a page of staff would send a patient back here
             remember_next(request, request.GET.get("next", ""))
         return redirect(next_step(request))
     form = SignInForm(request.POST)

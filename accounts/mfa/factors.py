@@ -56,7 +56,7 @@ def factors_of(user: User) -> list[Factor]:
 
 def may_do_without(user: User) -> bool:
     """Patients are offered second factors, unless their clinic asks for one."""
-    return user.patient is not None and not user.patient.clinic.patients_need_factor
+    return user.subject is not None and not user.subject.clinic.patients_need_factor
 
 
 def find(user: User, key: str) -> Factor | None:

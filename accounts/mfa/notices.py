@@ -56,7 +56,7 @@ def mail(user: User, change: Change, kind: Kind, sealed: str = "") -> None:
         "kind": kind,
         "clinic": home_clinic(user),
         "url": settings.BASE_URL + reverse("accounts:password-forgotten"),
-        "is_patient": user.patient is not None,
+        "is_patient": user.is_party,
     }
     with translation.override(user.language):
         subject = render_to_string("emails/factor-subject.txt", context).strip()

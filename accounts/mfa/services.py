@@ -329,7 +329,7 @@ def record(
         user=user,
         clinic=home_clinic(user),
         entity=user,
-        patient=user.patient,
+        patient=user.subject,
         outcome=AuditEvent.Outcome.SUCCESS if right else AuditEvent.Outcome.MINOR_FAILURE,
         request=request,
         detail=({"kind": kind_of(device)} if device else {}) | (detail or {}),

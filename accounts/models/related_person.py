@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.contact import normal_email
 from accounts.keys.fields import EncryptedEmailField, EncryptedTextField, KeyedHashField, Searchable
 from accounts.models.clinic import Clinic, Patient
 from accounts.policy import PROXY_ACTIONS, Action, ProxyScope
@@ -21,6 +22,10 @@ from accounts.policy import PROXY_ACTIONS, Action, ProxyScope
 def normal_name(person: Any) -> str:
     """By which the same person is known again: whatever case and spaces."""
     return " ".join(f"{person.given_name} {person.family_name}".casefold().split())
+
+
+def _email_of(person: Any) -> str:
+    return normal_email(person.email)
 
 
 class RelatedPerson(Searchable):
@@ -66,6 +71,7 @@ class RelatedPerson(Searchable):
     name_hash = KeyedHashField(source="given_name", normal=normal_name)
     relationship = models.CharField(_("relationship"), max_length=9, choices=Relationship)
     email = EncryptedEmailField(_("e-mail"), max_length=254, blank=True)
+    email_hash = KeyedHashField(source="email", normal=_email_of)
     phone = EncryptedTextField(_("phone"), max_length=32, blank=True)
     language = models.CharField(_("language"), max_length=8, default="en", choices=settings.LANGUAGES)
     basis = models.CharField(_("on what basis"), max_length=7, choices=Basis)
@@ -96,6 +102,7 @@ class RelatedPerson(Searchable):
         ordering = ["granted_at"]
         verbose_name = _("person who acts for a patient")
         verbose_name_plural = _("people who act for patients")
+        indexes = [models.Index(fields=["email_hash"], name="related_person_by_email")]
         # A parent's grant past majority is refused by triggers: see the migration.
         constraints = [
             models.UniqueConstraint(

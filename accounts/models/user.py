@@ -1,8 +1,9 @@
-"""A person who signs in: of staff with an e-mail address and a password, a patient by a code that is mailed to them."""
+"""A person who signs in: of staff with an e-mail address and a password; a patient, or who acts for one, by a code that
+is mailed to them."""
 
 import uuid
 import zoneinfo
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
@@ -10,6 +11,12 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from accounts.policy import Action
+
+if TYPE_CHECKING:
+    from accounts.models.clinic import Patient
+    from accounts.models.related_person import RelatedPerson
 
 
 def validate_time_zone(name: str) -> None:
@@ -41,6 +48,8 @@ class UserManager(BaseUserManager["User"]):
 
 # django-otp, whose devices point here, has no types.
 class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]
+    PARTIES = ("patient__clinic", "related_person__patient__clinic")  # to be read with it
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(_("e-mail"))
     name = models.CharField(_("name"), max_length=120)
@@ -51,12 +60,22 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     is_active = models.BooleanField(_("may sign in"), default=True)
     is_staff = models.BooleanField(_("may open the admin"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
-    # Whose account this is. It has no address, no name, no password and no rights of its own: codes go to the address
-    # that the clinic has of the patient, which is sealed, so that whoever changes it there changes it here.
+    # Whose account this is: a patient's, or of who acts for one by a grant. It has no address, no name, no password and
+    # no rights of its own: codes go to the address that the clinic has, which is sealed, so that whoever changes it
+    # there changes it here.
     patient = models.OneToOneField(
         "accounts.Patient",
         models.PROTECT,
         verbose_name=_("patient"),
+        related_name="account",
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    related_person = models.OneToOneField(
+        "accounts.RelatedPerson",
+        models.PROTECT,
+        verbose_name=_("acts for the patient"),
         related_name="account",
         null=True,
         blank=True,
@@ -80,9 +99,13 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
                 violation_error_message=_("A user with this e-mail exists already."),
             ),
             models.CheckConstraint(
-                name="user_has_email_or_is_a_patient",
-                condition=models.Q(patient=None) & ~models.Q(email="")
-                | models.Q(patient__isnull=False, email="", name="", is_staff=False, is_superuser=False),
+                name="user_has_email_or_is_a_party",
+                condition=models.Q(patient=None, related_person=None) & ~models.Q(email="")
+                | (
+                    models.Q(patient__isnull=False, related_person=None)
+                    | models.Q(patient=None, related_person__isnull=False)
+                )
+                & models.Q(email="", name="", is_staff=False, is_superuser=False),
             ),
         ]
 
@@ -90,14 +113,37 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
         return self.name or self.email or f"{_('Patient')} {str(self.pk)[:8]}"
 
     @property
+    def is_party(self) -> bool:
+        """Whether it is the account of a patient, or of who acts for one, and none of staff."""
+        return self.patient_id is not None or self.related_person_id is not None
+
+    @property
+    def bearer(self) -> "Patient | RelatedPerson | None":
+        """The patient, or who acts for them; None of staff."""
+        return self.related_person or self.patient
+
+    @property
+    def subject(self) -> "Patient | None":
+        """The patient whose visits it opens; None of staff."""
+        return self.related_person.patient if self.related_person else self.patient
+
+    def opens_visits(self) -> bool:
+        """Whether it is the account of a party and opens anything now: it is not ended, nor the patient's record
+        closed, and who acts for them may see visits."""
+        subject, person = self.subject, self.related_person
+        if subject is None or not (self.is_active and subject.is_active):
+            return False
+        return person is None or (person.is_active() and person.covers(Action.VISIT_SEE))
+
+    @property
     def shown_as(self) -> str:
         """What their authenticator calls the account, beside the clinic."""
-        return self.patient.full_name if self.patient else self.email
+        return self.bearer.full_name if self.bearer else self.email
 
     @property
     def address(self) -> str:
         """Where they are written to."""
-        return self.patient.email if self.patient else self.email
+        return self.bearer.email if self.bearer else self.email
 
     def get_full_name(self) -> str:
         return self.name

@@ -39,7 +39,7 @@ class Helper(WebAuthnHelper):
         return str(user.shown_as)
 
     def get_credential_display_name(self, user: Any) -> str:
-        return str(user.shown_as if user.patient else super().get_credential_display_name(user))
+        return str(user.shown_as if user.is_party else super().get_credential_display_name(user))
 
 
 class Refused(Exception):

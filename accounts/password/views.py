@@ -59,7 +59,7 @@ def choose(request: HttpRequest, pk: uuid.UUID, token: str) -> HttpResponse:
 def change(request: HttpRequest) -> HttpResponse:
     """Change one's own password; ends one's sessions elsewhere."""
     user = cast(User, request.user)
-    if user.patient_id is not None:
+    if user.is_party:
         raise Http404  # patients have none
     busy = request.method == "POST" and too_many(f"password-change:{user.pk}", times=10, seconds=3600)
     form = ChangePasswordForm(None if busy else request.POST or None, user=user)

@@ -9,9 +9,13 @@ from accounts.mfa.resetting import IdentityCheck, ResetForm
 
 
 class SignInCodeForm(CodeForm, BirthDateForm):
-    """The code that was mailed, and the birth date: whoever reads the mailbox is not yet the patient."""
+    """The code that was mailed, and the patient's birth date: whoever reads the mailbox is not yet the patient."""
 
     field_order = ["code", "birth_date"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["birth_date"].help_text = _("If you act for a patient, the birth date of the patient.")
 
 
 class LostFactorForm(ResetForm):

@@ -1,4 +1,4 @@
-"""Mail to a patient whose account was made or ended: who did not do it themselves knows what to do."""
+"""Mail to whose account was made or ended: who did not do it themselves knows what to do."""
 
 from enum import StrEnum
 
@@ -25,16 +25,16 @@ def tell(account: User, change: Change) -> None:
 
 
 def mail(account: User, change: Change) -> None:
-    """Say what became of the account, in the patient's language; to nobody where the clinic has no address."""
-    patient = account.patient
-    if patient is None or not patient.email:
+    """Say what became of the account, in its bearer's language; to nobody where the clinic has no address."""
+    bearer = account.bearer
+    if bearer is None or not bearer.email:
         return
     context = {
         "change": change,
-        "clinic": patient.clinic,
+        "clinic": bearer.clinic,
         "url": settings.BASE_URL + reverse("accounts:patient-signin"),
     }
-    with translation.override(patient.language):
+    with translation.override(bearer.language):
         subject = render_to_string("emails/account-subject.txt", context).strip()
         body = render_to_string("emails/account.txt", context)
-    send_mail(subject, body, None, [patient.email])
+    send_mail(subject, body, None, [bearer.email])

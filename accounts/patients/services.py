@@ -1,6 +1,7 @@
-"""The account of a patient: claimed once, entered by a mailed code and the birth date, ended.
+"""The account of a patient, or of who acts for one: claimed once, entered by a mailed code and the patient's birth
+date, ended.
 
-It is a ``User`` with a patient and nothing else: sessions and second factors are those of everybody who signs in, the
+It is a ``User`` with its bearer and nothing else: sessions and second factors are those of everybody who signs in, the
 address is the one that the clinic has, and what it opens is asked of the same doors as a link.
 """
 
@@ -19,10 +20,11 @@ from accounts.audit import services as audit
 from accounts.contact import normal_email
 from accounts.login import guessing
 from accounts.mfa import services as mfa
-from accounts.models import AuditEvent, Patient, PatientCode, User
+from accounts.models import AuditEvent, Patient, PatientCode, RelatedPerson, User
+from accounts.patients.bearers import Bearer, column_of, patient_of
 from accounts.patients.codes import accounts_at
 from accounts.patients.notices import Change, tell
-from accounts.policy import Role
+from accounts.policy import Action
 from accounts.principal import Principal
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -32,41 +34,48 @@ class TooManyBirthDates(Exception):
     """So many wrong birth dates were typed beside right codes that none is checked for a day."""
 
 
-def account_of(patient: Patient) -> User | None:
-    """The patient's account, while it is open."""
-    return User.objects.filter(patient=patient, is_active=True).first()
+def account_of(bearer: Bearer) -> User | None:
+    """The account of a patient, or of who acts for one, until it is ended."""
+    return User.objects.select_related(*User.PARTIES).filter(**column_of(bearer), is_active=True).first()
 
 
 def may_claim(principal: Principal) -> bool:
-    """Whether who came by a link is a patient whose account could be made: one to whom the clinic writes e-mails.
+    """Whether the account of who came by a link could be made: of somebody to whom the clinic writes e-mails.
 
-    Of age, too: at a child's address a parent reads, who acts for them by a grant, with its scope and its end.
+    A patient is of age, too: at a child's address a parent reads, who acts for them by a grant, with its scope and its
+    end. Whose grant lets them see no visits has nothing to come to.
     """
-    patient = principal.patient
-    if principal.role != Role.PATIENT or principal.link is None or patient is None:
+    bearer = principal.bearer
+    return principal.link is not None and bearer is not None and _may_have_one(bearer)
+
+
+def _may_have_one(bearer: Bearer) -> bool:
+    patient = patient_of(bearer)
+    if not bearer.email or not patient.is_active:
         return False
-    today = timezone.now().astimezone(ZoneInfo(patient.home_zone)).date()
-    return patient.is_active and bool(patient.email) and patient.of_age_on <= today
+    if isinstance(bearer, RelatedPerson):
+        return bearer.is_active() and bearer.covers(Action.VISIT_SEE)
+    return patient.of_age_on <= timezone.now().astimezone(ZoneInfo(patient.home_zone)).date()
 
 
-def claim(*, request: HttpRequest, principal: Principal, patient: Patient, pk: str, code: str) -> User:
-    """Make the account of ``patient``, who holds the link and reads the mail of the address on file.
+def claim(*, request: HttpRequest, principal: Principal, bearer: Bearer, pk: str, code: str) -> User:
+    """Make the account of ``bearer``, who holds the link and reads the mail of the address on file.
 
     Once: who has one already has the same. Raises codes.CodeEnded, codes.WrongCode.
     """
     with transaction.atomic():
         # Whoever claims at the same moment waits here, and finds the account that this one makes.
-        patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
-        row = codes.lock(PatientCode, pk=pk, patient=patient)
-        if normal_email(row.email) != normal_email(patient.email) or not patient.is_active:
+        bearer = type(bearer)._default_manager.select_for_update(no_key=True).get(pk=bearer.pk)
+        row = codes.lock(PatientCode, pk=pk, **column_of(bearer))
+        if normal_email(row.email) != normal_email(bearer.email) or not _may_have_one(bearer):
             raise codes.CodeEnded
         right = row.answer(row.is_right(code))
         if right:
-            account, is_new = User.objects.get_or_create(patient=patient, defaults={"password": "!"})
+            account, is_new = User.objects.get_or_create(**column_of(bearer), defaults={"password": "!"})
             if is_new or not account.is_active:
                 _open(request, principal, account)
         else:
-            _note_wrong("account.claim", request, row, principal=principal, patient=patient)
+            _note_wrong("account.claim", request, row, principal=principal, patient=patient_of(bearer))
     if not right:
         raise codes.refusal(row)
     return account
@@ -80,7 +89,7 @@ def _open(request: HttpRequest, principal: Principal, account: User) -> None:
         AuditEvent.Action.CREATE,
         principal=principal,
         entity=account,
-        patient=account.patient,
+        patient=account.subject,
         request=request,
     )
     tell(account, Change.CLAIMED)
@@ -93,14 +102,14 @@ def sign_in(*, request: HttpRequest, pk: str, code: str, birth_date: date) -> li
     date is. Raises codes.CodeEnded, codes.WrongCode, for either; TooManyBirthDates, to who typed the right code.
     """
     with transaction.atomic():
-        row = codes.lock(PatientCode, pk=pk, patient=None)
+        row = codes.lock(PatientCode, pk=pk, patient=None, related_person=None)
         proved = row.is_right(code)
         waits = proved and guessing.birth_dates_must_wait(row.email)
         there = accounts_at(row.email)
-        found = [account for account in there if account.patient and account.patient.birth_date == birth_date]
+        found = [account for account in there if account.subject and account.subject.birth_date == birth_date]
         right = row.answer(proved and bool(found) and not waits)
         if not right:
-            whose = there[0].patient if len(there) == 1 else None
+            whose = there[0].subject if len(there) == 1 else None
             _note_wrong("user.signin", request, row, patient=whose)
             if proved and not waits:
                 guessing.count_wrong_birth_date(row.email)
@@ -118,38 +127,38 @@ def still_open(pk: str, accounts: list[str]) -> list[User]:
 
 
 def enter(*, request: HttpRequest, account: User) -> None:
-    """The first step is done: from now on the session is the patient's; a second factor may still be to come."""
-    patient = account.patient
-    if patient is None:
-        raise ValueError("not an account of a patient")
+    """The first step is done: from now on the session is theirs; a second factor may still be to come."""
+    bearer = account.bearer
+    if bearer is None:
+        raise ValueError("an account of staff")
     with transaction.atomic():
         if request.user.is_authenticated:
             logout(request)
-        if account.language != patient.language:
-            account.language = patient.language
+        if account.language != bearer.language:
+            account.language = bearer.language
             account.save(update_fields=["language"])
         login(request, account, backend=BACKEND)
         audit.record(
             "user.signin",
             AuditEvent.Action.EXECUTE,
             user=account,
-            clinic=patient.clinic,
+            clinic=bearer.clinic,
             entity=account,
-            patient=patient,
+            patient=account.subject,
             request=request,
             detail={"step": "code"},
         )
     if not mfa.has_factor(account):  # else once that was given
-        guessing.know(request, patient.email)
+        guessing.know(request, bearer.email)
 
 
-def end(patient: Patient, *, why: str, principal: Principal | None, request: HttpRequest | None = None) -> bool:
-    """End the patient's account, if it is open: its sessions and open sockets, and its second factors. Whether it was.
+def end_account(bearer: Bearer, *, why: str, principal: Principal | None, request: HttpRequest | None = None) -> bool:
+    """End the account, if it is open: its sessions and open sockets, and its second factors. Whether it was.
 
-    The patient may claim it again while a link of theirs is open. ``why`` is a code for the trail.
+    They may claim it again while a link of theirs is open. ``why`` is a code for the trail.
     """
     with transaction.atomic():
-        account = User.objects.select_for_update().filter(patient=patient, is_active=True).first()
+        account = User.objects.select_for_update().filter(**column_of(bearer), is_active=True).first()
         if account is None:
             return False
         account.is_active = False
@@ -160,9 +169,9 @@ def end(patient: Patient, *, why: str, principal: Principal | None, request: Htt
             "account.end",
             AuditEvent.Action.DELETE,
             principal=principal,
-            clinic=patient.clinic,
+            clinic=bearer.clinic,
             entity=account,
-            patient=patient,
+            patient=patient_of(bearer),
             request=request,
             detail={"why": why},
         )
@@ -179,7 +188,7 @@ def reset_factors(*, request: HttpRequest, principal: Principal, account: User, 
             AuditEvent.Action.DELETE,
             principal=principal,
             entity=account,
-            patient=account.patient,
+            patient=account.subject,
             request=request,
             detail={"factors": count, **said},
         )

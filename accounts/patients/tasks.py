@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 @shared_task(name="accounts.patients.tasks.send_code", ignore_result=True)
 def send_code(pk: str) -> None:
     """Send the code; who waits for it in vain asks again, so nothing is tried twice."""
-    row = PatientCode.objects.select_related("patient__clinic").filter(pk=pk).first()
+    row = PatientCode.objects.select_related(*User.PARTIES).filter(pk=pk).first()
     if row is None:
         return
     try:
@@ -24,7 +24,7 @@ def send_code(pk: str) -> None:
 @shared_task(name="accounts.patients.tasks.mail_change", ignore_result=True)
 def mail_change(account_id: str, change: str) -> None:
     """Mail what became of an account; the trail has it all the same, so nothing is tried twice."""
-    account = User.objects.select_related("patient__clinic").filter(pk=account_id).first()
+    account = User.objects.select_related(*User.PARTIES).filter(pk=account_id).first()
     if account is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""The patient's own pages of their account: claim it, sign in, see to it, end it."""
+"""The own pages of the account of a patient, or of who acts for one: claim it, sign in, see to it, end it."""
 
 import uuid
 from typing import Any, cast
@@ -18,8 +18,9 @@ from accounts.login.forms import EmailForm
 from accounts.login.steps import next_step, remember_next
 from accounts.mfa import factors
 from accounts.mfa.forms import CodeForm
-from accounts.models import Patient, PatientCode, Session, User
+from accounts.models import PatientCode, Session, User
 from accounts.patients import services
+from accounts.patients.bearers import Bearer
 from accounts.patients.codes import send
 from accounts.patients.forms import SignInCodeForm
 from accounts.services import only_clinic
@@ -40,10 +41,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     Who is signed in goes on to the step that is still missing, or to /me/; with ``?anew`` they get a code all the same.
     """
     if request.method != "POST":
-        patient = request.user.patient if request.user.is_authenticated else None
-        if patient and "anew" in request.GET:
-            return _sign_in_page(request, EmailForm(initial={"email": patient.email}))
-        if patient:
+        account = request.user if request.user.is_authenticated else None
+        bearer = account.bearer if account else None
+        if bearer and "anew" in request.GET:
+            return _sign_in_page(request, EmailForm(initial={"email": bearer.email}))
+        if account and account.opens_visits():
             remember_next(request, request.GET.get("next", ""))
             return redirect(next_step(request))
         return _sign_in_page(request, EmailForm())
@@ -123,15 +125,15 @@ def which(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def claim(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """What an account is; POST has a code sent to the address on file."""
-    patient = request.principal.patient
-    if not services.may_claim(request.principal) or patient is None:
+    bearer = request.principal.bearer
+    if not services.may_claim(request.principal) or bearer is None:
         raise Http404
-    if services.account_of(patient):
+    if services.account_of(bearer):
         return redirect("accounts:patient-signin")
     trouble = ""
     if request.method == "POST":
         try:
-            row = send(request=request, email=patient.email, patient=patient)
+            row = send(request=request, email=bearer.email, bearer=bearer)
         except codes.TooManyCodes:
             trouble = _too_many()
         else:
@@ -144,10 +146,10 @@ def claim(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def claim_code(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """The mailed code makes the account, and signs in to it; POST ``again`` sends a new one."""
-    patient = request.principal.patient
-    if not services.may_claim(request.principal) or patient is None:
+    bearer = request.principal.bearer
+    if not services.may_claim(request.principal) or bearer is None:
         raise Http404
-    row = _asked_for(request, patient)
+    row = _asked_for(request, bearer)
     if row is None:
         return redirect("accounts:claim", pk=pk)
     if "again" in request.POST:
@@ -158,7 +160,7 @@ def claim_code(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             account = services.claim(
                 request=request,
                 principal=request.principal,
-                patient=patient,
+                bearer=bearer,
                 pk=str(row.pk),
                 code=form.cleaned_data["code"],
             )
@@ -182,7 +184,7 @@ def account(request: PrincipalRequest) -> HttpResponse:
     found = sorted(sessions.open_of(user), key=lambda session: session.pk != own.pk)
     context = {
         "account": user,
-        "patient": user.patient,
+        "bearer": user.bearer,
         "factors": factors.factors_of(user),
         "may_do_without": factors.may_do_without(user),
         "sessions": [(session, words_for(session.user_agent)) for session in found],
@@ -195,24 +197,25 @@ def account(request: PrincipalRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: PrincipalRequest) -> HttpResponse:
     """Ask whether to end the account; POST ends it. The record and the visits stay as they are."""
-    patient = request.principal.patient
-    if request.method == "POST" and patient is not None:
-        services.end(patient, why="patient", principal=request.principal, request=request)
+    bearer = request.principal.bearer
+    if request.method == "POST" and bearer is not None:
+        services.end_account(bearer, why="self", principal=request.principal, request=request)
         logout(request)
         messages.success(request, _("Your account is ended. The links in our messages work as before."))
         return redirect("accounts:patient-signin")
     return render(request, "accounts/account_end.html")
 
 
-def _asked_for(request: HttpRequest, patient: Patient | None) -> PatientCode | None:
-    """The code that was asked for in this session last, by ``patient`` to claim their account or else to sign in."""
+def _asked_for(request: HttpRequest, bearer: Bearer | None) -> PatientCode | None:
+    """The code that was asked for in this session last, by ``bearer`` to claim their account or else to sign in."""
     pk = request.session.get(SESSION_CODE)
-    return PatientCode.objects.filter(pk=pk, patient=patient).first() if pk else None
+    row = PatientCode.objects.select_related(*User.PARTIES).filter(pk=pk).first() if pk else None
+    return row if row and row.bearer == bearer else None
 
 
 def _send_again(request: HttpRequest, row: PatientCode, page: str, **kwargs: Any) -> HttpResponse:
     try:
-        fresh = send(request=request, email=row.email, patient=row.patient)
+        fresh = send(request=request, email=row.email, bearer=row.bearer)
     except codes.TooManyCodes:
         messages.error(request, _too_many())
     else:

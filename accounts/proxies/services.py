@@ -10,6 +10,7 @@ from accounts.audit import services as audit
 from accounts.links import services as links
 from accounts.models import AuditEvent, Patient, RelatedPerson
 from accounts.models.related_person import normal_name
+from accounts.patients import services as accounts
 from accounts.policy import Action
 from accounts.principal import Principal
 from accounts.proxies.access import grant_for, patient_for
@@ -79,7 +80,8 @@ def change(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
 
 
 def end(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
-    """From now on they do nothing for the patient: their links end, and what they have open. Twice is as good as once.
+    """From now on they do nothing for the patient: their links and their account end, and what they have open. Twice
+    is as good as once.
 
     Raises Http404 for who may not.
     """
@@ -90,6 +92,7 @@ def end(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
         person.revoked_at, person.revoked_by = timezone.now(), principal.user
         person.save(update_fields=["revoked_at", "revoked_by"])
         ended = links.revoke_of(person, principal=principal)
+        accounts.end_account(person, why="grant", principal=principal)
         _record(principal, "proxy.end", AuditEvent.Action.UPDATE, person, links=ended)
         grant_changed.send(RelatedPerson, person=person)
     return person

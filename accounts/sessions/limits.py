@@ -28,7 +28,7 @@ def limit_of(user: User | None) -> Limit:
 
 
 def _roles_of(user: User) -> set[Role]:
-    if user.patient_id is not None:
+    if user.is_party:
         return {Role.PATIENT}
     roles = {Role(role) for role in Membership.objects.filter(user=user, is_active=True).values_list("role", flat=True)}
     # Who belongs nowhere, or runs everything, is treated as those who can do most.

@@ -113,8 +113,8 @@ STAFF = {
 
 # For who redeemed a link to the visit, and for its patient who is signed in.
 PARTIES = {
-    "accounts:claim": page(("patient",)),
-    "accounts:claim-code": page(("patient",)),
+    "accounts:claim": page(("patient", "proxy")),
+    "accounts:claim-code": page(("patient", "proxy")),
     "calendar:own-feed": page(("patient", "account")),
     "checkin:details": page(PATIENT),
     "checkin:devices": page(PARTY),

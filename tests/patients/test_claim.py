@@ -107,7 +107,7 @@ def test_who_has_one_signs_in_and_makes_no_second(by_link, visit, patient):
 
 
 def test_one_that_was_ended_can_be_claimed_again(by_link, visit, account):
-    services.end(account.patient, why="patient", principal=None)
+    services.end_account(account.patient, why="patient", principal=None)
     by_link.post(page_of(visit))
 
     by_link.post(f"{page_of(visit)}code/", {"code": code_sent()})
@@ -117,13 +117,12 @@ def test_one_that_was_ended_can_be_claimed_again(by_link, visit, account):
     assert by_link.get("/me/").status_code == 200
 
 
-@pytest.mark.parametrize("who", ["guest", "proxy", "stranger", "nobody", "without an address", "closed", "a child"])
-def test_strangers_guests_and_who_acts_for_the_patient_make_none(who, visit, patient, clinic):
-    """Another patient, a guest, a proxy, nobody at all; nor a patient without an address, under age, or whose
+@pytest.mark.parametrize("who", ["guest", "stranger", "nobody", "without an address", "closed", "a child"])
+def test_strangers_and_guests_make_none(who, visit, patient, clinic):
+    """Another patient, a guest, nobody at all; nor a patient without an address, under age, or whose
     record is closed."""
     client = {
         "guest": lambda: browser(make_link(visit, guest="Ines")),
-        "proxy": lambda: browser(make_link(visit, proxy=factories.make_proxy(patient))),
         "stranger": lambda: browser(make_link(factories.make_visit(visit.practitioner, visit_type=visit.visit_type))),
         "nobody": Client,
         "without an address": lambda: browser(make_link(visit)),

@@ -205,7 +205,7 @@ def by_the_patient(account: User, client: Client) -> None:
 
 def by_the_clinic(account: User, client: Client) -> None:
     desk = factories.make_member(account.patient.clinic, Role.FRONT_DESK)
-    verify(Client(), desk).post(f"/patients/{account.patient.pk}/account/", {"do": "end"})
+    verify(Client(), desk).post(f"/patients/{account.patient.pk}/account/", {"do": "end", "account": account.pk})
 
 
 def by_closing_the_record(account: User, client: Client) -> None:
@@ -293,10 +293,10 @@ def test_the_desk_takes_a_lost_phone_away_after_checking_who_asks(account, front
     verify(Client(), account)
     desk, page = verify(Client(), front_desk), f"/patients/{account.patient.pk}/account/"
 
-    refused = desk.post(page, {"do": "reset"})
+    refused = desk.post(page, {"do": "reset", "account": account.pk})
     assert "Say how you made sure who asks." in refused.content.decode()
     assert account.totpdevice_set.exists()
-    desk.post(page, {"do": "reset", "check": "call-back"})
+    desk.post(page, {"do": "reset", "check": "call-back", "account": account.pk})
 
     assert not account.totpdevice_set.exists()
     event = AuditEvent.objects.get(subtype="mfa.reset")
@@ -307,7 +307,7 @@ def test_the_desk_takes_a_lost_phone_away_after_checking_who_asks(account, front
 def test_others_do_not_see_to_accounts(who, account, request):
     client = verify(Client(), request.getfixturevalue(who))
 
-    answer = client.post(f"/patients/{account.patient.pk}/account/", {"do": "end"})
+    answer = client.post(f"/patients/{account.patient.pk}/account/", {"do": "end", "account": account.pk})
 
     assert answer.status_code in {403, 404}
     account.refresh_from_db()
@@ -324,7 +324,7 @@ def test_no_address_is_plain_in_the_tables(account, rosa, patient, visit):
     """Row 4 of the checklist: a dump holds no address of who has an account, asks for a code, or tries one."""
 
     Client().post("/me/signin/", {"email": "rosa@example.org"})
-    services.end(patient, why="patient", principal=None)
+    services.end_account(patient, why="patient", principal=None)
     found = []
     with connection.cursor() as cursor:
         for model in apps.get_models(include_auto_created=True):

@@ -261,7 +261,7 @@ def test_what_a_code_opened_is_chosen_while_the_code_lasts_and_the_account_is_th
         patient.email = "new@example.org"
         patient.save()
     else:
-        services.end(patient, why="clinic", principal=None)
+        services.end_account(patient, why="clinic", principal=None)
 
     choosing.post("/me/signin/which/", {"account": str(account.pk)})
 
@@ -306,7 +306,7 @@ def test_old_codes_are_forgotten(account):
 
 
 def test_a_closed_record_and_an_ended_account_get_no_code(account, patient):
-    services.end(patient, why="clinic", principal=None)
+    services.end_account(patient, why="clinic", principal=None)
     ask_for_code(ROSA)
     codes.deliver(PatientCode.objects.latest("created_at"))
 

@@ -31,7 +31,7 @@ async def test_sockets_of_an_account_close_within_seconds_of_its_end(page, how, 
     async with Socket(client, f"/ws/my/{visit.pk}/{page}/") as socket:
         assert (await socket.next())["type"] == "welcome"
         if how == "account ends":
-            await sync_to_async(accounts.end)(account.patient, why="clinic", principal=None)
+            await sync_to_async(accounts.end_account)(account.patient, why="clinic", principal=None)
         else:
             await sync_to_async(Session.objects.filter(user=account).delete)()
         assert await asyncio.wait_for(reason_of(socket), WITHIN) == "signed-out"

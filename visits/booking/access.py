@@ -28,7 +28,7 @@ def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *
         raise Http404
     if principal.link is not None and principal.link.resource_id != visit.pk:
         raise Http404
-    if principal.account is not None and principal.account.patient_id != visit.patient_id:
+    if principal.account is not None and principal.account.subject != visit.patient:
         raise Http404
     return visit
 

@@ -105,7 +105,7 @@ def looks(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 def events_about(patient: Patient) -> QuerySet[AuditEvent]:
     """The staff's part of the trail about a patient, newest first."""
     return (
-        AuditEvent.objects.filter(patient=patient, user__isnull=False, user__patient=None)
+        AuditEvent.objects.filter(patient=patient, user__isnull=False, user__patient=None, user__related_person=None)
         .select_related("user")
         .order_by("-id")
     )

@@ -75,7 +75,14 @@ def _end_grants(rows: Rows) -> object:
     """The database wants a person with each end; where the system erases, there is only who granted it."""
     rows.filter(revoked_at=None).update(revoked_at=timezone.now(), revoked_by=F("granted_by"))
     return rows.update(
-        given_name="", family_name="", name_hash="", email="", phone="", basis_note="", messages="patient"
+        given_name="",
+        family_name="",
+        name_hash="",
+        email="",
+        email_hash="",
+        phone="",
+        basis_note="",
+        messages="patient",
     )
 
 

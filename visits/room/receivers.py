@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.dispatch import receiver
 
 from accounts.emergency.signals import treats
@@ -49,5 +50,8 @@ def send_out(*, person: RelatedPerson, **_: Any) -> None:
         for seat in Seat.objects.filter(related_person=person, presences__left_at=None).select_related("encounter"):
             presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.REMOVED)
             media.leave_on_commit(seat.encounter, seat.pk, seat.epoch)
-    for visit in person.links.filter(scope=AccessLink.Scope.VISIT).values_list("resource_id", flat=True).distinct():
+    opened = person.links.filter(scope=AccessLink.Scope.VISIT).values("resource_id")
+    to_come = Q(patient=person.patient, status__in=(Appointment.Status.BOOKED, Appointment.Status.ARRIVED))
+    theirs = Q(pk__in=opened) | to_come  # by an account they open these too
+    for visit in Appointment.objects.filter(theirs).values_list("pk", flat=True):
         events.rights_changed(visit)

@@ -62,7 +62,7 @@ def left(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Where patients and guests land: the visit has ended, or they left and may return.
 
     Ending a visit takes its links back, so this page opens for anybody, and shows the clinic only to
-    a browser that once redeemed a link to this visit, or in which its patient is signed in.
+    a browser that once redeemed a link to this visit, or in which its patient, or who acts for them, is signed in.
     """
     principal = party_principal(request.user, request.session, pk)
     if principal and principal.account and not Appointment.objects.filter(pk=pk, patient=principal.patient).exists():

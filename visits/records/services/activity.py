@@ -8,6 +8,7 @@ from accounts.audit.services import record
 from accounts.links import services as links
 from accounts.models import AccessLink, Patient
 from accounts.patients import services as accounts
+from accounts.patients.bearers import bearers_of
 from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.models import Appointment
@@ -55,7 +56,8 @@ def close(patient: Patient, principal: Principal | None) -> None:
     live = AccessLink.objects.filter(resource_id__in=visits.values("pk"), revoked_at=None, expires_at__gt=now)
     for resource_id in sorted(set(live.values_list("resource_id", flat=True))):
         links.revoke_all(resource_id=resource_id, principal=principal)
-    accounts.end(patient, why="record", principal=principal)
+    for bearer in bearers_of(patient):
+        accounts.end_account(bearer, why="record", principal=principal)
     CalendarFeed.objects.filter(patient=patient, revoked_at=None).update(revoked_at=now)
     waiting = Communication.objects.filter(patient=patient, state=Communication.State.PLANNED)
     waiting.update(state=Communication.State.SUPPRESSED, reason=Communication.Reason.NOT_NEEDED)
