@@ -1,6 +1,6 @@
 """The doors' rules for sockets: django-otp's middleware knows HTTP only.
 
-A socket outlives the request that opened it, and Channels keeps what it read then. So both
+A socket outlives the request that opened it, and Channels keeps what it read then. So all
 functions read the session again: signing out, a deactivated user and a revoked link are noticed.
 """
 
@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 
-from accounts.principal import Principal, party_principal, staff_principal
+from accounts.principal import Principal, account_principal, party_principal, staff_principal
 from accounts.sessions.store import SessionStore
 
 SESSION_ID = "session_id"
@@ -23,6 +23,15 @@ def staff_of(scope: dict[str, Any]) -> Principal | None:
     """The verified member of staff behind a socket, read anew from the database."""
     session = _session(scope)
     return staff_principal(_user(session), session)
+
+
+@database_sync_to_async
+def signed_in_of(scope: dict[str, Any]) -> Principal | None:
+    """The verified member of staff, or who is signed in to a patient's account, behind a socket; read anew from the
+    database."""
+    session = _session(scope)
+    user = _user(session)
+    return staff_principal(user, session) or account_principal(user, session)
 
 
 @database_sync_to_async

@@ -1,10 +1,12 @@
 """The waiting room and the call of who is signed in: open by the account, closed with its session."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Session
 from accounts.patients import services as accounts
@@ -13,9 +15,9 @@ from accounts.principal import Principal
 from tests import factories
 from tests.live.sockets import Socket
 from tests.live.test_sessions import WITHIN, reason_of
-from tests.party import bearer, make_account, make_link, sign_in
+from tests.party import bearer, browser, make_account, make_link, sign_in
 from visits.booking.models import Appointment
-from visits.live.consumer import NOT_FOUND
+from visits.live.consumer import NOT_ALLOWED, NOT_FOUND
 from visits.room.models import Encounter, Seat
 from visits.room.services import seat_for
 from visits.room.state import shown_name
@@ -44,6 +46,35 @@ async def test_anothers_socket_is_not_there(page, visit):
     async with Socket(client, f"/ws/my/{visit.pk}/{page}/") as socket:
         await socket.until_closed()
         assert socket.code == NOT_FOUND
+
+
+async def test_an_account_hears_when_its_session_ends(account):
+    """Row 9 of the checklist: who has an account is warned, and stays by one press."""
+    client: Client = await sync_to_async(sign_in)(account)
+    await Session.objects.aupdate(expires_at=timezone.now() + timedelta(minutes=2))
+    async with Socket(client, "/ws/session/") as socket:
+        soon = await socket.until("state")
+        assert (await sync_to_async(client.post)("/sessions/extend/")).status_code == 204
+        later = await socket.until("state")
+
+    assert 110 <= soon["left"] <= 120
+    assert 3590 <= later["left"] <= 3600
+    assert not soon["final"]
+
+
+async def test_who_came_by_a_link_hears_nothing_of_sessions(visit):
+    client = await sync_to_async(lambda: browser(make_link(visit)))()
+    async with Socket(client, "/ws/session/") as socket:
+        await socket.until_closed()
+        assert socket.code == NOT_ALLOWED
+
+
+def test_pages_of_an_account_warn_and_pages_behind_a_link_do_not(account, visit):
+    page = sign_in(account).get(f"/my/{visit.pk}/visit/").content.decode()
+
+    assert 'data-socket="/ws/session/" data-signin="/me/signin/"' in page
+    assert "nobody else sees your visits" in page
+    assert "/ws/session/" not in browser(make_link(visit)).get(f"/my/{visit.pk}/visit/").content.decode()
 
 
 def test_the_patient_has_one_seat_by_link_and_by_account(visit: Appointment, account, clinician):

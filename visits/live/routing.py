@@ -1,4 +1,4 @@
-"""Sockets of every page of staff."""
+"""Sockets of every page of who is signed in."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""/ws/session/: when one's own session ends, on every page of staff (PROTOCOL.md)."""
+"""/ws/session/: when one's own session ends, on every page of who is signed in (PROTOCOL.md)."""
 
 from datetime import datetime
 from typing import Any, ClassVar, cast
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Session
 from accounts.principal import Principal
-from accounts.scope import staff_of
+from accounts.scope import signed_in_of
 from accounts.sessions.limits import limit_of
 from accounts.sessions.watch import Ended
 from visits.live.consumer import LiveConsumer
@@ -22,7 +22,7 @@ class SessionConsumer(LiveConsumer):
     _last_end: datetime  # by the absolute limit
 
     async def principal(self) -> Principal | None:
-        who: Principal | None = await staff_of(self.scope)
+        who: Principal | None = await signed_in_of(self.scope)
         return who
 
     @database_sync_to_async
