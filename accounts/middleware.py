@@ -93,7 +93,8 @@ class AccessMiddleware:
             principal = party_principal(request.user, request.session, kwargs["pk"])
             if principal is None:
                 # Whose second factor is still to come is led to it by the page where they sign in.
-                page = "patient-signin" if _is_party(request.user) else "link-needed"
+                signs_in = _is_party(request.user) and account_principal(request.user, request.session) is None
+                page = "patient-signin" if signs_in else "link-needed"
                 return _send_to(request, reverse(f"accounts:{page}"))
             _enter(request, principal)
             return None

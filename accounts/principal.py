@@ -114,12 +114,17 @@ def staff_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
 
 def link_principal(session: Mapping[str, Any], resource_id: uuid.UUID | str) -> Principal | None:
     """The bearer of a link to ``resource_id`` redeemed in this session, while the link is live."""
+    link = _link_to(session, resource_id)
+    return principal_of(link) if link is not None and link.is_live() else None
+
+
+def _link_to(session: Mapping[str, Any], resource_id: uuid.UUID | str) -> AccessLink | None:
+    """The link to it that was redeemed in this session last, live or not."""
     link_id = session.get(SESSION_LINKS, {}).get(str(resource_id))
     if not link_id:
         return None
     links = AccessLink.objects.select_related(*AccessLink.PEOPLE)
-    link = links.filter(pk=link_id, resource_id=resource_id).first()
-    return principal_of(link) if link is not None and link.is_live() else None
+    return links.filter(pk=link_id, resource_id=resource_id).first()
 
 
 def account_principal(user: Any, session: Mapping[str, Any]) -> Principal | None:
@@ -144,6 +149,13 @@ def account_principal(user: Any, session: Mapping[str, Any]) -> Principal | None
 def party_principal(user: Any, session: Mapping[str, Any], resource_id: uuid.UUID | str) -> Principal | None:
     """Who may come to ``resource_id`` as a patient or for one: by a link to it, else by their account.
 
-    Whether it is one of the account's own things is the question of the thing's door.
+    Whether it is one of the account's own things is the question of the thing's door; that of whom they came to by a
+    link that has ended it is not, so that they need a new link.
     """
-    return link_principal(session, resource_id) or account_principal(user, session)
+    link = _link_to(session, resource_id)
+    if link is not None and link.is_live():
+        return principal_of(link)
+    account = account_principal(user, session)
+    if account is None or (link is not None and link.patient != account.patient):
+        return None
+    return account

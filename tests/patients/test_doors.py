@@ -190,6 +190,27 @@ def test_a_guest_who_has_an_account_lands_where_guests_do(account, others):
     assert client.get(f"/my/{others[0].pk}/left/").status_code == 200
 
 
+@pytest.mark.parametrize("who", ["guest", "proxy"])
+def test_who_came_as_somebody_else_and_has_an_account_needs_a_new_link_once_theirs_ended(who, account, others):
+    """And is not told that the visit is not there."""
+    as_who = {"guest": "Rosa"} if who == "guest" else {"proxy": factories.make_proxy(others[0].patient)}
+    link = make_link(others[0], **as_who)
+    client = sign_in(account, browser(link))
+    links.revoke(principal=None, link=link)
+
+    for page in ("", "waiting/", "room/"):
+        assert client.get(f"/my/{others[0].pk}/{page}")["Location"] == "/link-needed/"
+    assert client.get("/me/").status_code == 200
+
+
+def test_a_link_of_ones_own_that_ended_keeps_nobody_from_their_account(account, visit):
+    link = make_link(visit)
+    client = sign_in(account, browser(link))
+    links.revoke(principal=None, link=link)
+
+    assert client.get(f"/my/{visit.pk}/visit/").status_code == 200
+
+
 def test_a_form_that_comes_too_late_leads_to_the_patients_own_sign_in(account, rosa):
     Session.objects.filter(user=account).delete()
 
