@@ -16,7 +16,7 @@ from tests.records.conftest import PHONE
 from tests.reminders.conftest import announce
 from visits.booking import services as booking
 from visits.booking.models import Appointment, AppointmentChange
-from visits.checkin.models import CheckIn
+from visits.checkin.models import CheckIn, Consent
 from visits.intake.models import QuestionnaireResponse
 from visits.records import retention
 from visits.records.errors import Erased, OnHold
@@ -145,6 +145,69 @@ def test_the_database_overwrites_nothing_that_is_settled(lived, hold, model, cha
         hold.ended_at, hold.ended_by = timezone.now(), hold.placed_by
         hold.save()
         rows.update(**change)
+
+
+# By which columns the database knows whose a row is.
+WHOSE = {
+    AccessLink: ("clinic", "patient"),
+    Appointment: ("clinic", "patient"),
+    AppointmentChange: ("appointment",),
+    CheckIn: ("appointment",),
+    Communication: ("appointment", "patient"),
+    Composition: ("appointment",),
+    Consent: ("appointment", "patient"),
+    ContactPreference: ("patient",),
+    EmergencyAccess: ("clinic", "patient"),
+    Encounter: ("appointment",),
+    LegalHold: ("patient",),
+    LineMinute: ("seat",),
+    Patient: ("clinic",),
+    Presence: ("seat",),
+    QuestionnaireResponse: ("appointment",),
+    RelatedPerson: ("patient",),
+    Seat: ("encounter",),
+    Ticket: ("appointment",),
+    WaitlistEntry: ("appointment",),
+}
+
+
+@pytest.fixture
+def elsewhere(other_clinic, clinician):
+    """By the field that would name it: somebody else's visit in another clinic, and what there is of it."""
+    visit = factories.make_visit(factories.make_practitioner(other_clinic))
+    encounter = Encounter.objects.create(appointment=visit, started_at=visit.start, encryption="preferred")
+    seat = Seat.objects.create(encounter=encounter, user=clinician, name="Dr.", role="clinician")
+    return {
+        "appointment": visit, "clinic": other_clinic, "encounter": encounter, "patient": visit.patient, "seat": seat,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), [(model, field) for model, fields in WHOSE.items() for field in fields],
+    ids=lambda one: getattr(one, "__name__", one),
+)  # fmt: skip
+def test_the_database_moves_nothing_of_the_record_to_anybody_else(rosa, lived, hold, elsewhere, model, field):
+    """Row 6 of the checklist: a row that is moved to another patient, visit or clinic would be out of the hold."""
+    Ticket.objects.create(appointment=lived, arrived_at=lived.start, seen_at=lived.start)
+    theirs = model.objects.exclude(pk__in=[one.pk for one in elsewhere.values()])
+    if model is Patient:
+        theirs = theirs.filter(pk=rosa.pk)
+    assert theirs.exists()
+
+    refuse(lambda: theirs.update(**{field: elsewhere[field]}), "record_on_hold|as_published|consent")
+
+    assert not theirs.filter(**{field: elsewhere[field]}).exists()
+
+
+def test_what_is_not_sent_yet_is_not_moved_either_and_without_a_hold_it_can_be(rosa, lived, hold, elsewhere):
+    planned = Communication.objects.filter(state="planned")
+    Communication.objects.update(state="planned", dispatched_at=None, sent_at=None)
+    refuse(lambda: planned.update(patient=elsewhere["patient"]), "record_on_hold")
+
+    hold.ended_at, hold.ended_by = timezone.now(), hold.placed_by
+    hold.save()
+
+    assert planned.update(patient=elsewhere["patient"]) == 1
 
 
 def test_other_words_are_refused_where_the_right_key_has_sealed_them(lived, hold):
