@@ -23,11 +23,12 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from accounts import admin_search
+from accounts.admin_actions import SHOWN
 from accounts.admin_forms import LabelledRows, problems_of
 from accounts.admin_sections import Page, Section
 from accounts.audit import services as audit
@@ -208,9 +209,11 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         """Django runs actions without a transaction; ours record what they do in the same one."""
         try:
             with transaction.atomic():
-                return super().response_action(request, *args, **kwargs)
+                answer = super().response_action(request, *args, **kwargs)
         except IntegrityError as refused:
             return self._kept(request, refused)
+        shown = getattr(answer, "context_data", None) or {}
+        return self._stays(request, shown) if _is_referred_to(shown) else answer
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Rows of inlines are on the trail by themselves, as if saved on their own page (which there must be)."""
@@ -267,7 +270,16 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         self.note_look(request, context["object"])
+        if _is_referred_to(context):
+            return self._stays(request, context)
         return super().render_delete_form(request, context)
+
+    def _stays(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        """Say what refers to the rows, which is why they stay, and what can be done instead."""
+        mark = next((field.verbose_name for field in self.opts.concrete_fields if field.name == "is_active"), "")
+        referring = [*context["protected"], *map(capfirst, context["perms_lacking"])]
+        more = {"title": _("This cannot be deleted"), "referring": referring[:SHOWN], "mark": mark}
+        return render(request, "admin/stays.html", {**context, **more})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return admin_search.KeptSearch
@@ -333,6 +345,11 @@ class ClinicScopedInline(ClinicScope, _TabularInline):
 
     formset = LabelledRows
     extra = 0
+
+
+def _is_referred_to(context: dict[str, Any]) -> bool:
+    """Whether Django's page about a deletion says that it cannot be."""
+    return bool(context.get("protected") or context.get("perms_lacking"))
 
 
 def principal_of(request: HttpRequest) -> Principal | None:

@@ -312,6 +312,24 @@ def test_looking_at_a_patient_is_recorded_and_so_is_a_list(verified: Any, clinic
     assert (event.patient, event.clinic) == (patient, patient.clinic)
 
 
+def test_the_page_says_why_a_clinician_with_visits_stays(
+    verified: Any, clinic_admin: User, practitioner: Practitioner, visit: Any
+) -> None:
+    browser = verified(clinic_admin)
+    chosen = {"action": "delete_selected", "_selected_action": [str(practitioner.pk)]}
+
+    one = browser.get(reverse("admin:accounts_practitioner_delete", args=[practitioner.pk])).content.decode()
+    some = browser.post(list_of("practitioner"), chosen).content.decode()
+
+    for page in (one, some):
+        assert "<h1>This cannot be deleted</h1>" in page
+        assert "take the mark “takes visits” away" in page
+        assert "Cannot delete" not in page
+        assert "protected" not in page
+    browser.post(list_of("practitioner"), {**chosen, "post": "yes"})
+    assert Practitioner.objects.filter(pk=practitioner.pk).exists()
+
+
 def test_people_with_a_trail_cannot_be_deleted(
     verified: Any, superuser: User, clinic: Clinic, patient: Patient, link: AccessLink
 ) -> None:

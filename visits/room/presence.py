@@ -45,7 +45,7 @@ def connected(*, seat: uuid.UUID, epoch: int) -> None:
 
 
 def _leave_other_visits(holder: Seat, now: datetime) -> None:
-    """Staff are in one visit at a time, the last they entered: nobody overhears what is said in another."""
+    """Who is signed in is in one visit at a time, the last they entered: nobody overhears what is said in another."""
     elsewhere = Presence.objects.filter(seat__user=holder.user_id, left_at=None).exclude(seat=holder)
     for one in elsewhere.select_related("seat__encounter"):
         seat, visit = one.seat, one.seat.encounter.appointment_id
