@@ -1,6 +1,9 @@
 """What messages say, to read before anybody gets one."""
 
+import re
+from base64 import b64encode
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -9,11 +12,13 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Clinic, Practitioner, User
+from visits.reminders.framing import framed
 from visits.reminders.models import Communication
 from visits.reminders.previews import previews
 
 Kind = Communication.Kind
 PAGE = reverse("admin:reminders_communication_preview")
+MAIL = reverse("admin:reminders_communication_preview_mail")
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -61,3 +66,46 @@ def test_the_page_is_the_clinic_admins_alone(
     assert verified(auditor).get(PAGE).status_code == 403
     assert verified(clinician).get(PAGE).status_code == 403
     assert password_only(clinic_admin).get(PAGE).status_code == 302
+
+
+def test_the_mail_is_shown_as_it_looks_in_a_frame_that_allows_nothing(
+    verified: Any, clinic_admin: User, practitioner: Practitioner
+) -> None:
+    """Its styles by their hash, no script, no other host, and no way out."""
+    browser = verified(clinic_admin)
+    page = browser.get(PAGE, {"language": "es"})
+    assert page.content.decode().count("<iframe") == page.content.decode().count(" sandbox ") == len(Kind)
+    assert "frame-src 'self'" in page["Content-Security-Policy"]
+
+    for kind in Kind:
+        mail = browser.get(MAIL, {"language": "es", "kind": str(kind)})
+        html, policy = mail.content.decode(), mail["Content-Security-Policy"]
+        sheet = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+        digest = b64encode(sha256(sheet[0].encode()).digest()).decode()
+        assert len(sheet) == 1
+        assert ' style="' not in html
+        assert f"style-src 'sha256-{digest}'" in policy
+        assert "default-src 'none'; script-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert policy.endswith("sandbox")
+        assert mail["X-Frame-Options"] == "SAMEORIGIN"
+        assert not re.search(r"""(?:src|background)=["']?http|@import|url\(""", html)
+    assert browser.get(MAIL, {"kind": "nothing"}).status_code == 404
+    assert browser.get(MAIL, {"language": "xx"}).status_code == 404
+    assert browser.get(MAIL).status_code == 200
+
+
+def test_every_style_of_the_mail_is_in_the_sheet(practitioner: Practitioner) -> None:
+    html = previews(practitioner.clinic, "en", now=timezone.now())[0].html
+    shown = framed(html).content.decode()
+    rules = dict(re.findall(r'\[data-style="(\d+)"\]\{([^}]*)\}', shown))
+
+    assert [rules[name] for name in re.findall(r' data-style="(\d+)"', shown)] == re.findall(r' style="([^"]*)"', html)
+
+
+def test_the_mail_is_the_clinic_admins_alone(
+    verified: Any, auditor: User, clinician: User, password_only: Any, clinic_admin: User
+) -> None:
+    assert verified(auditor).get(MAIL).status_code == 403
+    assert verified(clinician).get(MAIL).status_code == 403
+    assert password_only(clinic_admin).get(MAIL).status_code == 302

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from csp.constants import SELF
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from accounts.admin_forms import LabelledRows
 from accounts.admin_sections import Page, Section
 from accounts.models import Clinic, Patient
 from visits.reminders import services
+from visits.reminders.framing import framed
 from visits.reminders.models import (
     Communication,
     Confirmation,
@@ -27,6 +29,8 @@ from visits.reminders.models import (
 )
 from visits.reminders.models.policy import DEFAULT_LEADS
 from visits.reminders.previews import previews
+
+LANGUAGES = dict(Patient._meta.get_field("language").flatchoices)
 
 
 @admin.register(Communication)
@@ -70,30 +74,48 @@ class CommunicationAdmin(ClinicScopedAdmin):
         return message.patient.clinic
 
     def get_urls(self) -> list[URLPattern]:
-        preview = path("preview/", self.admin_site.admin_view(self.preview), name="reminders_communication_preview")
-        return [preview, *super().get_urls()]
+        view = self.admin_site.admin_view
+        preview = path("preview/", view(self.preview), name="reminders_communication_preview")
+        mail = path("preview/mail/", view(self.preview_mail), name="reminders_communication_preview_mail")
+        return [preview, mail, *super().get_urls()]
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         """Each kind of message by e-mail and text, in the language that ``?language=`` names."""
+        clinic, language = self._read_by(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("What messages say"),
+            "languages": LANGUAGES,
+            "language": language,
+            "previews": previews(clinic, language, now=timezone.now()),
+        }
+        response = render(request, "admin/reminders/communication/preview.html", context)
+        response._csp_update = {"frame-src": [SELF]}  # type: ignore[attr-defined]
+        return response
+
+    def preview_mail(self, request: HttpRequest) -> HttpResponse:
+        """The mail of one ``?kind=``, the first by default, as mail programs draw it: for the frames of that page."""
+        clinic, language = self._read_by(request)
+        found = previews(clinic, language, now=timezone.now())
+        kind = request.GET.get("kind", found[0].code)
+        wanted = next((one for one in found if one.code == kind), None)
+        if wanted is None:
+            raise Http404
+        return framed(wanted.html)
+
+    def _read_by(self, request: HttpRequest) -> tuple[Clinic, str]:
+        """Whose messages they read, and in which language. Raises PermissionDenied, Http404."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         principal = principal_of(request)
         clinic = principal.clinic if principal else Clinic.objects.first()
         if clinic is None:
             raise Http404
-        languages = dict(Patient._meta.get_field("language").flatchoices)
         language = request.GET.get("language", clinic.language)
-        if language not in languages:
+        if language not in LANGUAGES:
             raise Http404
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("What messages say"),
-            "languages": languages,
-            "language": language,
-            "previews": previews(clinic, language, now=timezone.now()),
-        }
-        return render(request, "admin/reminders/communication/preview.html", context)
+        return clinic, language
 
     @admin.action(description=_("Send again"))
     @confirmed

@@ -17,11 +17,13 @@ Kind = Communication.Kind
 
 @dataclass(frozen=True)
 class Preview:
-    """A kind of message: the mail's subject and text; the text message and its parts, empty where there is none."""
+    """A kind of message: the mail in all its parts; the text message and how many it is, empty where there is none."""
 
+    code: str
     kind: str
     subject: str
     mail: str
+    html: str
     sms: str
     segments: int
 
@@ -71,9 +73,11 @@ def _preview(visit: Appointment, kind: str, now: datetime, clinician: Practition
     mail = letters.compose(message, link=link, now=now)
     sms = texts.compose(message, link=link.replace("…", "x" * 22), now=now) if kind in rules.BY_SMS else ""
     return Preview(
+        code=str(kind),
         kind=str(Kind(kind).label),
         subject=str(mail.subject),
         mail=str(mail.body),
+        html=str(mail.alternatives[0][0]),
         sms=sms,
         segments=texts.segments(sms) if sms else 0,
     )
