@@ -122,6 +122,7 @@ def sign_in(*, request: HttpRequest, answer: str) -> User:
                 user=user,
                 clinic=home_clinic(user),
                 entity=user,
+                patient=user.subject,
                 request=request,
                 detail={"step": "passkey"},
             )

@@ -99,6 +99,7 @@ def test_people_are_shown_with_codes_that_their_phones_would_show(client: Client
     assert "/v/" in page
     for person in cast.RIVERSIDE_STAFF:
         assert person.email in page
+    assert "halima.yusuf@patients.example" in page
     [shown] = [one for one in services.people() if one.email == cast.CLINICIAN]
     assert re.fullmatch(r"\d{6}", shown.code)
     assert TOTPDevice.objects.get(user__email=cast.CLINICIAN).verify_token(shown.code)

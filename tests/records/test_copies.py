@@ -11,12 +11,14 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.http import Http404
+from django.test import Client
 from django.utils import timezone, translation
 
-from accounts.models import AuditEvent
+from accounts.audit.services import Action, record
+from accounts.models import AuditEvent, RelatedPerson, TOTPDevice
 from tests import factories
-from tests.conftest import staff
-from tests.party import bearer, make_link
+from tests.conftest import staff, verify
+from tests.party import bearer, make_account, make_link
 from tests.records.conftest import CANARY, PHONE
 from tests.records.fhir import SCHEMA, check_read, check_schema, references
 from tests.threads import at_once
@@ -125,6 +127,35 @@ def test_a_clinic_that_keeps_names_to_itself_does_so_here(rosa, lived):
 
     assert all("who" not in one["agent"][0] for one in of_kind(bundle, "AuditEvent"))
     assert {one["agent"][0]["role"][0]["text"] for one in of_kind(bundle, "AuditEvent")} == {"Clinician", "Front desk"}
+
+
+def test_the_account_is_in_it_with_its_factors_and_what_was_done_at_it_and_no_secret(rosa, lived):
+    account = make_account(rosa)
+    client = verify(Client(), account)
+    device = TOTPDevice.objects.get(user=account)
+    device.name = "Rosa’s phone"
+    device.save()
+    record("user.signin", Action.EXECUTE, user=account, entity=account, patient=rosa, detail={"step": "code"})
+    client.post("/signout/")
+
+    file = copy_of(rosa)
+
+    (person,) = of_kind(bundle_of(file), "Person")
+    assert (person["active"], person["link"]) == (True, [{"target": {"reference": f"Patient/{rosa.pk}"}}])
+    said = {one["url"]: one for one in person["extension"][0]["extension"]}
+    assert (said["kind"]["valueCode"], said["name"]["valueString"]) == ("phone", "Rosa’s phone")
+    deeds = [one for one in of_kind(bundle_of(file), "AuditEvent") if one["type"]["code"] == "110114"]
+    assert [one["subtype"][0]["code"] for one in deeds] == ["user.signin", "user.signout"]
+    check_read(bundle_of(file))
+    texts = unpacked(file)
+    assert all(device.key not in text for text in texts.values())
+    assert sum("Rosa’s phone" in text for text in texts.values()) == len(texts)
+
+
+def test_the_account_of_who_acts_for_the_patient_is_theirs(rosa, lived):
+    make_account(RelatedPerson.objects.get())
+
+    assert of_kind(bundle_of(copy_of(rosa)), "Person") == []
 
 
 class Text(HTMLParser):

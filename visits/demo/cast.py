@@ -89,6 +89,9 @@ PATIENTS = [
     Person("Hannah", "Whitefeather", date(1959, 12, 19)),
 ]
 
+# Who of them has an account.
+WITH_ACCOUNT = ("Halima", "Yusuf")
+
 # Name, minutes, colour in the calendar.
 VISIT_TYPES = [("Short check-in", 10, "amber"), ("Follow-up", 20, "teal"), ("New patient", 40, "violet")]
 

@@ -33,7 +33,11 @@ def make_clinic(about: dict[str, str], staff: list[cast.Staff]) -> Clinic:
 
 
 def make_patients(clinic: Clinic) -> list[Patient]:
-    return [_make_patient(clinic, number, person) for number, person in enumerate(cast.PATIENTS)]
+    patients = [_make_patient(clinic, number, person) for number, person in enumerate(cast.PATIENTS)]
+    for patient in patients:
+        if (patient.given_name, patient.family_name) == cast.WITH_ACCOUNT:
+            User.objects.get_or_create(patient=patient, defaults={"language": patient.language, "password": "!"})
+    return patients
 
 
 def open_to_patients(clinic: Clinic) -> None:

@@ -92,7 +92,13 @@ def attachment(request: HttpRequest, pk: str, number: int) -> HttpResponse:
 
 
 def _people_page(request: HttpRequest, ready: services.ReadyVisit | None, *, is_new: bool = False) -> HttpResponse:
-    context = {"people": services.people(), "password": cast.PASSWORD, "ready": ready, "is_new": is_new}
+    context = {
+        "people": services.people(),
+        "password": cast.PASSWORD,
+        "ready": ready,
+        "holder": services.patient_with_account(),
+        "is_new": is_new,
+    }
     return render(request, "demo/people.html", context | {"page": "people"})
 
 

@@ -18,6 +18,7 @@ APPOINTMENT_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0276"
 CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 LOINC = "http://loinc.org"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
+SECOND_FACTOR = "urn:telehealth:second-factor"  # an extension of ours: FHIR has nothing for it
 TIME_ZONE = "http://hl7.org/fhir/StructureDefinition/timezone"
 
 

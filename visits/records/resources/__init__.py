@@ -2,6 +2,7 @@
 
 from visits.records.resources import (  # noqa: F401, I001 - in the order of the page
     people,
+    accounts,
     related_persons,
     appointments,
     encounters,
