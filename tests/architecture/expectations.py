@@ -40,16 +40,17 @@ BOOKS = ("front_desk", "clinician")
 LOOKS = ("front_desk", "clinician", "clinic_admin")
 GRANTS = ("front_desk", "clinic_admin")
 TREATS = ("clinician",)
-PATIENT = ("patient", "proxy", "account")
+ACCOUNT = ("account", "proxy account")
+PATIENT = ("patient", "proxy", *ACCOUNT)
 RUNS = ("clinic_admin",)
-PARTY = ("patient", "proxy", "guest", "account")
+PARTY = ("patient", "proxy", "guest", *ACCOUNT)
 ADMINS = ("clinic_admin", "superuser")
 TRAIL = ("clinic_admin", "auditor", "superuser")
 ROOT = ("superuser",)
 MEMBERS = ("clinician", "front_desk", "clinic_admin", "auditor")
 VERIFIED = (*MEMBERS, "superuser", "former member")
 # Who sees to their own sign-in: patients too, who have no password.
-SIGNED_IN = (*VERIFIED, "account")
+SIGNED_IN = (*VERIFIED, *ACCOUNT)
 
 # For members of the clinic, in the role that is named.
 STAFF = {
@@ -131,7 +132,7 @@ PARTIES = {
     "records:ask": page(PATIENT),
     "reminders:own-ways": page(PATIENT),
     "room:party": look(PARTY),
-    "summary:read": look(("patient", "account")),
+    "summary:read": look(("patient", *ACCOUNT)),
     "summary:send-link": post(PATIENT),
     "waiting:left": page(PARTY),
     "waiting:moment": post(PATIENT),
@@ -141,9 +142,9 @@ PARTIES = {
 
 # For patients who are signed in.
 ACCOUNTS = {
-    "accounts:account": look(("account",)),
-    "accounts:account-end": page(("account",)),
-    "online:me": look(("account",)),
+    "accounts:account": look(ACCOUNT),
+    "accounts:account-end": page(ACCOUNT),
+    "online:me": look(ACCOUNT),
 }
 
 # For who gave a second factor, in a clinic or not, and for patients who are signed in: what is one's own.
@@ -221,6 +222,7 @@ ADMIN = {
     "admin:password_change": look(TRAIL),
     "admin:password_change_done": look(TRAIL),
     "admin:reminders_communication_preview": look(ADMINS),
+    "admin:reminders_communication_preview_mail": look(ADMINS),
     "admin:schedule_scheduleexception_copy": page(("clinic_admin",)),
     "admin:view_on_site": look(),  # no model has an address of its own
 }
@@ -292,7 +294,7 @@ class Talk(NamedTuple):
 # By path; {visit} is one that was admitted to the call.
 SOCKETS = {
     "ws/board/": LOOKS,
-    "ws/session/": MEMBERS,
+    "ws/session/": (*MEMBERS, *ACCOUNT),
     "ws/my/{visit}/waiting/": PARTY,
     "ws/my/{visit}/room/": PARTY,
     "ws/visits/{visit}/room/": TREATS,
@@ -332,6 +334,7 @@ SEES: dict[str, dict[str, set[str]]] = {
     "superuser": {"p": FILE, "q": FILE, "r": FILE},
     "account": {"p": OWN_FILE | {"answer", "summary"}},
     "strange account": {"r": OWN_FILE | {"answer", "summary"}},
+    "proxy account": {"p": OWN_FILE | {"answer", "summary", "proxymail"}},  # their own address
     "patient": {"p": OWN_FILE | {"answer", "summary"}},
     "proxy": {"p": OWN_FILE | {"answer", "summary"}},  # to whom reading is granted, too
     "guest": {"p": {"name", "guest", "proxy"}},  # of who is in the call with them

@@ -38,6 +38,7 @@ from tests import factories
 from tests.architecture import expectations
 from tests.architecture.addresses import EXAMPLE, Route, routes
 from tests.architecture.expectations import (
+    ACCOUNT,
     KEPT,
     MODELS,
     PUBLIC,
@@ -67,7 +68,7 @@ INSIDE = {
     "clinician": "clinician", "front_desk": "front_desk", "clinic_admin": "clinic_admin", "auditor": "auditor",
     "strange clinician": "clinician", "strange admin": "clinic_admin", "superuser": "superuser",
     "former member": "former member", "patient": "patient", "proxy": "proxy", "guest": "guest",
-    "account": "account", "strange account": "account",
+    "account": "account", "strange account": "account", "proxy account": "proxy account",
 }  # fmt: skip
 STAFF_ROLES = ("clinician", "front_desk", "clinic_admin", "auditor", "superuser")
 SIGNED_IN = (*STAFF_ROLES, "former member")
@@ -366,9 +367,9 @@ class Crawl:
         if table == "account":
             return answer.status == 403 if method == "post" else answer.to.startswith("/me/signin/?next=")
         if table == "party":
-            may_be_refused = self.role in {"guest", "proxy", "account"} and answer.status in {403, 404, 405}
+            may_be_refused = self.role in {"guest", "proxy", *ACCOUNT} and answer.status in {403, 404, 405}
             return answer.to == "/link-needed/" or may_be_refused
-        if self.role not in SIGNED_IN and (table, self.role) != ("own", "account"):
+        if self.role not in SIGNED_IN and (table != "own" or self.role not in ACCOUNT):
             return answer.status == 403 if method == "post" else answer.to.startswith("/signin/?next=")
         if table == "staff" and self.role in {"superuser", "former member"}:
             return answer.to == "/no-clinic/"

@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from tests.architecture.addresses import EXAMPLE
-from tests.architecture.expectations import MESSAGES, SOCKETS
+from tests.architecture.expectations import ACCOUNT, MESSAGES, SOCKETS
 from tests.architecture.test_crawl import INSIDE, leaks
 from tests.architecture.world import CALLERS, World
 from tests.live.sockets import Socket
@@ -97,7 +97,7 @@ class Conversation:
             heard = [await socket.next()]
             await socket.send("end")
         # The right of who came by a link is the link to this visit: without it there is no saying whether it is there.
-        is_signed_in = path.startswith("/ws/visits/") or self.role == "account"
+        is_signed_in = path.startswith("/ws/visits/") or self.role in ACCOUNT
         closes = NOT_FOUND if is_in and is_signed_in else NOT_ALLOWED
         self._found_if(heard != [{"type": "closed"}] or socket.code != closes, f"{path}: {heard} {socket.code}")
         self._found_if(await database_sync_to_async(everything)() != before, f"{path}: changed something")

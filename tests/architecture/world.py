@@ -376,6 +376,10 @@ def _account(world: World, *, place: str = "ours") -> Client:
     return verify(Client(), make_account(getattr(world, place).patient))
 
 
+def _account_of_proxy(world: World) -> Client:
+    return verify(Client(), make_account(world.ours.proxy))
+
+
 def _password_alone(world: World) -> Client:
     """Whom a second factor would let in nearly everywhere."""
     client = Client()
@@ -427,6 +431,7 @@ CALLERS: dict[str, Callable[[World], Client]] = {
     "proxy": lambda world: _holder(world.ours.visits, proxy=world.ours.proxy),
     "patient": lambda world: _bearer([*map(make_link, world.ours.visits), world.ours.summary_link]),
     "account": _account,
+    "proxy account": _account_of_proxy,
     "strange account": partial(_account, place="theirs"),
     "guest": lambda world: _holder(world.ours.visits, guest=world.ours.canary.guest),
     "other patient": lambda world: _holder(world.others),
