@@ -143,7 +143,7 @@ def test_the_account_is_in_it_with_its_factors_and_what_was_done_at_it_and_no_se
     (person,) = of_kind(bundle_of(file), "Person")
     assert (person["active"], person["link"]) == (True, [{"target": {"reference": f"Patient/{rosa.pk}"}}])
     said = {one["url"]: one for one in person["extension"][0]["extension"]}
-    assert (said["kind"]["valueCode"], said["name"]["valueString"]) == ("phone", "Rosa’s phone")
+    assert (said["kind"]["valueCode"], said["name"]["valueString"]) == ("totp", "Rosa’s phone")
     deeds = [one for one in of_kind(bundle_of(file), "AuditEvent") if one["type"]["code"] == "110114"]
     assert [one["subtype"][0]["code"] for one in deeds] == ["user.signin", "user.signout"]
     check_read(bundle_of(file))

@@ -17,16 +17,13 @@ OF_SEAT = (
     "(SELECT visit.patient_id FROM room_seat AS seat JOIN room_encounter AS encounter ON encounter.id = seat.encounter_id "
     "JOIN booking_appointment AS visit ON visit.id = encounter.appointment_id WHERE seat.id = OLD.seat_id)"
 )
-# Whose a row is, and the columns that say so.
+# Whose a row is, and the columns that say so. Agreements, changes of visits and emergencies never change at all.
 STAYS = {
     "accounts_accesslink": (OWN, "clinic_id", "patient_id", "related_person_id"),
-    "accounts_emergencyaccess": (OWN, "clinic_id", "patient_id"),
     "accounts_patient": ("OLD.id", "clinic_id"),
     "accounts_relatedperson": (OWN, "patient_id"),
     "booking_appointment": (OWN, "clinic_id", "patient_id"),
-    "booking_appointmentchange": (OF_VISIT, "appointment_id"),
     "checkin_checkin": (OF_VISIT, "appointment_id"),
-    "checkin_consent": (OWN, "appointment_id", "patient_id"),
     "intake_questionnaireresponse": (OF_VISIT, "appointment_id"),
     "records_legalhold": (OWN, "patient_id"),
     "reminders_communication": (OWN, "appointment_id", "patient_id"),
