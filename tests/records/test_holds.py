@@ -148,7 +148,7 @@ def test_the_database_overwrites_nothing_that_is_settled(lived, hold, model, cha
 
 
 # Some rows stay as they are anyway.
-STAYS = "record_on_hold|summary_as_published|appointment_change_append_only|emergency_access_stays"
+STAYS = "record_on_hold|as_published|append_only|as_given|emergency_access_stays"
 # By which columns the database knows whose a row is.
 WHOSE = {
     AccessLink: ("clinic", "patient"),
