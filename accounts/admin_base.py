@@ -11,6 +11,7 @@ Other apps reuse it:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -144,6 +145,16 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         ordering = self.field_admin_ordering(field, request, model_admin)
         seen = {"pk__in": related.get_queryset(request).order_by().values("pk")}
         return list(field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=seen))
+
+
+class HappenedFilter(admin.EmptyFieldListFilter):
+    """Whether something has happened, which the field has the time of."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        either, *rest = super().choices(changelist)
+        yield either
+        for choice, words in zip(rest, (_("No"), _("Yes")), strict=True):
+            yield {**choice, "display": words}
 
 
 class ClinicScopedAdmin(ClinicScope, _ModelAdmin):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
-from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.admin_base import ClinicScopedAdmin, HappenedFilter, principal_of
 from accounts.admin_sections import Section
 from accounts.links import services as links
 from accounts.models import AccessLink
@@ -22,7 +22,7 @@ class AccessLinkAdmin(ClinicScopedAdmin):
     read_only = True
     patient_path = "patient"
     list_display = ("created_at", "kind", "bearer", "expires_at", "first_used_at", "state", "clinic")
-    list_filter = ("kind", "clinic", "created_at", ("revoked_at", admin.EmptyFieldListFilter))
+    list_filter = ("kind", "clinic", "created_at", ("revoked_at", HappenedFilter))
     search_fields = ("patient__family_name", "patient__given_name", "name")
     list_select_related = ("patient", "clinic")
     date_hierarchy = "created_at"

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
-from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.admin_base import ClinicScopedAdmin, HappenedFilter, principal_of
 from accounts.admin_sections import Section
 from accounts.models import RelatedPerson
 from accounts.policy import Action
@@ -29,8 +29,8 @@ class RelatedPersonAdmin(ClinicScopedAdmin):
     fixed_fields = ("patient",)
     fields = ("patient", *GrantForm.Meta.fields, "granted_at", "granted_by", "revoked_at", "revoked_by")
     readonly_fields = ("granted_at", "granted_by", "revoked_at", "revoked_by")
-    list_display = ("full_name", "relationship_label", "patient", "basis", "valid_from", "last_day", "in_force")
-    list_filter = ("basis", "relationship", "messages", ("revoked_at", admin.EmptyFieldListFilter), "valid_until")
+    list_display = ("name", "what_they_are", "patient", "basis", "valid_from", "last_day", "in_force")
+    list_filter = ("basis", "relationship", "messages", ("revoked_at", HappenedFilter), "valid_until")
     search_fields = ("patient__family_name", "patient__given_name")
     search_help_text = _("The name of the patient")
     list_select_related = ("patient__clinic",)
@@ -49,6 +49,14 @@ class RelatedPersonAdmin(ClinicScopedAdmin):
         principal = principal_of(request)
         if principal is not None:
             services.change(principal=principal, person=obj)
+
+    @admin.display(description=_("name"))
+    def name(self, person: RelatedPerson) -> str:
+        return person.full_name
+
+    @admin.display(description=_("relationship"))
+    def what_they_are(self, person: RelatedPerson) -> str:
+        return person.relationship_label
 
     @admin.display(description=_("until"))
     def last_day(self, person: RelatedPerson) -> Any:

@@ -274,3 +274,13 @@ def test_a_patient_called_off_for_no_show_came_by_their_proxy(visit, ana, clinic
     presence.connected(seat=seat.pk, epoch=seat.epoch)
 
     assert presence.patient_came(visit)
+
+
+def test_the_admins_list_speaks_the_language_of_who_reads_it(verified, clinic_admin, ana):
+    clinic_admin.language = "es"
+    clinic_admin.save()
+    page = verified(clinic_admin).get("/admin/accounts/relatedperson/").content.decode()
+
+    assert "Relationship label" not in page
+    assert "Full name" not in page
+    assert all(f">{words}</a>" in page for words in ("Sí", "No"))  # whether it was ended

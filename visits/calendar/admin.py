@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
-from accounts.admin_base import ClinicScopedAdmin, principal_of
+from accounts.admin_base import ClinicScopedAdmin, HappenedFilter, principal_of
 from accounts.admin_sections import Section
 from visits.calendar import feed as feeds
 from visits.calendar.models import CalendarFeed
@@ -20,7 +20,7 @@ class CalendarFeedAdmin(ClinicScopedAdmin):
     read_only = True
     patient_path = "patient"
     list_display = ("person", "created_at", "revoked_at", "clinic")
-    list_filter = ("clinic", "created_at", ("revoked_at", admin.EmptyFieldListFilter))
+    list_filter = ("clinic", "created_at", ("revoked_at", HappenedFilter))
     search_fields = ("user__name", "patient__family_name", "patient__given_name")
     list_select_related = ("user", "patient", "clinic")
     date_hierarchy = "created_at"

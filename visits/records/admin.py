@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_base import ClinicScopedAdmin, HappenedFilter
 from accounts.admin_sections import Section
 from accounts.policy import Action
 from visits.records.models import LegalHold, RecordCopy, RetentionRule
@@ -33,7 +33,7 @@ class LegalHoldAdmin(ClinicScopedAdmin):
     clinic_path = "patient__clinic"
     patient_path = "patient"
     list_display = ("patient", "placed_at", "placed_by", "ended_at", "ended_by")
-    list_filter = (("ended_at", admin.EmptyFieldListFilter), "patient__clinic")
+    list_filter = (("ended_at", HappenedFilter), "patient__clinic")
     list_select_related = ("patient", "placed_by", "ended_by")
     date_hierarchy = "placed_at"
     fields = ("patient", "reason", "placed_at", "placed_by", "ended_at", "ended_by")

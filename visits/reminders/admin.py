@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
-from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
+from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, HappenedFilter, principal_of
 from accounts.admin_forms import LabelledRows
 from accounts.admin_sections import Page, Section
 from accounts.models import Clinic, Patient
@@ -200,7 +200,7 @@ class ContactPreferenceAdmin(ClinicScopedAdmin):
     clinic_path = "patient__clinic"
     patient_path = "patient"
     list_display = ("patient", "channel", "opted_out_at", "bounced_at")
-    list_filter = ("channel", ("opted_out_at", admin.EmptyFieldListFilter), ("bounced_at", admin.EmptyFieldListFilter))
+    list_filter = ("channel", ("opted_out_at", HappenedFilter), ("bounced_at", HappenedFilter))
     list_select_related = ("patient",)
     search_fields = ("patient__family_name",)
 
