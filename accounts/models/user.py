@@ -110,7 +110,8 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
         ]
 
     def __str__(self) -> str:
-        return self.name or self.email or f"{_('Patient')} {str(self.pk)[:8]}"
+        kind = _("Acts for a patient") if self.related_person_id else _("Patient")
+        return self.name or self.email or f"{kind} {str(self.pk)[:8]}"
 
     @property
     def is_party(self) -> bool:
