@@ -152,10 +152,9 @@ def check_may_enrol(request: HttpRequest) -> None:
 
 
 def must_sign_in_anew(request: HttpRequest) -> bool:
-    """Whether it is a patient whose sign-in is too long ago for a first factor. Staff enrol theirs on their way in."""
+    """Whether it is a party whose sign-in is too long ago for a first factor. Staff enrol theirs on their way in."""
     row = cast(SessionStore, request.session).read()
-    is_patient = cast(User, request.user).patient_id is not None
-    return is_patient and (row is None or row.began_at < timezone.now() - FRESH_FOR)
+    return cast(User, request.user).is_party and (row is None or row.began_at < timezone.now() - FRESH_FOR)
 
 
 def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) -> TOTPDevice:

@@ -24,7 +24,8 @@ from tests.live.test_sessions import WITHIN
 from tests.party import bearer, browser, make_account, make_link, sign_in
 from tests.patients.conftest import BORN, ask_for_code, code_sent, type_code
 from visits.booking.access import appointment_for
-from visits.records.services import activity
+from visits.records.parts import NOBODY
+from visits.records.services import activity, erasure
 from visits.room.models import Encounter, Seat
 from visits.room.services import seat_for
 from visits.schedule.models import SchedulePolicy
@@ -225,6 +226,34 @@ def test_the_clinic_may_ask_for_a_second_factor(anas, clinic):
 
     assert sign_in(anas).get("/me/")["Location"].startswith("/me/signin/")
     assert verify(Client(), anas).get("/me/").status_code == 200
+
+
+def test_who_finds_their_page_open_makes_no_factor_of_their_own_theirs(as_ana, anas):
+    """Row 14 of the checklist: the first one wants a code mailed within the last ten minutes."""
+    long_ago = timezone.now() - timedelta(minutes=11)
+    Session.objects.filter(user=anas).update(began_at=long_ago)
+
+    assert "/me/signin/?anew" in as_ana.get("/mfa/setup/")["Location"]
+    assert not anas.totpdevice_set.exists()
+
+
+def test_an_erased_record_names_them_nowhere_in_the_call(visit, anas, ana, clinic_admin):
+    encounter = Encounter.objects.create(
+        appointment=visit, started_at=visit.start, ended_at=visit.end, status="finished", encryption="preferred",
+        ended_by=clinic_admin,
+    )  # fmt: skip
+    who = Principal(clinic=visit.clinic, role=Role.PROXY, name=ana.full_name, account=anas)
+    seat = seat_for(who, encounter)
+    long_ago = datetime(2000, 1, 3, 15, tzinfo=UTC)
+    visit.start, visit.end, visit.status = long_ago, long_ago + timedelta(minutes=20), "fulfilled"
+    visit.save()
+
+    erasure.erase(principal=staff(clinic_admin), patient=visit.patient)
+
+    seat.refresh_from_db()
+    ana.refresh_from_db()
+    assert (seat.name, ana.full_name.strip(), ana.email_hash) == (NOBODY, "", "")
+    assert accounts_at(ANA) == []
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -57,9 +57,10 @@ def _guests(patient: Patient) -> Rows:
 
 
 def _seats(patient: Patient) -> Rows:
-    """The patient's and their guests'; staff have names of their own."""
+    """The patient's, their guests' and of who acts for them; staff have names of their own."""
     seats = Seat.objects.filter(encounter__appointment__patient=patient)
-    return seats.filter(Q(user=None) | Q(user__patient=patient)).exclude(name=NOBODY)
+    by_account = Q(user__patient=patient) | Q(user__related_person__patient=patient)
+    return seats.filter(Q(user=None) | by_account).exclude(name=NOBODY)
 
 
 def _end_copies(rows: Rows) -> object:
