@@ -46,7 +46,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0016_accounts_of_patients"),
+        ("accounts", "0017_no_second_log"),
     ]
 
     operations = [
