@@ -13,7 +13,8 @@ from django.db.models import Count
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Clinic, User
+from accounts.models import Clinic, Patient, User
+from tests import factories
 from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin.models import ConsentText
 from visits.demo import cast, services
@@ -118,6 +119,18 @@ def test_seeding_again_adds_nothing():
         return [model.objects.count() for model in (Clinic, User, Appointment, Communication, Encounter)]
 
     assert counts() == counts()
+
+
+@pytest.mark.django_db
+def test_it_starts_again_after_somebody_booked_in_the_name_of_a_patient_of_the_demo():
+    clinic = services.seed(at("2026-11-24T14:07"))
+    one = cast.PATIENTS[0]
+    name = {"given_name": one.given_name, "family_name": one.family_name, "birth_date": one.birth_date}
+    factories.make_patient(clinic, **name, email="visitor@example.org")
+
+    services.seed(at("2026-11-24T15:07"))
+
+    assert Patient.objects.filter(**name).count() == 2
 
 
 @pytest.mark.django_db

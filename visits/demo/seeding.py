@@ -101,17 +101,19 @@ def _make_hours(practitioner: Practitioner, person: cast.Staff) -> None:
 
 
 def _make_patient(clinic: Clinic, number: int, person: cast.Person) -> Patient:
+    who = {
+        "clinic": clinic,
+        "given_name": person.given_name,
+        "family_name": person.family_name,
+        "birth_date": person.birth_date,
+    }
+    # Somebody who tries the booking page may have added another of the same name and birth date.
+    known = Patient.objects.filter(**who).order_by("created_at").first()
     address = slugify(f"{person.given_name} {person.family_name}").replace("-", ".")
-    patient, _ = Patient.objects.get_or_create(
-        clinic=clinic,
-        given_name=person.given_name,
-        family_name=person.family_name,
-        birth_date=person.birth_date,
-        defaults={
-            "email": f"{address}@patients.example" if person.has_email else "",
-            "phone": f"(555) 010-{1000 + 37 * number % 9000:04}",
-            "language": person.language,
-            "time_zone": person.time_zone,
-        },
+    return known or Patient.objects.create(
+        **who,
+        email=f"{address}@patients.example" if person.has_email else "",
+        phone=f"(555) 010-{1000 + 37 * number % 9000:04}",
+        language=person.language,
+        time_zone=person.time_zone,
     )
-    return patient
