@@ -12,6 +12,7 @@ from accounts.models import Clinic, Patient
 from tests import factories
 from tests.conftest import staff
 from tests.reminders.conftest import announce, cancel, move
+from visits.booking import services as booking
 from visits.booking.models import Appointment, AppointmentSeries
 from visits.reminders import services, texts
 from visits.reminders.models import Communication
@@ -76,6 +77,21 @@ def test_who_was_told_by_it_hears_what_becomes_of_the_others(series, mailoutbox)
         "Your visit has a new time",
     ]
     assert "is cancelled" in mailoutbox[1].subject
+
+
+def test_visits_that_are_cancelled_together_are_cancelled_by_one_message(series, front_desk, mailoutbox):
+    services.send_due()
+    booking.cancel_following(principal=staff(front_desk), visit=series[1])
+    services.send_due()
+
+    assert len(mailoutbox) == 2
+    mail = mailoutbox[1]
+    assert mail.subject.startswith("Your 2 visits are cancelled, the first on ")
+    assert "these visits will not take place" in mail.body
+    events = [Calendar.from_ical(part.get_payload(decode=True)) for part in mail.attachments]
+    assert [event["method"] for event in events] == ["CANCEL", "CANCEL"]
+    series[0].refresh_from_db()
+    assert series[0].status == Appointment.Status.BOOKED
 
 
 def test_when_the_first_is_cancelled_before_it_is_told_the_second_names_the_rest(series, mailoutbox):

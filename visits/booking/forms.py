@@ -4,7 +4,9 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.links.fields import BirthDateField
 from visits.booking.patients import Details
@@ -52,3 +54,17 @@ class CancelForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
+    following = forms.BooleanField(required=False)
+
+    def __init__(self, data: QueryDict | None, *, following: int) -> None:
+        """``following``: how many visits that were booked together with it come after it."""
+        super().__init__(data)
+        if following:
+            words = ngettext(
+                "Also the %(count)s visit after it that was booked together with it",
+                "Also the %(count)s visits after it that were booked together with it",
+                following,
+            )
+            self.fields["following"].label = words % {"count": following}
+        else:
+            del self.fields["following"]

@@ -90,14 +90,20 @@ def move_slots(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask whether to cancel the visit, and why; POST cancels it."""
     visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE)
-    form = CancelForm(request.POST or None)
+    form = CancelForm(request.POST or None, following=services.following(visit).count())
     if request.method == "POST" and form.is_valid():
+        wanted = {"principal": request.principal, "visit": visit, "reason": form.cleaned_data["reason"]}
         try:
-            services.cancel(principal=request.principal, visit=visit, reason=form.cleaned_data["reason"])
+            if form.cleaned_data.get("following"):
+                count = len(services.cancel_following(**wanted))
+            else:
+                services.cancel(**wanted)
+                count = 1
         except services.WrongState:
             messages.error(request, _("This visit cannot be cancelled any more."))
         else:
-            messages.success(request, _("The visit is cancelled. Its time is free again."))
+            words = _("%(count)s visits are cancelled. Their times are free again.") % {"count": count}
+            messages.success(request, words if count > 1 else _("The visit is cancelled. Its time is free again."))
         return redirect("room:visit", pk=visit.pk)
     if not visit.may_become(Appointment.Status.CANCELLED):
         messages.error(request, _("This visit cannot be cancelled any more."))

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from accounts.models import Practitioner
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
+from visits.reminders.services import rules
 from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
 
@@ -48,7 +49,9 @@ class Wording:
     def others(self) -> list[Appointment]:
         """The other visits of its series that this message names, as long as they are as it names them."""
         named = dict(self.message.details.get("named", []))
-        visits = Appointment.objects.filter(pk__in=named, status=Appointment.Status.BOOKED)
+        if not named:
+            return []
+        visits = Appointment.objects.filter(pk__in=named, status=rules.OF_SERIES[Kind(self.message.kind)])
         found = visits.select_related("clinic", "patient", "practitioner").order_by("start")
         return [visit for visit in found if visit.revision == named[str(visit.pk)]]
 
@@ -101,7 +104,7 @@ class Wording:
             case Kind.RESCHEDULE:
                 return _("Your visit has a new time") if self.was else _("Your visit has changed")
             case Kind.CANCELLATION:
-                return _("Your visit is cancelled")
+                return self._cancelled()
             case Kind.FORM_MISSING:
                 return _("A few answers are still missing")
             case Kind.CLINICIAN_WAITING:
@@ -125,6 +128,8 @@ class Wording:
                 return self._booked_for() % {"headline": self.headline, **when}
             case Kind.RESCHEDULE if self.was:
                 return _("Your visit has a new time: %(day)s, %(time)s %(zone)s") % when
+            case Kind.CANCELLATION if self.others:
+                return self._first_of_all() % {"headline": self.headline, **when}
             case Kind.CANCELLATION:
                 return _("Your visit on %(day)s is cancelled") % when
             case Kind.OFFER:
@@ -142,7 +147,8 @@ class Wording:
             case Kind.RESCHEDULE:
                 return _("Hello %(name)s, your visit was changed. It is now:") % name
             case Kind.CANCELLATION:
-                return _("Hello %(name)s, this visit will not take place.") % name
+                words = _("Hello %(name)s, these visits will not take place.")
+                return (words if self.others else _("Hello %(name)s, this visit will not take place.")) % name
             case Kind.FORM_MISSING:
                 return (
                     _("Hello %(name)s, please answer a few questions before your visit. It takes two minutes.") % name
@@ -184,9 +190,19 @@ class Wording:
         """From today to the day of the visit, on the clinic's calendar."""
         return (self.at.date - Moment(self.now, self.at.zone, self.language).date).days
 
+    def _cancelled(self) -> str:
+        count = len(self.others) + 1
+        if count == 1:
+            return _("Your visit is cancelled")
+        words = ngettext("Your %(count)s visit is cancelled", "Your %(count)s visits are cancelled", count)
+        return words % {"count": count}
+
+    def _first_of_all(self) -> str:
+        return _("%(headline)s, the first on %(day)s, %(time)s %(zone)s")
+
     def _booked_for(self) -> str:
         if self.others:
-            return _("%(headline)s, the first on %(day)s, %(time)s %(zone)s")
+            return self._first_of_all()
         if self.by_phone:
             return _("Your phone visit is booked for %(day)s, %(time)s %(zone)s")
         return _("Your video visit is booked for %(day)s, %(time)s %(zone)s")

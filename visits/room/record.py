@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.policy import Action, Role
 from accounts.principal import Principal
 from visits.booking.models import Appointment
+from visits.booking.services import together_with
 from visits.reminders import services as reminders
 from visits.room import presence
 from visits.room.models import Encounter, Seat
@@ -60,6 +61,7 @@ def record_of(principal: Principal, visit: Appointment) -> dict[str, Any]:
         "check_in": getattr(visit, "check_in", None),
         "consent": getattr(visit, "consent", None),
         "may_open": principal.may(Action.VISIT_JOIN) and open_to(principal, visit),
+        "together": together_with(visit),
         "is_call": is_call(visit),
         "number": number_of(visit) if is_call(visit) else "",
         "may_finish_call": principal.may(Action.VISIT_END) and may_have_taken_place(visit),

@@ -17,7 +17,14 @@ from visits.booking.services.checks import changeable_until
 from visits.booking.services.holds import extend, hold, release
 from visits.booking.services.moving import move, move_back
 from visits.booking.services.newcomers import book_new_patient
-from visits.booking.services.series import Occurrence, book_series, series_starts
+from visits.booking.services.series import (
+    Occurrence,
+    book_series,
+    cancel_following,
+    following,
+    series_starts,
+    together_with,
+)
 from visits.booking.services.states import arrive, cancel, fulfil, miss
 from visits.booking.services.walkin import takes_walk_ins, walk_in, walk_in_new_patient
 from visits.booking.times import free_slots
@@ -39,8 +46,10 @@ __all__ = [
     "book_new_patient",
     "book_series",
     "cancel",
+    "cancel_following",
     "changeable_until",
     "extend",
+    "following",
     "free_slots",
     "fulfil",
     "hold",
@@ -50,6 +59,7 @@ __all__ = [
     "release",
     "series_starts",
     "takes_walk_ins",
+    "together_with",
     "walk_in",
     "walk_in_new_patient",
 ]

@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import Patient, Practitioner
+from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.models import Appointment, AppointmentSeries, Hold
 from visits.booking.services.booking import book, may_book, same_booking
-from visits.booking.services.locks import lock_practitioner
+from visits.booking.services.locks import lock_practitioner, lock_visit
+from visits.booking.services.states import cancel
 from visits.booking.times import NEAREST_AFTER, NEAREST_BEFORE, nearest_free, times
 from visits.schedule.hours import zone_of
 from visits.schedule.intervals import Interval
@@ -99,6 +102,27 @@ def book_series(
             )
             for start in starts
         ]
+
+
+def together_with(visit: Appointment) -> QuerySet[Appointment]:
+    """The other visits that were booked together with it, in order; none of one that was booked alone."""
+    if visit.series_id is None:
+        return Appointment.objects.none()
+    others = Appointment.objects.filter(clinic=visit.clinic_id, series=visit.series_id, patient=visit.patient_id)
+    return others.exclude(pk=visit.pk).order_by("start")
+
+
+def following(visit: Appointment) -> QuerySet[Appointment]:
+    """Those of them that are booked for after it."""
+    return together_with(visit).filter(status=Appointment.Status.BOOKED, start__gt=visit.start)
+
+
+def cancel_following(*, principal: Principal, visit: Appointment, reason: str = "") -> list[Appointment]:
+    """Cancel the visit and those ``following`` it: all or none, by staff. Raises what ``cancel`` raises."""
+    with transaction.atomic():
+        visit = lock_visit(principal, visit, (Action.VISIT_CHANGE,))
+        every = [visit, *following(visit)]
+        return [cancel(principal=principal, visit=one, reason=reason) for one in every]
 
 
 def _occurrence(

@@ -37,7 +37,9 @@ NEEDS = {Kind.SUMMARY: {Action.SUMMARY_READ}, Kind.FORM_MISSING: {Action.VISIT_C
          Kind.OFFER: {Action.VISIT_CHANGE_OWN}}  # fmt: skip
 TOLD_OF_VISITS = {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN}
 # How long after the visit's end a message still helps; a summary's time runs from when it was planned.
-# How long the confirmation of a visit waits for that of the series which may name it.
+# Said once of visits that were booked together, and in which state they must be for it.
+OF_SERIES = {Kind.CONFIRMATION: Status.BOOKED, Kind.CANCELLATION: Status.CANCELLED}
+# How long what one visit says waits for that of an earlier one, which may say it too.
 SERIES_PAUSE = timedelta(seconds=30)
 HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3),
                Kind.CLINICIAN_WAITING: Appointment.LINE_CLOSES_AFTER,
@@ -103,9 +105,9 @@ def waits_until(message: Communication, *, now: datetime) -> datetime | None:
 
 
 def named_with(message: Communication) -> list[list[Any]]:
-    """Which other visits of its series, as [id, revision], this confirmation names, so that theirs need not go out."""
+    """Which other visits of its series, as [id, revision], this message names, so that theirs need not go out."""
     waiting = _in_series(message).filter(state__in=[State.PLANNED, State.CLAIMED])
-    rows = waiting.filter(appointment__status=Status.BOOKED, revision=F("appointment__revision"))
+    rows = waiting.filter(appointment__status=OF_SERIES.get(Kind(message.kind)), revision=F("appointment__revision"))
     return [[str(pk), revision] for pk, revision in rows.order_by("start").values_list("appointment_id", "revision")]
 
 
@@ -215,11 +217,11 @@ def _need_says(message: Communication) -> Communication.Reason:
 
 
 def _in_series(message: Communication) -> QuerySet[Communication]:
-    """The confirmations of the other visits that were booked together, to the same person in the same way."""
+    """What says the same of the other visits that were booked together, to the same person in the same way."""
     visit = message.appointment
-    if visit is None or visit.series_id is None or message.kind != Kind.CONFIRMATION or message.serial:
+    if visit is None or visit.series_id is None or message.kind not in OF_SERIES or message.serial:
         return Communication.objects.none()
-    same = Communication.objects.filter(kind=Kind.CONFIRMATION, serial=0, appointment__series=visit.series_id)
+    same = Communication.objects.filter(kind=message.kind, serial=0, appointment__series=visit.series_id)
     return same.filter(channel=message.channel, related_person=message.related_person).exclude(appointment=visit)
 
 
@@ -230,7 +232,7 @@ def _waits_for_series(message: Communication) -> bool:
 
 
 def _series_says(message: Communication) -> Communication.Reason:
-    """Visits booked together are confirmed by one message, that of the first of them that is still to be told."""
+    """Visits booked together are confirmed, or cancelled, by one message: of the first that is still to be told."""
     went_out = _in_series(message).filter(state__in=[State.SENT, State.UNKNOWN]).values_list("details", flat=True)
     this = [str(message.appointment_id), message.revision]
     return Reason.IN_SERIES if any(this in details.get("named", []) for details in went_out) else Reason.NONE
