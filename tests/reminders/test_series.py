@@ -12,6 +12,7 @@ from accounts.models import Clinic, Patient
 from tests import factories
 from tests.conftest import staff
 from tests.reminders.conftest import announce, cancel, move
+from tests.threads import at_once
 from visits.booking import services as booking
 from visits.booking.models import Appointment, AppointmentSeries
 from visits.reminders import services, texts
@@ -110,6 +111,15 @@ def test_the_others_wait_while_the_first_is_being_sent(series, mailoutbox):
     first.update(state=State.PLANNED, claimed_at=None)
     assert services.send_due(timezone.now() + timedelta(minutes=1)) == 1
     assert len(mailoutbox) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_workers_at_once_send_one(series, mailoutbox):
+    assert sum(at_once([services.send_due] * 4)) == 1
+    services.send_due(timezone.now() + timedelta(minutes=1))
+
+    assert len(mailoutbox) == 1
+    assert confirmations(series) == [(State.SENT, ""), *[(State.SUPPRESSED, Reason.IN_SERIES)] * 2]
 
 
 def test_what_never_arrived_leaves_the_others_to_their_own(series, mailoutbox):
