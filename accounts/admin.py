@@ -15,7 +15,7 @@ from accounts.admin_actions import answered, confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
 from accounts.admin_sections import Section
 from accounts.audit import admin as _audit  # noqa: F401 - registers itself
-from accounts.contact import normal_email, normal_phone
+from accounts.contact import normal_email, normal_phone, normal_record_number
 from accounts.emergency import admin as _emergency  # noqa: F401 - registers itself
 from accounts.invitations import admin as _invitations  # noqa: F401 - registers itself
 from accounts.links import admin as _links  # noqa: F401 - registers itself
@@ -267,11 +267,11 @@ class PatientAdmin(RosterAdmin):
     section = Section.PEOPLE
     about = _("Names, birth dates and addresses. Nothing clinical is shown here.")
     deletable = False
-    list_display = ("family_name", "given_name", "birth_date", "phone", "email", "language", "clinic")
+    list_display = ("family_name", "given_name", "birth_date", "record_number", "phone", "email", "language", "clinic")
     list_display_links = ("family_name", "given_name")
     list_filter = ("language", "clinic", "created_at")
     search_fields = ("family_name", "given_name")
-    search_help_text = _("A name, or a whole e-mail address or phone number")
+    search_help_text = _("A name, or a whole e-mail address, phone number or record number")
     sortable_by = ("family_name", "given_name", "birth_date", "language", "clinic")
     readonly_fields = ("created_at",)
     list_select_related = ("clinic",)
@@ -287,4 +287,5 @@ class PatientAdmin(RosterAdmin):
         principal, term = principal_of(request), search_term.strip()
         number = normal_phone(term, principal.clinic.time_zone if principal else "")
         by_address = Q(email_hash__of=normal_email(term)) | Q(phone_hash__of=number)
-        return (found | queryset.filter(by_address)) if term else found, has_doubles
+        by_number = Q(record_number_hash__of=normal_record_number(term))
+        return (found | queryset.filter(by_address | by_number)) if term else found, has_doubles

@@ -1,4 +1,4 @@
-"""Addresses in one form, so that the same one is the same however it is written."""
+"""Addresses and record numbers in one form, so that the same one is the same however it is written."""
 
 from functools import cache
 
@@ -25,6 +25,11 @@ def normal_email(address: str) -> str:
 def normal_phone(number: str, zone: str) -> str:
     """E.164; the bare digits of what is no whole number."""
     return e164(number, zone) or digits(number)
+
+
+def normal_record_number(number: str) -> str:
+    """Its letters and digits, whatever case."""
+    return "".join(sign for sign in number.casefold() if sign.isalnum())
 
 
 def last_digits(number: str) -> str:

@@ -9,11 +9,12 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.contact import last_digits, normal_email, normal_phone
+from accounts.contact import last_digits, normal_email, normal_phone, normal_record_number
 from accounts.keys.fields import EncryptedEmailField, EncryptedTextField, KeyedHashField, Searchable
 from accounts.models.user import validate_time_zone
 from accounts.policy import STAFF_ROLES, Role
@@ -146,6 +147,10 @@ def _last_digits_of(patient: Any) -> str:
     return last_digits(patient.phone)
 
 
+def _record_number_of(patient: Any) -> str:
+    return normal_record_number(patient.record_number)
+
+
 class Patient(Searchable):
     """A person in care of one clinic; needs no account."""
 
@@ -159,6 +164,9 @@ class Patient(Searchable):
     phone = EncryptedTextField(_("phone"), max_length=32, blank=True)
     phone_hash = KeyedHashField(source="phone", normal=_phone_of)
     last_digits_hash = KeyedHashField(source="phone", normal=_last_digits_of)
+    # The clinic's own number of the person, in whatever other system it keeps them (FHIR Identifier, type MR).
+    record_number = EncryptedTextField(_("record number"), max_length=32, blank=True)
+    record_number_hash = KeyedHashField(source="record_number", normal=_record_number_of)
     language = models.CharField(
         _("language"), max_length=8, default="en", choices=[("en", _("English")), ("es", _("Spanish"))]
     )
@@ -183,11 +191,24 @@ class Patient(Searchable):
             models.CheckConstraint(
                 condition=models.Q(erased_at=None) | models.Q(deactivated_at__isnull=False),
                 name="patient_erased_is_inactive",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["clinic", "record_number_hash"],
+                condition=~models.Q(record_number_hash=""),
+                name="patient_record_number_once",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.full_name
+
+    def clean(self) -> None:
+        """Two patients of a clinic have no record number in common."""
+        same = Patient.objects.filter(
+            clinic=self.clinic_id, record_number_hash__of=normal_record_number(self.record_number)
+        )
+        if same.exclude(pk=self.pk).exists():
+            raise ValidationError({"record_number": _("Another patient of the clinic has this record number.")})
 
     @property
     def full_name(self) -> str:

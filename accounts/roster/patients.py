@@ -9,15 +9,15 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.audit import services as audit
-from accounts.contact import normal_email
+from accounts.contact import normal_email, normal_record_number
 from accounts.links import birthdate
 from accounts.models import AuditEvent, Clinic, Patient
 from accounts.principal import Principal
 from accounts.roster.rows import Row, refuse_doubles
 
-COLUMNS = ("id", "given_name", "family_name", "birth_date", "email", "phone", "language", "time_zone")
+COLUMNS = ("id", "given_name", "family_name", "birth_date", "email", "phone", "language", "time_zone", "record_number")
 REQUIRED = ("given_name", "family_name", "birth_date")
-EXAMPLE = ("", "Rosa", "Marín", "1979-03-14", "rosa@example.org", "(555) 010-0177", "es", "")
+EXAMPLE = ("", "Rosa", "Marín", "1979-03-14", "rosa@example.org", "(555) 010-0177", "es", "", "")
 EVENT = "patient"
 
 
@@ -35,6 +35,8 @@ def check(cells: list[dict[str, str]], *, principal: Principal) -> list[Row]:
         _check(row, clinic, by_id, by_person)
     refuse_doubles(rows, lambda row: row.made.pk if row.made and not row.is_new else None, "id", _said_twice())
     refuse_doubles(rows, _key, "family_name", _said_twice())
+    numbers = _("This record number is in an earlier row.")
+    refuse_doubles(rows, lambda row: normal_record_number(row.cells["record_number"]) or None, "record_number", numbers)
     return rows
 
 

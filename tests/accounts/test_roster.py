@@ -275,3 +275,20 @@ def test_five_thousand_rows_are_checked_in_seconds(verified: Any, clinic_admin: 
     assert shown.context["new"] == files.MAX_ROWS
     assert len(shown.context["rows"]) == 200
     assert time.monotonic() - begun < 30
+
+
+def test_record_numbers_are_read_and_given_once(verified: Any, clinic_admin: User, patient: Patient) -> None:
+    patient.record_number = "MR-0042"
+    patient.save()
+    head = "given_name,family_name,birth_date,record_number\n"
+    browser = verified(clinic_admin)
+
+    taken = choose(browser, head + "Ana,Ruiz,1990-01-01,mr 0042\n")
+    assert [row.errors for row in taken.context["rows"]] == [
+        {"record_number": "Another patient of the clinic has this record number."}
+    ]
+    doubled = choose(browser, head + "Ana,Ruiz,1990-01-01,7\nEva,Sol,1991-01-01,7\n")
+    assert doubled.context["rows"][1].errors == {"record_number": "This record number is in an earlier row."}
+
+    save(browser, head + "Ana,Ruiz,1990-01-01,MR-0043\n")
+    assert Patient.objects.get(record_number_hash__of="mr0043").full_name == "Ana Ruiz"

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import AuditEvent, Patient
 from tests import factories
@@ -102,3 +103,25 @@ def test_roles_that_may_not_book_add_nobody(role, request):
         patients.add(principal=staff(request.getfixturevalue(role)), details=details)
 
     assert not Patient.objects.exists()
+
+
+def test_a_record_number_finds_its_patient_however_it_is_written(clinic, other_clinic, patient):
+    patient.record_number = "MR-0042"
+    patient.save()
+    elsewhere = factories.make_patient(other_clinic, record_number="MR-0042")
+
+    for typed in ("MR-0042", "mr0042", "Mr.0042"):
+        assert patients.find(clinic, typed) == [patient]
+    assert patients.find(clinic, "MR-004") == []
+    assert patients.find(other_clinic, "MR-0042") == [elsewhere]
+
+
+def test_the_database_gives_a_record_number_once_in_a_clinic(clinic, patient):
+    patient.record_number = "MR-0042"
+    patient.save()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        factories.make_patient(clinic, record_number="mr 0042")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT record_number FROM accounts_patient")
+        assert "0042" not in str(cursor.fetchall())

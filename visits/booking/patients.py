@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
-from accounts.contact import digits, e164, last_digits, normal_email
+from accounts.contact import digits, e164, last_digits, normal_email, normal_record_number
 from accounts.models import Clinic, Patient
 from accounts.policy import Action
 from accounts.principal import Principal
@@ -54,8 +54,8 @@ def find(clinic: Clinic, text: str, *, with_inactive: bool = False) -> list[Pati
     """At most ``LIMIT`` patients of the clinic who match every word of ``text``: those for whom visits can be booked,
     or all that have a name.
 
-    A word is part of a name, a whole e-mail address or phone number, the last four digits of one, a year of birth, or
-    a whole birth date. Fewer than two letters or digits find nobody.
+    A word is part of a name, a whole e-mail address, phone number or record number, the last four digits of a phone
+    number, a year of birth, or a whole birth date. Fewer than two letters or digits find nobody.
     """
     words = text.split()[:6]
     if sum(letter.isalnum() for letter in text) < MIN_LETTERS:
@@ -138,16 +138,20 @@ def _matches(word: str) -> Q:
     if "@" in word:
         return Q(email_hash__of=normal_email(word))
     pattern = "".join(_letter(letter) for letter in _plain(word))
-    return Q(given_name__iregex=pattern) | Q(family_name__iregex=pattern)
+    return Q(given_name__iregex=pattern) | Q(family_name__iregex=pattern) | _has_record_number(word)
 
 
 def _matches_number(word: str, clinic: Clinic) -> Q:
-    match = _has_number(word, clinic)
+    match = _has_number(word, clinic) | _has_record_number(word)
     if len(word) == 4 and word.isdecimal() and int(word) >= MINYEAR:
         match |= Q(birth_date__year=int(word))
     for born in _dates(word):
         match |= Q(birth_date=born)
     return match
+
+
+def _has_record_number(word: str) -> Q:
+    return Q(record_number_hash__of=normal_record_number(word))
 
 
 def _has_number(number: str, clinic: Clinic) -> Q:

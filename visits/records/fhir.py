@@ -11,6 +11,7 @@ from django.utils import timezone
 Resource = dict[str, Any]
 
 BCP_47 = "urn:ietf:bcp:47"
+IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 PARTICIPATION_MODE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
 ROLE_CODE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"

@@ -8,7 +8,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Clinic, Patient, Practitioner
-from visits.records.fhir import BCP_47, TIME_ZONE, Resource, coding, concept, instant, reference, resource
+from visits.records.fhir import (
+    BCP_47,
+    IDENTIFIER_TYPE,
+    TIME_ZONE,
+    Resource,
+    coding,
+    concept,
+    instant,
+    reference,
+    resource,
+)
 from visits.records.resources.registry import Entry, Facts, exported
 from visits.reminders.models import ContactPreference
 from visits.schedule.moment import of_page
@@ -30,6 +40,9 @@ def patient_resource(patient: Patient) -> Resource:
         patient.pk,
         extension=[{"url": TIME_ZONE, "valueCode": patient.time_zone}] if patient.time_zone else None,
         meta={"lastUpdated": instant(patient.created_at)},
+        identifier=[{"type": concept(coding(IDENTIFIER_TYPE, "MR")), "value": patient.record_number}]
+        if patient.record_number
+        else None,
         active=patient.is_active,
         name=[{"use": "official", "family": patient.family_name, "given": [patient.given_name]}],
         telecom=[{"system": system, "value": value} for system, value in contact if value],
@@ -53,6 +66,7 @@ def _facts(patient: Patient) -> Facts:
     facts = [
         (_("Name"), patient.full_name),
         (_("Birth date"), f"{patient.birth_date:%Y-%m-%d}"),
+        (_("Record number"), patient.record_number),
         (_("E-mail"), patient.email),
         (_("Phone"), patient.phone),
         (_("Language"), str(patient.get_language_display())),

@@ -123,5 +123,6 @@ def born_until(born: date) -> date:
 def _blank(patient: Patient) -> None:
     patient.given_name = patient.family_name = parts.NOBODY
     patient.birth_date, patient.email, patient.phone, patient.time_zone = NO_DATE, "", "", ""
+    patient.record_number = ""
     patient.erased_at = timezone.now()
     patient.save()
