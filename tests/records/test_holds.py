@@ -1,5 +1,7 @@
 """Legal holds: nothing of the record goes while one is in force, whoever asks."""
 
+from importlib import import_module
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.http import Http404
@@ -298,3 +300,10 @@ def test_the_admin_says_why_a_row_stays(rosa, hold, verified, clinic_admin):
         assert "A legal hold keeps this record." in answer.content.decode()
     assert ContactPreference.objects.filter(pk=kept.pk).exists()
     assert not AuditEvent.objects.filter(subtype="admin.delete").exists()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
+@pytest.mark.parametrize("table", import_module("visits.records.migrations.0006_none_truncates").TABLES)
+def test_no_table_whose_rows_stay_is_emptied_at_once(table):
+    with pytest.raises(IntegrityError, match="rows_stay"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {table} CASCADE")
