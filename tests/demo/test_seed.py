@@ -285,8 +285,9 @@ def test_the_time_that_was_cancelled_is_offered_to_the_waitlist():
 
     waitlist.tick()
 
-    # Who sleeps is asked in the morning.
-    assert Offer.objects.count() <= 1
+    # Who sleeps is asked in the morning. A long visit leaves room for two short ones.
+    offered = Offer.objects.values_list("start", flat=True)
+    assert len(set(offered)) == len(offered) <= 2
     assert Opening.objects.filter(closed_at=None).count() == 1
 
 
