@@ -42,6 +42,9 @@ def walk(page: Page, name: str) -> int:
     for _press in range(stops + HOLDS_FAST):
         page.keyboard.press("Tab")
         said = page.evaluate("keys.arrive()")
+        if str(said).startswith("left before <iframe"):  # another process: it takes a moment until the focus is there
+            page.wait_for_timeout(300)
+            said = page.evaluate("keys.arrive()")
         if said == "end":
             return stops
         assert said is None, f"{name}: {said}"
