@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import BaseModelAdmin
-from django.contrib.admin.utils import get_fields_from_path, unquote
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -31,6 +31,7 @@ from django.utils.translation import gettext as _
 from accounts import admin_search
 from accounts.admin_actions import SHOWN
 from accounts.admin_forms import LabelledRows, problems_of
+from accounts.admin_paths import filter_name, is_relation, is_to_many, walk
 from accounts.admin_sections import Page, Section
 from accounts.audit import services as audit
 from accounts.login.stepup import fresh_factor
@@ -105,7 +106,7 @@ class ClinicScope(_Base):
         if principal is None:
             return rows.none()
         rows = rows.filter(**{self.clinic_path: principal.clinic.pk})
-        return rows.distinct() if _is_to_many(self.model, self.clinic_path) else rows
+        return rows.distinct() if is_to_many(self.model, self.clinic_path) else rows
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         self._limit_choices(db_field, request, kwargs)
@@ -193,7 +194,7 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [
-            (path, ScopedRelatedFilter) if isinstance(path, str) and _is_relation(self.model, path) else path
+            (path, ScopedRelatedFilter) if isinstance(path, str) and is_relation(self.model, path) else path
             for path in super().get_list_filter(request)
             if self._is_news(request, path)
         ]
@@ -343,7 +344,7 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     def clinic_of(self, obj: Model) -> Clinic | None:
         if isinstance(obj, Clinic):
             return obj
-        return None if _is_to_many(self.model, self.clinic_path) else walk(obj, self.clinic_path)
+        return None if is_to_many(self.model, self.clinic_path) else walk(obj, self.clinic_path)
 
     def patient_of(self, obj: Model) -> Patient | None:
         if isinstance(obj, Patient):
@@ -368,40 +369,8 @@ def principal_of(request: HttpRequest) -> Principal | None:
     return getattr(request, "principal", None)
 
 
-def walk(obj: Any, path: str) -> Any:
-    """Follow a lookup path such as ``appointment__clinic`` over attributes; None where one is empty."""
-    for name in path.split("__"):
-        obj = getattr(obj, name, None)
-        if obj is None:
-            return None
-    return obj
-
-
 def changed_fields(message: Any) -> list[str]:
     """The names of the form's own fields in an admin change message; no values, and nothing of inlines."""
     parts = message if isinstance(message, list) else []
     changes = [part.get("changed", {}) for part in parts if isinstance(part, dict)]
     return [str(name) for change in changes if "object" not in change for name in change.get("fields", [])]
-
-
-def filter_name(one: Any) -> str:
-    """By which lookup an item of ``list_filter`` is asked for."""
-    if isinstance(one, type):
-        return str(getattr(one, "parameter_name", ""))
-    return str(one if isinstance(one, str) else one[0])
-
-
-def _is_relation(model: type[Model], path: str) -> bool:
-    try:
-        return bool(get_fields_from_path(model, path)[-1].is_relation)
-    except FieldDoesNotExist:
-        return False
-
-
-def _is_to_many(model: type[Model], path: str) -> bool:
-    if path == "pk":
-        return False
-    return any(
-        isinstance(field, models.ManyToManyField) or getattr(field, "one_to_many", False)
-        for field in get_fields_from_path(model, path)
-    )

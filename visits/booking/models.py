@@ -148,6 +148,11 @@ class Appointment(models.Model):
         return int((self.end - self.start).total_seconds() // 60)
 
     @property
+    def line_closes_at(self) -> datetime:
+        """Until when the patient can still come, and be let in."""
+        return self.end + self.LINE_CLOSES_AFTER
+
+    @property
     def is_open(self) -> bool:
         """Whether the visit can still take place."""
         return self.status in {self.Status.BOOKED, self.Status.ARRIVED}

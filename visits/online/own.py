@@ -212,7 +212,7 @@ def _visit_page(request: PrincipalRequest, pk: uuid.UUID, *, is_new: bool = Fals
         "visit": visit,
         "when": When.of(visit),
         "is_new": is_new and visit.is_open,
-        "is_coming": visit.is_open and visit.end + visit.LINE_CLOSES_AFTER > timezone.now(),
+        "is_coming": visit.is_open and visit.line_closes_at > timezone.now(),
         "can_change": _can_change(visit),
         "changeable_until": When.of(visit, until).here,
         "cancelled_at": When.of(visit, last.at).here if last else None,

@@ -196,7 +196,7 @@ def phase_of(visit: Appointment, ticket: Ticket | None, now: datetime) -> Phase:
         return Phase.OVER
     if ticket is not None and ticket.admitted_at and status == Appointment.Status.ARRIVED:
         return Phase.CALLED
-    if now > visit.end + visit.LINE_CLOSES_AFTER:
+    if now > visit.line_closes_at:
         return Phase.OVER
     if status == Appointment.Status.NOSHOW:
         return Phase.MISSED
