@@ -47,6 +47,7 @@ class ClinicAdmin(ClinicScopedAdmin):
     list_filter = ("language",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
+    radio_fields = {"encryption": admin.VERTICAL}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))

@@ -30,7 +30,7 @@ from django.utils.translation import gettext as _
 
 from accounts import admin_search
 from accounts.admin_actions import SHOWN
-from accounts.admin_forms import LabelledRows, problems_of
+from accounts.admin_forms import LabelledRows, ZoneSelect, problems_of
 from accounts.admin_paths import filter_name, is_relation, is_to_many, walk
 from accounts.admin_sections import Page, Section
 from accounts.audit import services as audit
@@ -121,8 +121,13 @@ class ClinicScope(_Base):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """From a field one adds what is missing, and that is all; of which clinic is no question to who is in one."""
+        """From a field one adds what is missing, and that is all; of which clinic is no question to who is in one.
+
+        Time zones are chosen: nobody knows them by heart.
+        """
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "time_zone":
+            cast(forms.Field, field).widget = ZoneSelect(empty=_("The clinic’s") if db_field.blank else "")
         widget = getattr(field, "widget", None)
         if isinstance(widget, RelatedFieldWidgetWrapper):
             widget.can_change_related = widget.can_view_related = False
@@ -209,7 +214,7 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         return is_offered and "\0" not in value and super().lookup_allowed(lookup, value, request)
 
     def _is_news(self, request: HttpRequest, name: Any) -> bool:
-        return name != self.clinic_path or bool(getattr(request.user, "is_superuser", False))
+        return name not in {self.clinic_path, "clinic"} or bool(getattr(request.user, "is_superuser", False))
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return self._stepped_up(request, super().changeform_view)(request, *args, **kwargs)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
+from django import forms
 from django.forms.models import BaseInlineFormSet
 from django.utils.text import capfirst
 from django.utils.translation import ngettext_lazy
@@ -27,6 +29,25 @@ class LabelledRows(_InlineFormSet):
             if not field.widget.is_hidden:
                 # The select itself where Django has wrapped it in links to the row that is chosen.
                 getattr(field.widget, "widget", field.widget).attrs["aria-label"] = field.label
+
+
+class ZoneSelect(forms.Select):
+    """Time zones by the IANA's names, those that are named by a place; and what was chosen before, whatever it is.
+
+    ``empty``: what it means to choose none, where that can be.
+    """
+
+    ELSEWHERE = ("Etc/", "SystemV/", "US/")
+
+    def __init__(self, *, empty: str) -> None:
+        super().__init__()
+        self.empty = empty
+
+    def optgroups(self, name: str, value: list[str], attrs: dict[str, Any] | None = None) -> Any:
+        places = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(self.ELSEWHERE)}
+        zones = sorted(places | {one for one in value if one})
+        self.choices = [("", self.empty)] * bool(self.empty) + [(zone, zone.replace("_", " ")) for zone in zones]
+        return super().optgroups(name, value, attrs)
 
 
 def problems_of(form: Any, inlines: Any) -> dict[str, Any]:

@@ -74,15 +74,27 @@ def first_input(bound: BoundField) -> str:
     return bound.id_for_label or f"{bound.auto_id}_0"
 
 
+# Django's picture of a yes or a no; its alt text is Python's own word.
+_BOOLEAN = re.compile(r'<img src="[^"]*icon-(?:yes|no|unknown)[^"]*" alt="(True|False|None)">')
+
+
+@register.filter
+def said(html: str) -> SafeString:
+    """What the admin shows of a row, with words in place of Django's pictures of yes and no."""
+    words = {
+        "True": format_html('<span class="said">{}{}</span>', icon("check"), _("Yes")),
+        "False": format_html('<span class="said said-no">{}</span>', _("No")),
+        "None": format_html('<span class="said said-no">{}</span>', _("Unknown")),
+    }
+    return mark_safe(_BOOLEAN.sub(lambda found: words[found[1]], html))  # noqa: S308 - Django's, and our own words
+
+
 @register.filter
 def under(cells: Iterable[str], headers: list[dict[str, Any]]) -> Iterator[SafeString]:
-    """The cells of a row of an admin list, each with the name of its column and with words for its pictures."""
-    words = {'alt="True"': _("Yes"), 'alt="False"': _("No"), 'alt="None"': _("Unknown")}
+    """The cells of a row of an admin list, each with the name of its column and in words."""
     for cell, header in zip(cells, headers, strict=True):
-        for alt, word in words.items():
-            cell = cell.replace(alt, format_html('alt="{}"', word))
         name = "" if "action-checkbox" in header["class_attrib"] else capfirst(header["text"])
-        yield mark_safe(cell.replace(" class=", format_html(' data-label="{}" class=', name), 1))  # noqa: S308 - Django's
+        yield mark_safe(said(cell).replace(" class=", format_html(' data-label="{}" class=', name), 1))  # noqa: S308 - Django's
 
 
 @register.filter

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.contact import last_digits, normal_email, normal_phone, normal_record_number
 from accounts.keys.fields import EncryptedEmailField, EncryptedTextField, KeyedHashField, Searchable
 from accounts.models.user import validate_time_zone
-from accounts.policy import STAFF_ROLES, Role
+from accounts.policy import ROLE_LABELS, STAFF_ROLES, Role
 
 
 class Clinic(models.Model):
@@ -95,7 +95,7 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"), related_name="memberships"
     )
     clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="memberships")
-    role = models.CharField(_("role"), max_length=16, choices=[(role.value, role.label) for role in STAFF_ROLES])
+    role = models.CharField(_("role"), max_length=16, choices=[(role.value, ROLE_LABELS[role]) for role in STAFF_ROLES])
     is_active = models.BooleanField(_("active"), default=True)
 
     class Meta:

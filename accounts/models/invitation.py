@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.clinic import Clinic
-from accounts.policy import STAFF_ROLES
+from accounts.policy import ROLE_LABELS, STAFF_ROLES
 
 LASTS = timedelta(hours=72)
 
@@ -52,7 +52,7 @@ class Invitation(models.Model):
     clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="invitations")
     email = models.EmailField(_("e-mail"))
     name = models.CharField(_("name"), max_length=120)
-    role = models.CharField(_("role"), max_length=16, choices=[(role.value, role.label) for role in STAFF_ROLES])
+    role = models.CharField(_("role"), max_length=16, choices=[(role.value, ROLE_LABELS[role]) for role in STAFF_ROLES])
     language = models.CharField(
         _("language"), max_length=8, default="en", choices=[("en", _("English")), ("es", _("Spanish"))]
     )

@@ -71,7 +71,7 @@ def test_the_history_of_a_row_is_what_the_trail_has_of_it(
     assert AuditEvent.objects.filter(subtype="admin.view", entity_id=str(patient.pk)).exists()
 
 
-def test_each_cell_of_a_list_says_its_column_and_pictures_have_words(
+def test_each_cell_of_a_list_says_its_column_and_yes_and_no_in_words(
     verified: Any, clinic_admin: User, practitioner: Practitioner
 ) -> None:
     browser = verified(clinic_admin)
@@ -79,7 +79,7 @@ def test_each_cell_of_a_list_says_its_column_and_pictures_have_words(
     page = browser.get("/admin/accounts/practitioner/").content.decode()
 
     assert 'data-label="Especialidad"' in page
-    assert 'alt="Sí"' in page
+    assert '</svg>Sí</span>' in page
     assert 'alt="True"' not in page
 
 
