@@ -141,7 +141,7 @@ class Place:
         self.visit_type = factories.make_visit_type(self.clinic, booked_by=VisitType.BookedBy.PATIENT, minimum_notice=0)
         for who in (self.practitioner, self.colleague):
             for weekday in range(7):
-                factories.make_hours(who, weekday, "00:00", "23:59")
+                factories.make_hours(who, weekday, "00:00", "00:00")
         SchedulePolicy.objects.create(clinic=self.clinic, online_booking=True, walk_ins=True, change_notice=0)
         for weekday in range(7):
             OpeningHours.objects.create(clinic=self.clinic, weekday=weekday, start_time=time(0), end_time=time(23))

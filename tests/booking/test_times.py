@@ -106,6 +106,27 @@ def test_the_clinics_opening_hours_bound_the_weekly_ones(on_tuesday, clinic):
     assert on_tuesday() == []
 
 
+def test_hours_until_midnight_and_from_it_are_one_stretch(hours, visit_type):
+    for weekday, start, end in ((1, "20:30", "00:00"), (2, "00:00", "02:30")):
+        factories.make_hours(hours, weekday, start, end)
+    over = at("23:30", tuesday())
+    asked = {"practitioner": hours, "visit_type": visit_type, "first_day": tuesday(), "last_day": tuesday() + DAY}
+
+    found = free_slots(**asked)
+
+    assert walls(found)[3:9] == ["20:30", "21:30", "22:30", "23:30", "00:30", "01:30"]
+    assert is_slot(practitioner=hours, visit_type=visit_type, start=over)
+    assert is_slot(practitioner=hours, visit_type=visit_type, start=over + 60 * MINUTE)
+    assert not is_slot(practitioner=hours, visit_type=visit_type, start=over + 30 * MINUTE)
+    factories.make_visit(hours, visit_type=visit_type, start=over)
+    assert "23:30" not in walls(free_slots(**asked))
+    # Time off from midnight on takes what would lie over it.
+    ScheduleException.objects.create(
+        clinic=hours.clinic, kind="off", first_day=tuesday() + DAY, last_day=tuesday() + DAY
+    )
+    assert walls(free_slots(**asked))[3:] == ["20:30", "21:30", "22:30"]
+
+
 def test_public_holidays_close_and_extra_hours_open(hours, clinic, visit_type):
     christmas = date(tuesday().year, 12, 25)
     asked = {"practitioner": hours, "visit_type": visit_type, "first_day": christmas, "last_day": christmas}

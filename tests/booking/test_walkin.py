@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Patient
 from tests import factories
-from tests.booking.conftest import CHICAGO, at
+from tests.booking.conftest import CHICAGO, at, tuesday
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment
@@ -117,6 +117,33 @@ def test_a_visit_ends_within_the_hours(walk_in, monkeypatch):
 
     with pytest.raises(services.NobodyFree):
         walk_in()
+
+
+@pytest.mark.parametrize("has_opening_hours", [False, True])
+def test_in_a_night_clinic_a_visit_may_begin_before_midnight_and_end_after_it(
+    walk_in, clinic, hours, monkeypatch, has_opening_hours
+):
+    for weekday, start, end in ((1, "20:00", "00:00"), (2, "00:00", "06:00")):
+        row = factories.make_hours(hours, weekday, start, end)
+        if has_opening_hours:
+            OpeningHours.objects.create(
+                clinic=clinic, weekday=weekday, start_time=row.start_time, end_time=row.end_time
+            )
+    monkeypatch.setattr(timezone, "now", lambda: at("23:59"))
+
+    visit = walk_in()
+
+    assert (visit.start, visit.end) == (at("23:59"), at("23:59") + timedelta(minutes=20))
+
+
+def test_who_stops_at_midnight_begins_no_visit_that_goes_over_it(walk_in, hours, monkeypatch):
+    factories.make_hours(hours, 1, "20:00", "00:00")
+    monkeypatch.setattr(timezone, "now", lambda: at("23:41"))
+    with pytest.raises(services.NobodyFree):
+        walk_in()
+
+    monkeypatch.setattr(timezone, "now", lambda: at("23:40"))
+    assert walk_in().end == at("00:00", tuesday() + timedelta(days=1))
 
 
 def test_while_the_clinic_is_closed_or_wants_none_nobody_comes(walk_in, clinic):

@@ -81,6 +81,23 @@ def test_a_visit_over_midnight_is_in_both_days_by_an_id_each(
     assert re.findall(rf'id="(v-{visit.pk}[^"]*)"', page) == [f"v-{visit.pk}", f"v-{visit.pk}-rest"]
 
 
+def test_hours_that_reach_midnight_are_booked_up_to_it_on_a_sheet_that_ends_there(
+    look: Any, clinician: User, practitioner: Practitioner, visit_type: Any
+) -> None:
+    factories.make_hours(practitioner, 1, "20:00", "00:00")
+    factories.make_hours(practitioner, 2, "00:00", "06:00")
+
+    page = look(clinician, hours="all")
+
+    assert 'data-hours="24"' in page
+    assert "Book 11:45 pm" in column(page)
+    assert "Free from 8:00 pm to 12:00 am" in column(page)
+    assert "Outside of" not in page
+    held = factories.make_hold(practitioner, visit_type, at("23:50"), held_by=clinician)
+    page = look(clinician, hours="all")
+    assert page.count(f"{held.held_by.name}, until") == 2, "in both days"
+
+
 def test_a_cancelled_visit_is_gone_and_its_time_is_free(look: Any, clinician: User, visit: Appointment) -> None:
     assert "Book 10:30 am" not in column(look(clinician))
     Appointment.objects.update(status=Status.CANCELLED)

@@ -62,6 +62,21 @@ def test_extra_hours_open_times_that_can_be_booked(
     assert "Book 1:00 pm" in look(clinician)
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "8:00 pm – midnight"), ("es", "8:00\u00a0p.\u00a0m. – medianoche")]
+)
+def test_extra_hours_until_midnight_are_said_as_people_say_it(
+    verified: Any, look: Any, clinician: User, form: dict[str, str], language: str, words: str
+) -> None:
+    User.objects.update(language=language)
+
+    verified(clinician).post(NEW, form | {"kind": "extra", "start_time": "20:00", "end_time": "00:00"})
+
+    page = look(clinician, hours="all")
+    assert words in page
+    assert ScheduleException.objects.get().end_time == time()
+
+
 def test_visits_that_lie_in_it_stay_booked_and_are_named(
     verified: Any, front_desk: User, form: dict[str, str], hours: Practitioner, patient: Any, visit_type: Any
 ) -> None:
@@ -79,7 +94,14 @@ def test_visits_that_lie_in_it_stay_booked_and_are_named(
 
 @pytest.mark.parametrize(
     ("start_time", "end_time", "is_in_the_way"),
-    [("00:00", "00:30", True), ("23:00", "23:55", False), ("00:10", "09:00", False), (None, None, True)],
+    [
+        ("00:00", "00:30", True),
+        ("23:00", "23:55", False),
+        ("00:10", "09:00", False),
+        ("00:05", "00:00", True),
+        ("00:10", "00:00", False),
+        (None, None, True),
+    ],
 )
 def test_a_visit_over_midnight_lies_in_time_off_of_the_day_that_it_ends_on(
     hours: Practitioner, start_time: str | None, end_time: str | None, is_in_the_way: bool

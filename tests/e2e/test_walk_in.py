@@ -22,10 +22,10 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def at_work(practitioner: Practitioner, visit_type: Any) -> Practitioner:
-    """Somebody works around the clock, so that the test may run at any time but the last minutes of a day."""
+    """Somebody works around the clock, so that the test may run at any time."""
     SchedulePolicy.objects.create(clinic=practitioner.clinic, walk_ins=True)
     for weekday in range(7):
-        factories.make_hours(practitioner, weekday, "00:00", "23:59")
+        factories.make_hours(practitioner, weekday, "00:00", "00:00")
     return practitioner
 
 

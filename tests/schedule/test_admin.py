@@ -1,12 +1,13 @@
 """What a clinic admin keeps of a schedule: the own clinic's only, with clear words for what makes no sense."""
 
 from datetime import date, time
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from accounts.policy import Role
 from tests import factories
 from visits.schedule.models import Availability, OpeningHours, ScheduleException, SchedulePolicy, VisitType
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 NAMES = ["visittype", "availability", "openinghours", "scheduleexception", "schedulepolicy"]
 MONDAY = date(2026, 11, 23)
+WRONG_ORDER = "The end must be after the start. Over midnight it takes two entries: one until 00:00, one from 00:00."
 
 
 @pytest.fixture
@@ -122,7 +124,8 @@ def test_hours_are_for_the_own_clinics_visit_types_only(admin, clinic, practitio
         ({"kind": "extra", "practitioner": ""}, "practitioner", "Choose whose extra hours they are."),
         ({"end_time": ""}, "end_time", "Give both times, or none for whole days."),
         ({"start_time": ""}, "start_time", "Give both times, or none for whole days."),
-        ({"end_time": "09:00"}, "end_time", "The end must be after the start."),
+        ({"end_time": "09:00"}, "end_time", WRONG_ORDER),
+        ({"end_time": "06:00"}, "end_time", WRONG_ORDER),
         (
             {"kind": "extra", "start_time": "", "end_time": ""},
             "start_time",
@@ -150,6 +153,47 @@ def test_another_clinics_clinician_cannot_be_given_time_off(admin, clinic, their
     data = {"clinic": clinic.pk, "practitioner": theirs.pk, "kind": "off", "first_day": MONDAY, "last_day": MONDAY}
 
     assert "practitioner" in errors(admin.post(page("scheduleexception"), data))
+
+
+def test_hours_that_reach_midnight_are_entered_as_their_end_and_shown_as_people_say_it(admin, clinic, practitioner):
+    times = {"start_time": "20:00", "end_time": "00:00"}
+    days = {"first_day": "2026-11-23", "last_day": "2026-11-23"}
+
+    answers = [
+        admin.post(page("availability"), {"practitioner": practitioner.pk, "weekday": 0, **times}),
+        admin.post(page("openinghours"), {"clinic": clinic.pk, "weekday": 0, **times}),
+        admin.post(
+            page("scheduleexception"),
+            {"clinic": clinic.pk, "practitioner": practitioner.pk, "kind": "extra", **days, **times},
+        ),
+    ]
+
+    assert [answer.status_code for answer in answers] == [302, 302, 302]
+    assert [str(row).split()[-1] for row in (Availability.objects.get(), OpeningHours.objects.get())] == [
+        "20:00–24:00",
+        "20:00–24:00",
+    ]
+    for language, word in (("en", "midnight"), ("es", "medianoche")):
+        User.objects.update(language=language)
+        for name in ("availability", "openinghours", "scheduleexception"):
+            assert f">{word}</td>" in admin.get(page(name, "changelist")).content.decode()
+            assert word in admin.get(page(name)).content.decode()
+
+
+@pytest.mark.parametrize(("start", "end"), [("09:00", "09:00"), ("22:00", "06:00"), ("22:00", "00:01")])
+def test_the_database_refuses_hours_that_end_before_they_begin_but_takes_midnight(clinic, practitioner, start, end):
+    span = {"start_time": time.fromisoformat(start), "end_time": time.fromisoformat(end)}
+    day = {"first_day": MONDAY, "last_day": MONDAY}
+    makers = [
+        partial(Availability.objects.create, practitioner=practitioner, weekday=0),
+        partial(OpeningHours.objects.create, clinic=clinic, weekday=0),
+        partial(ScheduleException.objects.create, clinic=clinic, practitioner=practitioner, kind="extra", **day),
+    ]
+
+    for make in makers:
+        with pytest.raises(IntegrityError), transaction.atomic():
+            make(**span)
+        make(**span | {"end_time": time()})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ FIRST, LAST = datetime(2025, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
 SECOND, MINUTE, DAY, WEEK = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 
+# A night clinic's two rows of a day, which meet at midnight with those of the days around it.
+NIGHT = (time(20), time()), (time(), time(6))
+
 # An instant at which the offset becomes another, and both.
 Change = tuple[datetime, timedelta, timedelta]
 
@@ -69,24 +72,26 @@ def test_half_hours_whole_hours_and_changes_at_midnight_are_among_them():
 
 
 def test_on_and_around_each_change_the_slots_are_those_of_a_slow_look_at_each_minute():
-    whole_days = Rules([Hours(weekday, time(0), time(23, 59)) for weekday in range(7)])
+    whole_days = Rules([Hours(weekday, time(), time()) for weekday in range(7)])
+    nights = Rules([Hours(weekday, *hours) for weekday in range(7) for hours in NIGHT])
 
     for (at, _, _), zone in changes().items():
         day = (at - SECOND).astimezone(zone).date()  # and the next, for changes at midnight
-        for minutes, kept in ((15, 0), (20, 0), (45, 10)):
-            case = whole_days, Shape(minutes * MINUTE, after=kept * MINUTE), zone, day, day + DAY
-            assert expand(*case) == reference.every_slot(*case), f"{zone} {at}"
+        for rules in (whole_days, nights):
+            for minutes, kept in ((15, 0), (20, 0), (45, 10)):
+                case = rules, Shape(minutes * MINUTE, after=kept * MINUTE), zone, day, day + DAY
+                assert expand(*case) == reference.every_slot(*case), f"{zone} {at}"
 
 
 def test_each_week_has_the_same_wall_clock_times_but_those_that_do_not_exist():
     for (at, _, _), zone in changes().items():
         for day in {(at - SECOND).astimezone(zone).date(), at.astimezone(zone).date()}:
-            weekly = Rules([Hours(day.weekday(), time(0), time(23, 30))])
+            weekly = Rules([Hours(day.weekday(), time(), time())])
 
             slots = expand(weekly, Shape(30 * MINUTE), zone, day - WEEK, day + WEEK)
 
             seen = walls(slots, zone)
-            usual = [datetime.combine(day, time(half // 2, half % 2 * 30)) for half in range(47)]
+            usual = [datetime.combine(day, time(half // 2, half % 2 * 30)) for half in range(48)]
             assert [wall + WEEK for wall in seen if wall.date() < day] == usual, f"{zone} {at}"
             assert [wall - WEEK for wall in seen if wall.date() > day] == usual, f"{zone} {at}"
             # Half an hour that falls out takes one slot with it, an hour two: none doubled, no other lost.

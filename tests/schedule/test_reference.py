@@ -19,7 +19,12 @@ clocks = st.one_of(
     st.integers(0, 47).map(lambda half: time(half // 2, half % 2 * 30)),
     st.integers(0, 1439).map(lambda minute: time(minute // 60, minute % 60)),
 )
-spans = st.tuples(clocks, clocks).filter(lambda pair: pair[0] != pair[1]).map(sorted)
+# The end of 00:00 is the next midnight: hours that reach it, whole days among them, are tried as often as others.
+spans = st.one_of(
+    st.tuples(clocks, clocks).filter(lambda pair: pair[0] != pair[1]).map(sorted),
+    st.tuples(clocks, st.just(time())),
+    st.tuples(st.just(time()), clocks),
+)
 shapes = st.builds(
     lambda length, before, after: Shape(length * MINUTE, before * MINUTE, after * MINUTE),
     st.sampled_from([5, 10, 15, 20, 30, 45, 50, 60, 90, 480]),
@@ -33,7 +38,7 @@ def cases(draw):
     """Some days around a clock change or anywhere, with everything that the rules know about."""
     zone, first = draw(places)
     days = [first + timedelta(days=n) for n in range(draw(st.integers(1, 3)))]
-    day = st.sampled_from([first - timedelta(days=1), *days])
+    day = st.sampled_from([first - timedelta(days=1), *days, days[-1] + timedelta(days=1)])
 
     def weekly(valid: bool):
         dates = st.one_of(st.none(), day) if valid else st.none()

@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from visits.schedule.rules import Hours, Rules
 from visits.schedule.slots import Limits, Shape, Slot, expand, nearest, times, without
+from visits.schedule.wall_clock import MIDNIGHT
 
 CHICAGO = ZoneInfo("America/Chicago")
 MINUTE = timedelta(minutes=1)
@@ -69,6 +71,75 @@ def test_lord_howe_moves_its_clocks_by_half_an_hour():
 
 def test_a_day_that_fell_out_has_no_slots():
     assert on(date(2011, 12, 30), "09:00", "12:00", 20, ZoneInfo("Pacific/Apia")) == []
+
+
+def test_hours_that_reach_midnight_have_the_last_slot_before_it():
+    assert walls(on(date(2026, 11, 24), "20:00", "00:00", 30), CHICAGO)[-2:] == ["23:00", "23:30"]
+    assert len(on(date(2026, 11, 24), "00:00", "00:00", 30)) == 48
+
+
+def test_hours_that_meet_at_midnight_are_one_stretch_and_a_slot_may_lie_over_it():
+    night = [Hours(1, time(20), MIDNIGHT), Hours(2, MIDNIGHT, time(6))]
+    tuesday, wednesday = date(2026, 11, 24), date(2026, 11, 25)
+
+    both = cut(night, CHICAGO, tuesday, wednesday, 50)
+
+    assert walls(both, CHICAGO)[4:6] == ["23:20", "00:10"]
+    assert walls(both, CHICAGO)[-1] == "05:10"
+    # Asked for alone, each day has the slots that begin on it.
+    assert cut(night, CHICAGO, tuesday, tuesday, 50) + cut(night, CHICAGO, wednesday, wednesday, 50) == both
+    assert cut(night, CHICAGO, wednesday, wednesday, 50)[0] == both[5]
+    # And without the other row the grid is that of the one.
+    assert walls(cut(night[1:], CHICAGO, wednesday, wednesday, 50), CHICAGO)[0] == "00:00"
+
+
+def test_a_day_that_is_open_around_the_clock_has_the_same_times_as_each_other_one():
+    always = [Hours(weekday, MIDNIGHT, MIDNIGHT) for weekday in range(7)]
+    first, last = date(2026, 11, 23), date(2026, 11, 25)
+
+    slots = cut(always, CHICAGO, first, last, 50)
+
+    days = [[wall for slot, wall in zip(slots, walls(slots, CHICAGO), strict=True)
+             if slot.start.astimezone(CHICAGO).date() == first + timedelta(days=n)] for n in range(3)]  # fmt: skip
+    assert days[0] == days[1] == days[2]
+    assert (days[0][0], days[0][-1]) == ("00:00", "22:30")
+
+
+def test_who_is_open_until_midnight_before_a_whole_day_ends_there():
+    rules = [Hours(1, time(20), MIDNIGHT), Hours(2, MIDNIGHT, MIDNIGHT), Hours(3, MIDNIGHT, time(1))]
+
+    slots = cut(rules, CHICAGO, date(2026, 11, 24), date(2026, 11, 26), 50)
+
+    assert walls(slots, CHICAGO)[3:6] == ["22:30", "00:00", "00:50"]
+    assert walls(slots, CHICAGO)[-2:] == ["23:20", "00:10"]
+
+
+# The night in which clocks go forward and the one in which they go back; half hours from ten to two.
+MIDNIGHTS = [
+    # 00:00 becomes 01:00; 01:00 becomes 00:00.
+    ("America/Havana", "2026-03-07", "22:00 22:30 23:00 23:30 01:00 01:30"),
+    ("America/Havana", "2026-10-31", "22:00 22:30 23:00 23:30 00:00 00:30 01:00 01:30"),
+    # 00:00 becomes 01:00; 00:00 becomes 23:00 of the day before.
+    ("Africa/Cairo", "2026-04-23", "22:00 22:30 23:00 23:30 01:00 01:30"),
+    ("Africa/Cairo", "2026-10-29", "22:00 22:30 23:00 23:30 00:00 00:30 01:00 01:30"),
+    ("Asia/Beirut", "2026-03-28", "22:00 22:30 23:00 23:30 01:00 01:30"),
+    ("Asia/Beirut", "2026-10-24", "22:00 22:30 23:00 23:30 00:00 00:30 01:00 01:30"),
+]
+
+
+@pytest.mark.parametrize(("name", "evening", "expected"), MIDNIGHTS)
+def test_where_clocks_change_at_midnight_nothing_is_lost_or_doubled(name, evening, expected):
+    zone, day = ZoneInfo(name), date.fromisoformat(evening)
+    morning = day + timedelta(days=1)
+    night = [Hours(day.weekday(), time(22), MIDNIGHT), Hours(morning.weekday(), MIDNIGHT, time(2))]
+
+    slots = cut(night, zone, day, morning, 30)
+
+    assert walls(slots, zone) == expected.split()
+    assert len({slot.start for slot in slots}) == len(slots)
+    # Until midnight alone it is the evening's part, whatever the clock does then.
+    assert cut(night[:1], zone, day, morning, 30) == slots[:4]
+    assert cut(night, zone, day, day, 30) + cut(night, zone, morning, morning, 30) == slots
 
 
 def test_where_the_hour_after_midnight_falls_out_the_day_begins_later():
@@ -216,7 +287,7 @@ places = st.one_of(st.tuples(zones, days), change_days)
 def hours_of(draw, weekday: int):
     start, end = sorted([draw(clocks), draw(clocks)])
     assume(start < end)
-    return Hours(weekday, start, end)
+    return Hours(weekday, start, draw(st.sampled_from([end, MIDNIGHT])))
 
 
 @st.composite
@@ -249,7 +320,7 @@ def test_slots_begin_and_end_within_the_hours_by_the_wall_clock(schedule):
 
     for slot in cut(rules, zone, first, last, length):
         begins, ends = (at.astimezone(zone) for at in (slot.start, slot.end - timedelta(microseconds=1)))
-        assert first <= begins.date() == ends.date() <= last
+        assert first <= begins.date() <= last
         assert is_open(rules, begins)
         # Clocks may go back within a slot that began before: then its end reads earlier than its start.
         assert is_open(rules, ends) or ends.fold == 1
@@ -275,9 +346,11 @@ def test_where_no_clock_changes_no_minute_is_lost(place, start, end, length):
     assume(len(offsets) == 1 and datetime.combine(day, time(23, 59), tzinfo=zone).utcoffset() in offsets)
 
     slots = cut([Hours(day.weekday(), start, end)], zone, day, day, length)
+    until_midnight = cut([Hours(day.weekday(), start, MIDNIGHT)], zone, day, day, length)
 
-    open_for = datetime.combine(day, end) - datetime.combine(day, start)
-    assert len(slots) == open_for // timedelta(minutes=length)
+    minutes_of_start, minutes_of_end = (at.hour * 60 + at.minute for at in (start, end))
+    assert len(slots) == (minutes_of_end - minutes_of_start) // length
+    assert len(until_midnight) == (24 * 60 - minutes_of_start) // length
 
 
 intervals = st.tuples(st.integers(-600, 4000), st.integers(1, 300))

@@ -221,6 +221,17 @@ def test_what_a_move_leaves_is_offered(waits, gap, front_desk):
     assert open_offer().start == at("10:00")
 
 
+def test_what_is_freed_after_midnight_is_offered_with_what_begins_before_it(waits, hours):
+    factories.make_hours(hours, 0, "23:30", "00:00")
+    factories.make_hours(hours, 1, "00:00", "00:10")
+    waits()
+    Opening.objects.create(practitioner=hours, begin=at("00:00"), end=at("00:10"))
+
+    services.tick()
+
+    assert open_offer().start == at("23:50", TUESDAY - DAY)
+
+
 @pytest.mark.parametrize("how", ["moved", "cancelled"])
 def test_what_is_left_is_as_long_as_the_visit_was(waits, gap, front_desk, clinic, how):
     waits()

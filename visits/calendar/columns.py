@@ -110,13 +110,17 @@ def columns(
             found.append(column)
             of_person[one.pk].append(column)
     midnights = [start for start, _end in spans]
+
+    def touched(person: uuid.UUID, start: datetime, end: datetime) -> list[Column]:
+        first, last = bisect_right(midnights, start) - 1, bisect_left(midnights, end) - 1
+        return of_person[person][max(first, 0) : last + 1]
+
     for visit in visits:
-        first, last = bisect_right(midnights, visit.start) - 1, bisect_left(midnights, visit.end) - 1
-        for column in of_person[visit.practitioner][max(first, 0) : last + 1]:
+        for column in touched(visit.practitioner, visit.start, visit.end):
             column.visits.append(visit)
     for hold in holds:
-        first = max(bisect_right(midnights, hold.start) - 1, 0)
-        of_person[hold.practitioner_id][first].holds.append(hold)
+        for column in touched(hold.practitioner_id, hold.start, hold.end):
+            column.holds.append(hold)
     return found
 
 

@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from babel.dates import format_date, get_month_names
+from django.utils.translation import gettext as _
 
 from accounts.language import page_language
 from visits.booking.days import Clock
 from visits.schedule.models import ScheduleException
 from visits.schedule.moment import Moment
+from visits.schedule.wall_clock import MIDNIGHT
 
 
 def noon(day: date, zone: str) -> Moment:
@@ -64,7 +66,8 @@ def hours_words(exception: ScheduleException) -> str:
     start, end = exception.start_time, exception.end_time
     if start is None or end is None:
         return ""
-    return " – ".join(_moment(page_language(), one.hour, one.minute)[1] for one in (start, end))
+    until = _("midnight") if end == MIDNIGHT else _moment(page_language(), end.hour, end.minute)[1]
+    return f"{_moment(page_language(), start.hour, start.minute)[1]} – {until}"
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,8 @@ from visits.reminders.services.rules import address_of, channels
 from visits.room.models import Encounter, LineMinute, Presence, Seat
 from visits.schedule.hours import zone_of
 from visits.schedule.models import VisitType
+from visits.schedule.rules import DAY, Hours, Rules
+from visits.schedule.wall_clock import wall_of
 from visits.waiting.models import Ticket
 
 Status = Appointment.Status
@@ -113,10 +115,10 @@ class Days:
         return datetime.combine(self.today, clock, self.zone).astimezone(UTC)
 
     def _works(self, practitioner: Practitioner, start: datetime, end: datetime) -> bool:
-        begins, ends = start.astimezone(self.zone), end.astimezone(self.zone)
-        hours = [row for row in practitioner.availability.all() if row.weekday == begins.weekday()]
-        is_one_day = begins.date() == ends.date()
-        return is_one_day and any(row.start_time <= begins.time() and ends.time() <= row.end_time for row in hours)
+        begins, ends = wall_of(start, self.zone), wall_of(end, self.zone)
+        hours = [Hours(row.weekday, row.start_time, row.end_time) for row in practitioner.availability.all()]
+        day = begins.date()
+        return any(opens <= begins and ends <= closes for opens, closes in Rules(hours).open_between(day, day + DAY))
 
     def _fill_day(self, offset: int) -> None:
         day = self.today + timedelta(days=offset)

@@ -13,8 +13,9 @@ from visits.checkin.models import ConsentText
 from visits.demo import cast
 from visits.schedule.hours import day_of
 from visits.schedule.models import Availability, ScheduleException, SchedulePolicy, VisitType, Weekday
+from visits.schedule.wall_clock import MIDNIGHT
 
-AROUND_THE_CLOCK = [(day, time(0), time(23, 59)) for day in Weekday.values]
+AROUND_THE_CLOCK = [(day, MIDNIGHT, MIDNIGHT) for day in Weekday.values]
 OFFICE_HOURS = [(day, time(8), time(17)) for day in Weekday.values if day < Weekday.SATURDAY]
 LONG_HOURS = [(day, time(7), time(20)) for day in Weekday.values]
 

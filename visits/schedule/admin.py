@@ -8,8 +8,9 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
+from django.utils.formats import time_format
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from accounts.admin import PractitionerAdmin
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
@@ -18,6 +19,17 @@ from accounts.models import Clinic, Practitioner
 from visits.schedule.forms import CopyWeekForm
 from visits.schedule.models import Availability, OpeningHours, ScheduleException, SchedulePolicy, VisitType
 from visits.schedule.services import copy_week
+from visits.schedule.wall_clock import MIDNIGHT
+
+
+class UntilColumn:
+    """When hours end, in a list: the midnight after their day is no time of that day."""
+
+    @admin.display(description=_("to"), ordering="end_time")
+    def until(self, hours: Availability | OpeningHours | ScheduleException) -> str | None:
+        if hours.end_time is None:
+            return None
+        return gettext("midnight") if hours.end_time == MIDNIGHT else time_format(hours.end_time)
 
 
 @admin.register(SchedulePolicy)
@@ -73,12 +85,12 @@ class AvailabilityForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Availability)
-class AvailabilityAdmin(ClinicScopedAdmin):
+class AvailabilityAdmin(UntilColumn, ClinicScopedAdmin):
     section = Section.SCHEDULE
     about = _("When each clinician sees patients, week after week.")
     form = AvailabilityForm
     clinic_path = "practitioner__clinic"
-    list_display = ("practitioner", "weekday", "start_time", "end_time", "valid_from", "valid_until", "zone", "clinic")
+    list_display = ("practitioner", "weekday", "start_time", "until", "valid_from", "valid_until", "zone", "clinic")
     list_filter = ("weekday", "practitioner", "practitioner__clinic")
     list_select_related = ("practitioner__clinic",)
     search_fields = ("practitioner__name",)
@@ -104,10 +116,10 @@ PractitionerAdmin.inlines = (*PractitionerAdmin.inlines, AvailabilityInline)
 
 
 @admin.register(OpeningHours)
-class OpeningHoursAdmin(ClinicScopedAdmin):
+class OpeningHoursAdmin(UntilColumn, ClinicScopedAdmin):
     section = Section.SCHEDULE
     about = _("When the clinic is open. Without any, clinicians' own hours count alone.")
-    list_display = ("weekday", "start_time", "end_time", "zone", "clinic")
+    list_display = ("weekday", "start_time", "until", "zone", "clinic")
     list_filter = ("weekday", "clinic")
     list_select_related = ("clinic",)
 
@@ -117,10 +129,10 @@ class OpeningHoursAdmin(ClinicScopedAdmin):
 
 
 @admin.register(ScheduleException)
-class ScheduleExceptionAdmin(ClinicScopedAdmin):
+class ScheduleExceptionAdmin(UntilColumn, ClinicScopedAdmin):
     section = Section.SCHEDULE
     about = _("Days off, closed days and extra hours.")
-    list_display = ("whose", "kind", "first_day", "last_day", "start_time", "end_time", "note", "clinic")
+    list_display = ("whose", "kind", "first_day", "last_day", "start_time", "until", "note", "clinic")
     list_display_links = ("whose", "kind")
     list_filter = ("kind", "practitioner", "clinic", "first_day")
     list_select_related = ("practitioner", "clinic")

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
@@ -15,6 +15,7 @@ from visits.schedule.rules import Hours, Rules, Spell
 from visits.schedule.wall_clock import bounds, wall_of
 
 Kind = ScheduleException.Kind
+DAY = timedelta(days=1)
 
 
 def zone_of(clinic: Clinic) -> ZoneInfo:
@@ -46,8 +47,10 @@ def rules_of(
 ) -> dict[uuid.UUID, Rules]:
     """The rules of each of the clinic's ``practitioners`` between two days, both included, by their ids.
 
+    They hold for the day before and the day after, too, since hours go on over midnight.
     With a visit type: only hours for it, and none of who does not offer it; without: all hours.
     """
+    first_day, last_day = first_day - DAY, last_day + DAY
     people = [one.pk for one in practitioners]
     offering = people if visit_type is None else _offering(visit_type, people)
     rows = Availability.objects.filter(

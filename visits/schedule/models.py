@@ -4,7 +4,7 @@ All days and times here are of the wall clock in the clinic's time zone.
 """
 
 import uuid
-from datetime import date
+from datetime import date, time
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -14,7 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Clinic, Practitioner
 from visits.schedule.public_holidays import UnknownRegion, check_region
-from visits.schedule.wall_clock import YEARS
+from visits.schedule.wall_clock import MIDNIGHT, YEARS
+
+TO_MIDNIGHT = _("12:00 am (00:00): until midnight.")
+WRONG_ORDER = _("The end must be after the start. Over midnight it takes two entries: one until 00:00, one from 00:00.")
 
 
 def check_year(day: date) -> None:
@@ -169,8 +172,21 @@ def _dates_in_order(first: str, last: str) -> Q:
     return Q(**{first: None}) | Q(**{last: None}) | Q(**{f"{last}__gte": F(first)})
 
 
+def _times_in_order() -> Q:
+    return Q(end_time__gt=F("start_time")) | Q(end_time=MIDNIGHT)
+
+
+def _are_in_order(start: time, end: time) -> bool:
+    return end > start or end == MIDNIGHT
+
+
+def _hours_text(start: time, end: time) -> str:
+    """As timetables write it, in which 24:00 is the midnight after the day."""
+    return f"{start:%H:%M}–{'24:00' if end == MIDNIGHT else format(end, '%H:%M')}"
+
+
 class Availability(models.Model):
-    """Hours of one clinician on one weekday."""
+    """Hours of one clinician on one weekday, at most until the midnight after it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     practitioner = models.ForeignKey(
@@ -178,7 +194,7 @@ class Availability(models.Model):
     )
     weekday = models.PositiveSmallIntegerField(_("weekday"), choices=Weekday)
     start_time = models.TimeField(_("from"))
-    end_time = models.TimeField(_("to"))
+    end_time = models.TimeField(_("to"), help_text=TO_MIDNIGHT)
     valid_from = models.DateField(_("valid from"), null=True, blank=True)
     valid_until = models.DateField(_("valid until, inclusive"), null=True, blank=True)
     visit_types = models.ManyToManyField(
@@ -194,7 +210,7 @@ class Availability(models.Model):
         verbose_name = _("weekly hours")
         verbose_name_plural = _("weekly hours")
         constraints = [
-            models.CheckConstraint(condition=Q(end_time__gt=F("start_time")), name="availability_ends_after_start"),
+            models.CheckConstraint(condition=_times_in_order(), name="availability_ends_after_start"),
             models.CheckConstraint(condition=Q(weekday__lte=6), name="availability_weekday_known"),
             models.CheckConstraint(
                 condition=_dates_in_order("valid_from", "valid_until"), name="availability_valid_dates_in_order"
@@ -202,37 +218,40 @@ class Availability(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.practitioner}, {self.get_weekday_display()} {self.start_time:%H:%M}–{self.end_time:%H:%M}"
+        return f"{self.practitioner}, {self.get_weekday_display()} {_hours_text(self.start_time, self.end_time)}"
 
     def clean(self) -> None:
-        if self.start_time and self.end_time and self.end_time <= self.start_time:
-            raise ValidationError({"end_time": _("The end must be after the start.")})
+        if self.start_time and self.end_time and not _are_in_order(self.start_time, self.end_time):
+            raise ValidationError({"end_time": WRONG_ORDER})
 
 
 class OpeningHours(models.Model):
-    """When the clinic is open on one weekday. A clinic without any is open whenever its clinicians have hours."""
+    """When the clinic is open on one weekday, at most until the midnight after it.
+
+    A clinic without any is open whenever its clinicians have hours.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     clinic = models.ForeignKey(Clinic, models.CASCADE, verbose_name=_("clinic"), related_name="opening_hours")
     weekday = models.PositiveSmallIntegerField(_("weekday"), choices=Weekday)
     start_time = models.TimeField(_("from"))
-    end_time = models.TimeField(_("to"))
+    end_time = models.TimeField(_("to"), help_text=TO_MIDNIGHT)
 
     class Meta:
         ordering = ["clinic", "weekday", "start_time"]
         verbose_name = _("opening hours")
         verbose_name_plural = _("opening hours")
         constraints = [
-            models.CheckConstraint(condition=Q(end_time__gt=F("start_time")), name="opening_ends_after_start"),
+            models.CheckConstraint(condition=_times_in_order(), name="opening_ends_after_start"),
             models.CheckConstraint(condition=Q(weekday__lte=6), name="opening_weekday_known"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_weekday_display()} {self.start_time:%H:%M}–{self.end_time:%H:%M}"
+        return f"{self.get_weekday_display()} {_hours_text(self.start_time, self.end_time)}"
 
     def clean(self) -> None:
-        if self.start_time and self.end_time and self.end_time <= self.start_time:
-            raise ValidationError({"end_time": _("The end must be after the start.")})
+        if self.start_time and self.end_time and not _are_in_order(self.start_time, self.end_time):
+            raise ValidationError({"end_time": WRONG_ORDER})
 
 
 class ScheduleException(models.Model):
@@ -261,7 +280,7 @@ class ScheduleException(models.Model):
     first_day = models.DateField(_("first day"), validators=[check_year])
     last_day = models.DateField(_("last day"), validators=[check_year])
     start_time = models.TimeField(_("from"), null=True, blank=True)
-    end_time = models.TimeField(_("to"), null=True, blank=True)
+    end_time = models.TimeField(_("to"), null=True, blank=True, help_text=TO_MIDNIGHT)
     # Seen by staff only.
     note = models.CharField(_("note"), max_length=80, blank=True)
 
@@ -276,7 +295,7 @@ class ScheduleException(models.Model):
             models.CheckConstraint(
                 # Of one that is missing, ``end > start`` is unknown, which a check lets pass.
                 condition=Q(start_time=None, end_time=None, kind="off")
-                | Q(start_time__isnull=False, end_time__isnull=False, end_time__gt=F("start_time")),
+                | (Q(start_time__isnull=False, end_time__isnull=False) & _times_in_order()),
                 name="exception_times_in_order",
             ),
             models.CheckConstraint(
@@ -297,8 +316,8 @@ class ScheduleException(models.Model):
             if self.start_time != self.end_time:
                 missing = "start_time" if self.start_time is None else "end_time"
                 wrong[missing] = _("Give both times, or none for whole days.")
-        elif self.end_time <= self.start_time:
-            wrong["end_time"] = _("The end must be after the start.")
+        elif not _are_in_order(self.start_time, self.end_time):
+            wrong["end_time"] = WRONG_ORDER
         if self.practitioner is not None and self.practitioner.clinic_id != self.clinic_id:
             wrong["practitioner"] = _("This clinician belongs to another clinic.")
         elif self.practitioner is None and self.kind == self.Kind.EXTRA:

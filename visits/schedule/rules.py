@@ -6,11 +6,17 @@ from datetime import date, datetime, time, timedelta
 from typing import Protocol
 
 from visits.schedule.intervals import Interval, common, merged, minus
+from visits.schedule.wall_clock import MIDNIGHT
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Hours:
-    """A weekly rule: from ``start_time`` to ``end_time`` on each ``weekday`` (Monday is 0) of its validity."""
+    """A weekly rule: from ``start_time`` to ``end_time`` on each ``weekday`` (Monday is 0) of its validity.
+
+    00:00 as an end is the midnight after the day, so 00:00 to 00:00 is all of it.
+    """
 
     weekday: int
     start_time: time
@@ -24,12 +30,15 @@ class Hours:
             and (self.valid_from is None or self.valid_from <= day)
             and (self.valid_until is None or day <= self.valid_until)
         )
-        return (datetime.combine(day, self.start_time), datetime.combine(day, self.end_time)) if holds else None
+        return _stretch(day, self.start_time, self.end_time) if holds else None
 
 
 @dataclass(frozen=True)
 class Spell:
-    """An exception: those hours of each day from the first to the last, both included; without times, whole days."""
+    """An exception: those hours of each day from the first to the last, both included; without times, whole days.
+
+    00:00 as an end is the midnight after the day.
+    """
 
     first_day: date
     last_day: date
@@ -39,11 +48,7 @@ class Spell:
     def on(self, day: date) -> Interval | None:
         if not self.first_day <= day <= self.last_day:
             return None
-        midnight = datetime.combine(day, time())
-        return (
-            datetime.combine(day, self.start_time) if self.start_time else midnight,
-            datetime.combine(day, self.end_time) if self.end_time else midnight + timedelta(days=1),
-        )
+        return _stretch(day, self.start_time or MIDNIGHT, self.end_time or MIDNIGHT)
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,19 @@ class Rules:
             usual = common(merged(usual), merged(_on(day, self.opening)))
         return minus(merged([*usual, *_on(day, self.extra)]), _on(day, self.off))
 
+    def open_between(self, first_day: date, last_day: date) -> list[Interval]:
+        """The open stretches of some days, both included; those that meet at midnight are one."""
+        days = (first_day + n * DAY for n in range((last_day - first_day).days + 1))
+        return merged(stretch for day in days for stretch in self.open_on(day))
+
 
 class _Rule(Protocol):
     def on(self, day: date) -> Interval | None: ...
+
+
+def _stretch(day: date, start: time, end: time) -> Interval:
+    ends = datetime.combine(day, end)
+    return datetime.combine(day, start), ends + DAY if end == MIDNIGHT else ends
 
 
 def _on(day: date, rules: Iterable[_Rule]) -> list[Interval]:

@@ -8,7 +8,9 @@ Rules speak of wall-clock times of the clinic's zone; a slot is two instants in 
 * a slot always lasts its full minutes of real time, ends before the hours do, and never overlaps the
   slot before it: a start that comes too early because an hour fell out is left out.
 
-A visit lies within the hours; what is kept free around it may lie outside.
+A visit lies within the hours; what is kept free around it may lie outside. Hours that meet at midnight are one
+stretch, as those that meet during a day are: a visit may lie over midnight. Only a day that is open around the clock
+begins anew at its midnight, so that its times are the same each day and a stretch has a beginning to be cut from.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 from visits.schedule.intervals import Interval, merged
 from visits.schedule.rules import Rules
-from visits.schedule.wall_clock import instant_of, wall_of
+from visits.schedule.wall_clock import MIDNIGHT, bounds, instant_of, wall_of
 
-INSTANT = timedelta(microseconds=1)
+INSTANT, DAY = timedelta(microseconds=1), timedelta(days=1)
 NOTHING = timedelta()
 
 
@@ -89,12 +91,14 @@ def times(
 
 
 def expand(rules: Rules, shape: Shape, zone: ZoneInfo, first_day: date, last_day: date) -> list[Slot]:
-    """All slots that the rules make between two days (both included), in order, none overlapping.
+    """All slots that begin on days from the first to the last (both included), in order, none overlapping.
 
-    Each stretch of hours is cut from its beginning on, so that all its slots can be booked.
+    Each stretch of hours is cut from its beginning on, so that all its slots can be booked. The rules must be those of
+    the day before and the day after, too.
     """
-    days = (first_day + timedelta(days=n) for n in range((last_day - first_day).days + 1))
-    return [slot for day in days for slot in _slots_of(rules.open_on(day), shape, zone)]
+    begin, end = bounds(first_day, last_day, zone)
+    stretches = _stretches(rules, first_day, last_day)
+    return [slot for slot in _slots_of(stretches, shape, zone) if begin <= slot.start < end]
 
 
 def without(slots: Sequence[Slot], shape: Shape, busy: Iterable[Interval]) -> list[Slot]:
@@ -116,6 +120,19 @@ def nearest(slots: Sequence[Slot], wanted: datetime, count: int = 3) -> list[Slo
     after = [slot for slot in slots if slot.start >= wanted]
     earlier = min(len(before), max(count // 2, count - len(after)))
     return sorted(before[:earlier] + after[: count - earlier])
+
+
+def _stretches(rules: Rules, first_day: date, last_day: date) -> list[Interval]:
+    """What slots of these days are cut from: it may begin the day before, and end the day after."""
+    found: list[Interval] = []
+    for n in range(-1, (last_day - first_day).days + 2):
+        for opens, closes in rules.open_on(first_day + n * DAY):
+            if found and found[-1][1] == opens and closes - opens < DAY:
+                found[-1] = (found[-1][0], closes)
+            else:
+                found.append((opens, closes))
+    begin, end = datetime.combine(first_day, MIDNIGHT), datetime.combine(last_day + DAY, MIDNIGHT)
+    return [(opens, closes) for opens, closes in found if opens < end and closes > begin]
 
 
 def _slots_of(stretches: Iterable[Interval], shape: Shape, zone: ZoneInfo) -> Iterator[Slot]:

@@ -10,6 +10,8 @@ from visits.schedule.intervals import Interval
 
 # What people may name: nobody plans at the ends of the calendar, where arithmetic overflows.
 YEARS = range(2000, 2200)
+# As the end of hours it is the midnight after their day.
+MIDNIGHT = time()
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:

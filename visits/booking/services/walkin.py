@@ -23,6 +23,7 @@ from visits.schedule.models import SchedulePolicy, VisitType
 from visits.schedule.wall_clock import midnight, wall_of
 
 Status = Appointment.Status
+DAY = timedelta(days=1)
 
 
 def takes_walk_ins(clinic: Clinic, now: datetime | None = None) -> bool:
@@ -151,5 +152,5 @@ def _at_work(clinic: Clinic, visit_type: VisitType, start: datetime) -> list[Pra
     return [
         one
         for one in people.order_by("had", "name")
-        if any(opens <= wall and end <= closes for opens, closes in rules[one.pk].open_on(day))
+        if any(opens <= wall and end <= closes for opens, closes in rules[one.pk].open_between(day, day + DAY))
     ]

@@ -151,7 +151,8 @@ class _Free:
             found = free_slots(
                 practitioner=self.opening.practitioner,
                 visit_type=visit_type,
-                first_day=max(begin, self.now).astimezone(zone).date(),
+                # What begins the day before may lie over midnight.
+                first_day=max(begin, self.now).astimezone(zone).date() - timedelta(days=1),
                 last_day=end.astimezone(zone).date(),
                 now=self.now,
             )
