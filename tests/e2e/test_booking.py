@@ -67,3 +67,17 @@ def test_a_series_is_booked_and_one_of_it_moved(
     look(lee)
     assert Appointment.objects.filter(revision=1).count() == 1
     assert not Hold.objects.exists()
+
+    lee.get_by_role("link", name="Move visit").click()
+    lee.get_by_label("Move the 2 visits after it by as much").focus()
+    lee.keyboard.press("Space")
+    expect(lee.get_by_text("Choose the new time of this visit first.")).to_be_visible()
+    expect(lee.get_by_label("Move the 2 visits after it by as much")).to_be_focused()
+    lee.locator(".slots .pick").nth(2).click()
+    expect(lee.locator(".series input:checked")).to_have_count(2)
+    expect(lee.get_by_text("Held for you until")).to_be_visible()
+    look(lee)
+    lee.get_by_role("button", name="Move visit").click()
+
+    expect(lee.get_by_text("And 2 more visits.")).to_be_visible()
+    assert Appointment.objects.filter(revision__gt=0).count() == 3

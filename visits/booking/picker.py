@@ -19,7 +19,7 @@ from visits.booking import services
 from visits.booking.days import STRIP, Clock, Day, Part, day_from, near, parts, start_from, strip
 from visits.booking.errors import PatientBusy, Refused
 from visits.booking.models import Appointment, Hold
-from visits.booking.times import first_free, free_slots_of_any, times
+from visits.booking.times import Leaving, first_free, free_slots_of_any, times
 from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
 from visits.schedule.slots import Slot, Times, nearest
@@ -57,6 +57,16 @@ class Picker:
         self.clock = Clock(self.clinic.time_zone, page_language())
         self.conflict: Conflict | None = None
         self.problems: list[tuple[str, str]] = []  # where (an id on the page) and what to do
+
+    @property
+    def leaving(self) -> Leaving:
+        """Whose time counts as free."""
+        return self.visit or self.held
+
+    @property
+    def can_be_held(self) -> bool:
+        """Whether the chosen time can be kept while it is looked at."""
+        return True
 
     @property
     def parts_url(self) -> str:
@@ -167,7 +177,7 @@ class Picker:
             first_day=self.first_day,
             last_day=self.last_day,
             now=self.now,
-            instead_of=self.visit or self.held,
+            instead_of=self.leaving,
         )
         still, who = set(found.free), self.practitioner
         return Times(found.all, [slot for slot in found.all if slot in still or self._is_held(slot, who)])
@@ -184,7 +194,7 @@ class Picker:
             last_day=self.last_day,
             now=self.now,
             for_patient=False,
-            instead_of=self.visit or self.held,
+            instead_of=self.leaving,
         )
         free = dict(found)
         held = self.held
@@ -257,7 +267,7 @@ class Picker:
 
     def keep(self) -> None:
         """Hold the chosen time instead of what was held before; nothing, if none is chosen."""
-        if self.start is None or self.practitioner is None or self.visit_type is None:
+        if self.start is None or self.practitioner is None or self.visit_type is None or not self.can_be_held:
             if self.held is not None:
                 services.release(self.held)
                 self.held = None

@@ -78,7 +78,7 @@ class Repeat:
 
     def _row(self, number: int, one: services.Occurrence) -> Row:
         start = one.start if one.problem is None else one.instead.start if one.instead else None
-        words = _problem_words(one.problem) if one.problem else ""
+        words = problem_words(one.problem) if one.problem else ""
         when = self.page.clock.at(one.start)
         if start is None:
             return Row(number, when, words, None)
@@ -87,7 +87,7 @@ class Repeat:
         return Row(number, when, words, Choice(value, self.page.clock.at(start), is_ticked))
 
 
-def _problem_words(problem: InTheWay) -> str:
+def problem_words(problem: InTheWay) -> str:
     return {
         InTheWay.TAKEN: _("taken"),
         InTheWay.NOT_AVAILABLE: _("no visits then"),

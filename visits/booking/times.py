@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,8 @@ NEAREST_AFTER = timedelta(days=28)
 LOOK_AHEAD = timedelta(days=62)
 # What a visit type may be at most: eight hours, with two kept free on each side of it and of the visit before.
 REACH = timedelta(hours=2 + 8 + 2)
+# Whose time counts as free.
+Leaving = Appointment | Hold | Sequence[Appointment] | None
 
 
 def times(
@@ -37,12 +39,12 @@ def times(
     last_day: date,
     now: datetime | None = None,
     for_patient: bool = False,
-    instead_of: Appointment | Hold | None = None,
+    instead_of: Leaving = None,
 ) -> Times:
     """The slots between two days of the clinic's calendar, both included: all that are to come, and those free.
 
     ``for_patient``: only those that a patient may take, by the visit type's notice and days ahead. ``instead_of``:
-    a visit that is to be moved or a hold that is one's own, whose time counts as free. The queries are always as many.
+    what is to be moved or a hold that is one's own, whose time counts as free. The queries are always as many.
     """
     rules = _rules(practitioner, visit_type, first_day, last_day)
     zone = zone_of(practitioner.clinic)
@@ -68,7 +70,7 @@ def free_slots(
     last_day: date,
     now: datetime | None = None,
     for_patient: bool = False,
-    instead_of: Appointment | Hold | None = None,
+    instead_of: Leaving = None,
 ) -> list[Slot]:
     """The slots that can be booked between two days of the clinic's calendar, both included; see ``times``."""
     return times(
@@ -90,7 +92,7 @@ def free_slots_of_any(
     last_day: date,
     now: datetime | None = None,
     for_patient: bool,
-    instead_of: Appointment | Hold | None = None,
+    instead_of: Leaving = None,
 ) -> list[tuple[Slot, list[Practitioner]]]:
     """The free slots of all clinicians who offer the visit type, earliest first, each with who is free then.
 
@@ -125,7 +127,7 @@ def nearest_free(
     wanted: datetime,
     count: int = 3,
     for_patient: bool = False,
-    instead_of: Appointment | Hold | None = None,
+    instead_of: Leaving = None,
 ) -> list[Slot]:
     """The free slots closest to ``wanted``, earlier and later ones, in order; see ``times``."""
     day = day_of(practitioner.clinic, wanted)
@@ -147,7 +149,7 @@ def first_free(
     after: date,
     now: datetime | None = None,
     for_patient: bool = False,
-    instead_of: Appointment | Hold | None = None,
+    instead_of: Leaving = None,
 ) -> Slot | None:
     """The first free slot from the day ``after`` on, within the next two months; see ``times``."""
     found = free_slots(
@@ -196,12 +198,13 @@ def _busy(
     last_day: date,
     zone: ZoneInfo,
     now: datetime,
-    instead_of: Appointment | Hold | None,
+    instead_of: Leaving,
 ) -> Mapping[uuid.UUID, list[Interval]]:
     """What takes each one's time between two days: active visits and live holds. Two queries, answered by index."""
     start, end = bounds(first_day, last_day, zone)
     near = {"practitioner__in": people, "start__gt": start - REACH, "start__lt": end + REACH}
-    besides = [instead_of.pk] if instead_of else []
+    leaving = instead_of if isinstance(instead_of, Sequence) else [instead_of] if instead_of else []
+    besides = [one.pk for one in leaving]
     visits = Appointment.objects.filter(status__in=Appointment.ACTIVE, **near).exclude(pk__in=besides)
     holds = Hold.objects.filter(expires_at__gt=now, **near).exclude(pk__in=besides)
     busy: defaultdict[uuid.UUID, list[Interval]] = defaultdict(list)

@@ -68,7 +68,7 @@ def move(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             messages.error(request, _("This visit cannot be moved any more."))
             return redirect("room:visit", pk=pk)
         if moved is not None:
-            messages.success(request, moved_words(_moment(moved), moved))
+            messages.success(request, _moved_words(moved, page.moved_with))
             return redirect("room:visit", pk=pk)
     elif request.method == "POST":
         page.keep()
@@ -114,6 +114,13 @@ def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _moment(visit: Appointment) -> Moment:
     return of_page(visit.start, visit.clinic.time_zone)
+
+
+def _moved_words(visit: Appointment, more: int) -> str:
+    words = moved_words(_moment(visit), visit)
+    if more:
+        words += " " + ngettext("And %(count)d more visit.", "And %(count)d more visits.", more) % {"count": more}
+    return words
 
 
 def _booked_words(visit: Appointment) -> str:

@@ -57,7 +57,7 @@ def _sentence(wording: Wording) -> str:
             return _("%(headline)s: about %(minutes)s minutes.") % late
         case Kind.CLINICIAN_WAITING:
             return f"{wording.headline}."
-        case Kind.CONFIRMATION | Kind.CANCELLATION if wording.others:
+        case Kind.CONFIRMATION | Kind.RESCHEDULE | Kind.CANCELLATION if wording.others:
             return _("%(headline)s, the first %(when)s.") % {"headline": wording.headline, "when": when}
         case Kind.OFFER if wording.until:
             kept = {"when": when, "time": f"{wording.until.time} {wording.until.zone_code}"}

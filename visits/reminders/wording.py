@@ -102,7 +102,7 @@ class Wording:
             case Kind.CONFIRMATION:
                 return self._booked()
             case Kind.RESCHEDULE:
-                return _("Your visit has a new time") if self.was else _("Your visit has changed")
+                return self._moved()
             case Kind.CANCELLATION:
                 return self._cancelled()
             case Kind.FORM_MISSING:
@@ -126,10 +126,10 @@ class Wording:
         match self.message.kind:
             case Kind.CONFIRMATION:
                 return self._booked_for() % {"headline": self.headline, **when}
+            case Kind.RESCHEDULE | Kind.CANCELLATION if self.others:
+                return self._first_of_all() % {"headline": self.headline, **when}
             case Kind.RESCHEDULE if self.was:
                 return _("Your visit has a new time: %(day)s, %(time)s %(zone)s") % when
-            case Kind.CANCELLATION if self.others:
-                return self._first_of_all() % {"headline": self.headline, **when}
             case Kind.CANCELLATION:
                 return _("Your visit on %(day)s is cancelled") % when
             case Kind.OFFER:
@@ -145,7 +145,8 @@ class Wording:
         name = {"name": self.message.recipient.given_name}
         match self.message.kind:
             case Kind.RESCHEDULE:
-                return _("Hello %(name)s, your visit was changed. It is now:") % name
+                words = _("Hello %(name)s, your visits were changed. They are now:")
+                return (words if self.others else _("Hello %(name)s, your visit was changed. It is now:")) % name
             case Kind.CANCELLATION:
                 words = _("Hello %(name)s, these visits will not take place.")
                 return (words if self.others else _("Hello %(name)s, this visit will not take place.")) % name
@@ -196,6 +197,14 @@ class Wording:
             return _("Your visit is cancelled")
         words = ngettext("Your %(count)s visit is cancelled", "Your %(count)s visits are cancelled", count)
         return words % {"count": count}
+
+    def _moved(self) -> str:
+        count = len(self.others) + 1
+        if count == 1:
+            return _("Your visit has a new time") if self.was else _("Your visit has changed")
+        return ngettext("Your %(count)s visit has changed", "Your %(count)s visits have changed", count) % {
+            "count": count
+        }
 
     def _first_of_all(self) -> str:
         return _("%(headline)s, the first on %(day)s, %(time)s %(zone)s")

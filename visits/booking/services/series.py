@@ -1,6 +1,7 @@
 """Visits booked together: the same wall-clock time every n weeks, with what is in the way shown before."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,11 +12,13 @@ from django.db.models import QuerySet
 from accounts.models import Patient, Practitioner
 from accounts.policy import Action
 from accounts.principal import Principal
+from visits.booking.errors import WrongState
 from visits.booking.models import Appointment, AppointmentSeries, Hold
 from visits.booking.services.booking import book, may_book, same_booking
-from visits.booking.services.locks import lock_practitioner, lock_visit
+from visits.booking.services.locks import lock_practitioner, lock_practitioners, lock_visit
+from visits.booking.services.moving import move
 from visits.booking.services.states import cancel
-from visits.booking.times import NEAREST_AFTER, NEAREST_BEFORE, nearest_free, times
+from visits.booking.times import NEAREST_AFTER, NEAREST_BEFORE, Leaving, nearest_free, times
 from visits.schedule.hours import zone_of
 from visits.schedule.intervals import Interval
 from visits.schedule.models import VisitType
@@ -36,7 +39,7 @@ class InTheWay(StrEnum):
 
 @dataclass(frozen=True)
 class Occurrence:
-    """A visit of a series that is not booked yet; ``instead`` is the nearest free time, if something is in the way."""
+    """Where a visit of a series would be; ``instead`` is the nearest free time, if something is in the way."""
 
     start: datetime
     problem: InTheWay | None = None
@@ -64,6 +67,37 @@ def series_starts(
     length = timedelta(minutes=visit_type.minutes)
     elsewhere = _patients_time(patient, first, instant_of(walls[-1], zone) + length)
     return [_occurrence(practitioner, visit_type, one, elsewhere, hold) for one in walls]
+
+
+def following_starts(
+    *,
+    visit: Appointment,
+    start: datetime,
+    practitioner: Practitioner | None = None,
+    visit_type: VisitType | None = None,
+) -> list[tuple[Appointment, Occurrence]]:
+    """The visits ``following`` this one, each with where it would be if all were moved by as much as this one to
+    ``start``, by the clinic's wall clock, and what is in the way: the visits that move are not, of each other.
+
+    With the clinician and the type that are given; None: each with its own. A few queries for each visit.
+    """
+    zone = zone_of(visit.clinic)
+    shift = wall_of(start, zone) - wall_of(visit.start, zone)
+    later = list(following(visit).select_related("practitioner__clinic", "visit_type"))
+    moving = [visit, *later]
+    walls = [wall_of(one.start, zone) + shift for one in moving]
+    starts = [instant_of(wall, zone) for wall in walls]
+    targets = [(begin, begin + timedelta(minutes=(visit_type or one.visit_type).minutes))
+               for one, begin in zip(moving, starts, strict=True)]  # fmt: skip
+    first, last = min(visit.start, *starts), max(moving[-1].end, targets[-1][1])
+    elsewhere = _patients_time(visit.patient, first, last, besides=moving)
+    found = []
+    for number, one in enumerate(later, 1):
+        others = [(other.start, other.end) for other in moving if other != one]
+        others += [target for n, target in enumerate(targets) if n != number]
+        asked = (practitioner or one.practitioner, visit_type or one.visit_type, walls[number])
+        found.append((one, _occurrence(*asked, elsewhere, moving, not_instead=others)))
+    return found
 
 
 def book_series(
@@ -125,13 +159,58 @@ def cancel_following(*, principal: Principal, visit: Appointment, reason: str = 
         return [cancel(principal=principal, visit=one, reason=reason) for one in every]
 
 
+def move_following(
+    *,
+    principal: Principal,
+    visit: Appointment,
+    start: datetime,
+    later: Mapping[uuid.UUID, datetime],
+    practitioner: Practitioner | None = None,
+    visit_type: VisitType | None = None,
+    reason: str = "",
+    hold: Hold | None = None,
+) -> list[Appointment]:
+    """Move the visit to ``start``, and of those ``following`` it each in ``later`` to its time there: all or none.
+
+    By staff; to the clinician and the type that are given, None: each keeps its own. Moved already, nothing changes.
+    Raises what ``move`` raises, and WrongState when one in ``later`` does not follow the visit any more.
+    """
+    with transaction.atomic():
+        visit = lock_visit(principal, visit, (Action.VISIT_CHANGE,))
+        rest = following(visit).filter(pk__in=later)
+        moving = [visit, *(lock_visit(principal, one, (Action.VISIT_CHANGE,)) for one in rest)]
+        if len(moving) != len(later) + 1:
+            raise WrongState(visit)
+        own = {one.practitioner_id for one in moving}
+        lock_practitioners(visit.clinic, own | {practitioner.pk} if practitioner else own)
+        starts = {visit.pk: start, **later}
+        # One may go where another is now: that one goes first.
+        moving.sort(key=lambda one: one.start, reverse=start > visit.start)
+        moved = [
+            move(
+                principal=principal,
+                visit=one,
+                start=starts[one.pk],
+                practitioner=practitioner,
+                visit_type=visit_type,
+                reason=reason,
+                hold=hold if one == visit else None,
+            )
+            for one in moving
+        ]
+        return sorted(moved, key=lambda one: one.start)
+
+
 def _occurrence(
     practitioner: Practitioner,
     visit_type: VisitType,
     wall: datetime,
     elsewhere: Sequence[Interval],
-    hold: Hold | None,
+    leaving: Leaving,
+    *,
+    not_instead: Sequence[Interval] = (),
 ) -> Occurrence:
+    """``leaving``: whose time counts as free; ``not_instead``: when another time must not be offered."""
     zone = zone_of(practitioner.clinic)
     start = instant_of(wall, zone)
     of_day = times(
@@ -139,7 +218,7 @@ def _occurrence(
         visit_type=visit_type,
         first_day=wall.date(),
         last_day=wall.date(),
-        instead_of=hold,
+        instead_of=leaving,
     )
     slot = Slot(start, start + timedelta(minutes=visit_type.minutes))
     if slot not in of_day.all or wall_of(start, zone) != wall:
@@ -150,14 +229,19 @@ def _occurrence(
         problem = InTheWay.PATIENT_BUSY
     else:
         return Occurrence(start)
-    near = nearest_free(practitioner=practitioner, visit_type=visit_type, wanted=start, count=NEAREST, instead_of=hold)
-    clear = [one for one in near if _is_clear(one, elsewhere)]
+    near = nearest_free(
+        practitioner=practitioner, visit_type=visit_type, wanted=start, count=NEAREST, instead_of=leaving
+    )
+    clear = [one for one in near if _is_clear(one, [*elsewhere, *not_instead])]
     return Occurrence(start, problem, min(clear, key=lambda one: abs(one.start - start), default=None))
 
 
-def _patients_time(patient: Patient | None, first: datetime, last: datetime) -> list[Interval]:
-    """When the patient has visits already; of a patient who is still new, never."""
+def _patients_time(
+    patient: Patient | None, first: datetime, last: datetime, *, besides: Iterable[Appointment] = ()
+) -> list[Interval]:
+    """When the patient has visits already, ``besides`` those given; of a patient who is still new, never."""
     visits = Appointment.objects.filter(patient=patient, status__in=Appointment.ACTIVE)
+    visits = visits.exclude(pk__in=[one.pk for one in besides])
     around = visits.filter(end__gt=first - NEAREST_BEFORE, start__lt=last + NEAREST_AFTER) if patient else visits.none()
     return list(around.order_by().values_list("start", "end"))
 

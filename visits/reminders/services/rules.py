@@ -38,7 +38,7 @@ NEEDS = {Kind.SUMMARY: {Action.SUMMARY_READ}, Kind.FORM_MISSING: {Action.VISIT_C
 TOLD_OF_VISITS = {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN}
 # How long after the visit's end a message still helps; a summary's time runs from when it was planned.
 # Said once of visits that were booked together, and in which state they must be for it.
-OF_SERIES = {Kind.CONFIRMATION: Status.BOOKED, Kind.CANCELLATION: Status.CANCELLED}
+OF_SERIES = {Kind.CONFIRMATION: Status.BOOKED, Kind.RESCHEDULE: Status.BOOKED, Kind.CANCELLATION: Status.CANCELLED}
 # How long what one visit says waits for that of an earlier one, which may say it too.
 SERIES_PAUSE = timedelta(seconds=30)
 HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3),
@@ -232,7 +232,7 @@ def _waits_for_series(message: Communication) -> bool:
 
 
 def _series_says(message: Communication) -> Communication.Reason:
-    """Visits booked together are confirmed, or cancelled, by one message: of the first that is still to be told."""
+    """Visits booked together are confirmed, moved or cancelled by one message: of the first still to be told of."""
     went_out = _in_series(message).filter(state__in=[State.SENT, State.UNKNOWN]).values_list("details", flat=True)
     this = [str(message.appointment_id), message.revision]
     return Reason.IN_SERIES if any(this in details.get("named", []) for details in went_out) else Reason.NONE
