@@ -2,19 +2,26 @@
 
 from collections import Counter
 from datetime import date, timedelta
+from threading import Event, current_thread
 
 import pytest
 from django.core import mail
 from django.test import Client, RequestFactory
 
 from accounts.models import AccessLink, Patient
+from tests import factories
 from tests.booking.conftest import at
-from tests.online.conftest import Browser, code_sent, wrong
+from tests.conftest import staff
+from tests.online.conftest import PAGE, Browser, code_sent, wrong
 from tests.threads import at_once
+from visits.booking import services as booking
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
+from visits.booking.services import booking as booking_itself
+from visits.booking.services import locks, walkin
 from visits.online import codes
 from visits.online.models import Verification
+from visits.schedule.models import SchedulePolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,3 +117,53 @@ def test_two_who_press_keep_again_do_not_both_get_the_time(check_up):
     at_once([lambda browser=browser: browser.tell(**again).status_code for browser in browsers])
 
     assert Hold.objects.get().start == at("10:00")
+
+
+@pytest.mark.parametrize("how", ["book", "walk-in"])
+def test_who_books_online_and_staff_who_book_for_the_same_patient_do_not_wait_in_a_circle(
+    halima, clinic, practitioner, check_up, front_desk, policy, monkeypatch, how
+):
+    """The one writes the patient's zone, the other holds the clinician's row: each goes on when both have done so."""
+    known = factories.make_patient(
+        clinic, given_name="Halima", family_name="Yusuf", birth_date=date(1985, 4, 30), email="halima@example.org"
+    )
+    if how == "walk-in":
+        SchedulePolicy.objects.update(walk_ins=True)
+        for weekday in range(7):
+            factories.make_hours(practitioner, weekday, "00:00", "00:00")
+        answer = halima.client.post(f"{PAGE}now/", {"type": str(check_up.pk), "zone": "America/Denver"})
+        halima.here = answer["Location"]
+    else:
+        halima.choose()
+    halima.tell()
+    code = code_sent()
+    patient_is_written, practitioner_is_held = Event(), Event()
+
+    def lock_practitioner(*args):
+        is_staff = current_thread().name == "staff"
+        if not is_staff:
+            patient_is_written.set()
+            practitioner_is_held.wait(1)
+        row = locks.lock_practitioner(*args)
+        if is_staff:
+            practitioner_is_held.set()
+            patient_is_written.wait(1)
+        return row
+
+    def by_staff():
+        current_thread().name = "staff"
+        booking.book(
+            principal=staff(front_desk),
+            practitioner=practitioner,
+            patient=known,
+            visit_type=check_up,
+            start=at("11:00"),
+        )
+
+    for module in (booking_itself, walkin):
+        monkeypatch.setattr(module, "lock_practitioner", lock_practitioner)
+    answer, _ = at_once([lambda: halima.type(code), by_staff])
+
+    assert answer.status_code == 302, answer.content.decode()
+    known.refresh_from_db()
+    assert (known.time_zone != "", known.appointments.count()) == (True, 2)

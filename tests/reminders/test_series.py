@@ -17,6 +17,8 @@ from visits.booking import services as booking
 from visits.booking.models import Appointment, AppointmentSeries
 from visits.reminders import services, texts
 from visits.reminders.models import Communication
+from visits.reminders.services import reports
+from visits.reminders.services.planning import was_told
 
 pytestmark = pytest.mark.django_db
 
@@ -156,6 +158,53 @@ def test_sent_again_it_names_them_again(series, front_desk, mailoutbox):
     services.send_due()
 
     assert mailoutbox[1].subject == mailoutbox[0].subject
+
+
+@pytest.mark.parametrize("is_address", [True, False])
+def test_what_bounces_told_of_none_of_them(series, mailoutbox, is_address):
+    services.send_due()
+    sent = Communication.objects.get(appointment=series[0], kind=Kind.CONFIRMATION, serial=0)
+
+    reports.failed(sent, is_address=is_address)
+    reports.failed(sent, is_address=is_address)
+
+    reason = Reason.BOUNCED if is_address else Reason.REFUSED
+    assert confirmations(series) == [(State.FAILED, reason)] * 3
+    assert not any(was_told(visit) for visit in series)
+    mailoutbox.clear()
+    cancel(series[1])
+    move(series[2], series[2].start + timedelta(hours=1))
+    services.send_due()
+    assert not Communication.objects.filter(kind__in=[Kind.CANCELLATION, Kind.RESCHEDULE]).exists()
+    words = ["Your video visit is booked"] * (not is_address)
+    assert [mail.subject.partition(" for ")[0] for mail in mailoutbox] == words, "as if they heard of it first"
+
+
+def test_sent_again_after_it_bounced_it_tells_of_all_again(series, front_desk, mailoutbox):
+    services.send_due()
+    sent = Communication.objects.get(appointment=series[0], kind=Kind.CONFIRMATION, serial=0)
+    reports.failed(sent, is_address=False)
+    sent.refresh_from_db()
+
+    services.resend(principal=staff(front_desk), communication=sent)
+    services.send_due()
+
+    assert confirmations(series)[1:] == [(State.SUPPRESSED, Reason.IN_SERIES)] * 2
+    assert all(was_told(visit) for visit in series)
+    cancel(series[1])
+    assert Communication.objects.filter(appointment=series[1], kind=Kind.CANCELLATION).exists()
+
+
+def test_of_two_that_name_them_one_that_bounces_leaves_them_told(series, front_desk, mailoutbox):
+    services.send_due()
+    first = Communication.objects.get(appointment=series[0], kind=Kind.CONFIRMATION, serial=0)
+    services.resend(principal=staff(front_desk), communication=first)
+    services.send_due()
+
+    reports.failed(first, is_address=False)
+
+    assert confirmations(series)[1:] == [(State.SUPPRESSED, Reason.IN_SERIES)] * 2
+    assert all(was_told(visit) for visit in series)
 
 
 @pytest.mark.parametrize("language", ["en", "es"])

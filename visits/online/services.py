@@ -1,6 +1,7 @@
 """Booking by somebody whom nobody has seen: a time is kept, an address is proved, then there is a visit."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from visits.booking import patients
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
 from visits.booking.patients import Details
+from visits.booking.services.locks import lock_practitioners
 from visits.online.models import Verification
 from visits.online.picker import Picker
 from visits.reminders.links import issue
@@ -95,7 +97,7 @@ def book(*, verification: str, code: str, hold: Hold, details: Details, zone: st
             origin=Appointment.Origin.ONLINE,
         )
 
-    return _confirm(verification, code, details, zone, request, visit_of)
+    return _confirm(verification, code, details, zone, request, visit_of, [hold.practitioner_id])
 
 
 def walk_in(
@@ -109,7 +111,8 @@ def walk_in(
     def visit_of(patient: Patient) -> Appointment:
         return booking.walk_in(principal=None, patient=patient, visit_type=visit_type)
 
-    return _confirm(verification, code, details, zone, request, visit_of)
+    people = visit_type.clinic.practitioners.filter(is_active=True)
+    return _confirm(verification, code, details, zone, request, visit_of, people.values_list("pk", flat=True))
 
 
 def _confirm(
@@ -119,12 +122,14 @@ def _confirm(
     zone: str,
     request: HttpRequest,
     visit_of: Callable[[Patient], Appointment],
+    practitioners: Iterable[uuid.UUID],
 ) -> Appointment:
+    """``visit_of`` books, with one of ``practitioners``."""
     with transaction.atomic():
         row: Verification = codes.lock(Verification, pk=verification)
         right = row.answer(row.is_right(code))
         if right:
-            visit = visit_of(_patient(row, details, zone, request))
+            visit = visit_of(_patient(row, details, zone, request, practitioners))
         else:
             audit.record(
                 "booking.code",
@@ -141,7 +146,9 @@ def _confirm(
     return visit
 
 
-def _patient(row: Verification, details: Details, zone: str, request: HttpRequest) -> Patient:
+def _patient(
+    row: Verification, details: Details, zone: str, request: HttpRequest, practitioners: Iterable[uuid.UUID]
+) -> Patient:
     """The clinic's patient of this name and birth date whose address was proved; else a new one.
 
     Of who has the same name and birth date and another address nobody can say whether it is the same person: a
@@ -153,6 +160,7 @@ def _patient(row: Verification, details: Details, zone: str, request: HttpReques
     known = next((one for one in same if _is_address_of(row, one)), None)
     if known is not None:
         if not known.time_zone:
+            lock_practitioners(clinic, practitioners)  # before the patient, as everybody does who books
             known.time_zone = zone
             known.save(update_fields=["time_zone"])
         return known

@@ -1,8 +1,9 @@
 """Who waits for whom: the order in which rows are locked, the same for everybody, so that nobody waits in a circle.
 
-The visit's own row, then practitioners by primary key, then the patient. Always ``FOR NO KEY UPDATE``: rows that
-merely refer to one of them need not wait. Two inserts that collide in an exclusion constraint wait for each other,
-and PostgreSQL ends one as a deadlock after a second; who holds the practitioner's row does not collide.
+The visit's own row, then practitioners by primary key, then the patient, also where a row is only written. Always
+``FOR NO KEY UPDATE``: rows that merely refer to one of them need not wait. Two inserts that collide in an exclusion
+constraint wait for each other, and PostgreSQL ends one as a deadlock after a second; who holds the practitioner's row
+does not collide.
 """
 
 import uuid

@@ -24,7 +24,7 @@ from visits.reminders.channels.base import Channel, OptedOut, RefusedForGood, Re
 from visits.reminders.channels.email import EmailChannel
 from visits.reminders.channels.sms import SMSChannel
 from visits.reminders.models import Communication
-from visits.reminders.services import heartbeat, preferences, rules
+from visits.reminders.services import heartbeat, preferences, rules, series
 
 State = Communication.State
 Reason = Communication.Reason
@@ -238,6 +238,8 @@ def _finish(
     if not _still_ours(message).update(**result):
         log.error("message %s: took longer than its claim", message.pk)
     log.info("message %s: %s %s", message.pk, state, reason)
+    if message.serial and state in {State.SENT, State.UNKNOWN}:
+        series.tell_again(message)
     if state == State.SUPPRESSED:
         return
     audit.record(

@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.audit import services as audit
 from accounts.models import AuditEvent
 from visits.reminders.models import Communication
-from visits.reminders.services import preferences, resending
+from visits.reminders.services import preferences, resending, series
 
 State = Communication.State
 Reason = Communication.Reason
@@ -23,6 +23,7 @@ def failed(message: Communication, *, is_address: bool) -> None:
     went_out = Communication.objects.filter(pk=message.pk, state__in=[State.SENT, State.UNKNOWN])
     reason = Reason.BOUNCED if is_address else Reason.REFUSED
     if went_out.update(state=State.FAILED, reason=reason, sent_at=None):
+        series.take_back(message, reason)
         audit.record(
             "message.bounce",
             AuditEvent.Action.UPDATE,
