@@ -16,6 +16,7 @@ from tests.party import browser, make_link
 from visits.booking import services as booking
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, AppointmentChange
+from visits.online import own
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.services import rules
 from visits.schedule.models import SchedulePolicy, VisitType
@@ -186,6 +187,37 @@ def test_a_cancelled_visit_has_no_calendar_file(rosa, visit, front_desk):
     booking.cancel(principal=None, visit=visit)
 
     assert rosa.get(f"/my/{visit.pk}/visit/calendar/").status_code == 404
+
+
+def test_past_visits_are_on_pages_and_the_address_says_the_number_alone(
+    rosa, visit, hours, patient, visit_type, monkeypatch
+):
+    monkeypatch.setattr(own, "A_PAGE", 2)
+    past = [
+        factories.make_visit(
+            hours, patient=patient, visit_type=visit_type, start=at("10:00") - n * timedelta(days=7), status="fulfilled"
+        )
+        for n in range(1, 6)
+    ]
+    factories.make_visit(hours, visit_type=visit_type, start=at("11:00") - timedelta(days=7), status="fulfilled")
+    days = [f'datetime="{one.start:%Y-%m-%dT%H:%M}' for one in past]
+    path = f"/my/{visit.pk}/visits/"
+
+    pages = [rosa.get(path, {"page": number} if number > 1 else {}).content.decode() for number in (1, 2, 3)]
+
+    assert [[day in page for day in days] for page in pages] == [
+        [True, True, False, False, False],
+        [False, False, True, True, False],
+        [False, False, False, False, True],
+    ]
+    assert "Page 1 of 3" in pages[0]
+    assert 'rel="next" href="?page=2"' in pages[0]
+    assert 'rel="prev"' not in pages[0]
+    assert "Next</h2>" in pages[0]
+    assert "Next</h2>" not in pages[1]
+    assert 'rel="next"' not in pages[2]
+    for nonsense in ("0", "99", "x"):
+        assert rosa.get(path, {"page": nonsense}).status_code == 200
 
 
 def test_the_list_has_next_upcoming_and_past_of_this_patient_alone(rosa, visit, hours, patient, visit_type, clinic):

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -41,6 +42,7 @@ from visits.schedule.moment import Moment
 Status = Appointment.Status
 
 LINKS_PER_VISIT, TEN_MINUTES = 1, 600
+A_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 @for_party
 def visits(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
-    """All visits of the patient at this clinic: next, upcoming, past."""
+    """All visits of the patient at this clinic: next, upcoming, past; of older ones a page (GET ``page``)."""
     visit = _own(request, pk)
     return redirect("online:me") if request.principal.account else _list_page(request, visit.patient, visit)
 
@@ -163,14 +165,16 @@ def _list_page(request: PrincipalRequest, patient: Patient, opened: Appointment 
     now = timezone.now()
     to_come = every.filter(status__in=(Status.BOOKED, Status.ARRIVED), end__gt=now - Appointment.LINE_CLOSES_AFTER)
     coming = list(to_come.order_by("start"))
-    past = every.exclude(pk__in=[one.pk for one in coming]).order_by("-start")[:50]
+    past = every.exclude(pk__in=[one.pk for one in coming]).order_by("-start", "pk")
+    page = Paginator(past, A_PAGE).get_page(request.GET.get("page"))
     listed = _listed(request, coming)
     context = {
         "visit": None,
         "opened": opened or every.order_by("-start").first(),
         "next": listed[0] if listed else None,
         "upcoming": listed[1:],
-        "past": _listed(request, past),
+        "page": page,
+        "past": _listed(request, page),
         "books_online": SchedulePolicy.of(patient.clinic).online_booking,
         "may_say_how": request.principal.may(Action.VISIT_CHANGE_OWN),
         "may_see_looks": request.principal.may(Action.TRAIL_READ_OWN),
