@@ -1,8 +1,10 @@
 """The Celery app and every periodic job. Intervals only: no ETA, no local-time crontab."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, task_success
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telehealth.settings")
 
@@ -21,3 +23,21 @@ app.conf.beat_schedule = {
     "forget old codes of patients": {"task": "accounts.patients.tasks.forget_old", "schedule": 3600.0},
     "clear expired sessions": {"task": "accounts.login.tasks.clear_sessions", "schedule": 3600.0},
 }
+
+
+@beat_init.connect
+def expect_ticks(**_: Any) -> None:
+    from django.utils import timezone
+
+    from telehealth import ticks
+
+    ticks.expect(timezone.now())
+
+
+@task_success.connect
+def note_tick(sender: Any, **_: Any) -> None:
+    from django.utils import timezone
+
+    from telehealth import ticks
+
+    ticks.note(sender.name, timezone.now())

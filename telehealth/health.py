@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.audit import sealing
 from accounts.doors import public
+from telehealth.ticks import Tick, ticks
 from visits.reminders.services.heartbeat import pulse
 
 
@@ -51,6 +52,23 @@ def audit(request: HttpRequest) -> HttpResponse:
         f"seconds that the oldest event has not been sealed: {waits.total_seconds():.0f}",
     ]
     return HttpResponse("\n".join(lines) + "\n", status=200 if is_well else 503, content_type="text/plain")
+
+
+@public
+def jobs(request: HttpRequest) -> HttpResponse:
+    """200 while each periodic job comes to a good end in its time, else 503; with the silence of each, in seconds."""
+    try:
+        every = ticks(timezone.now())
+    except DatabaseError:
+        return HttpResponse("database", status=503, content_type="text/plain")
+    is_well = all(tick.is_well for tick in every)
+    lines = ["ok" if is_well else "silent", *(_tick_line(tick) for tick in every)]
+    return HttpResponse("\n".join(lines) + "\n", status=200 if is_well else 503, content_type="text/plain")
+
+
+def _tick_line(tick: Tick) -> str:
+    silent = "never" if tick.silent_for is None else f"{tick.silent_for.total_seconds():.0f}"
+    return f"{tick.name}: {silent}{'' if tick.is_well else ' (silent)'}"
 
 
 def _database_answers() -> bool:

@@ -1,7 +1,7 @@
-"""What the relay nodes cost and carry, and how messages go out, as OpenMetrics text for Prometheus or the like."""
+"""What relay nodes cost and carry, how messages go out, how periodic jobs run: OpenMetrics text for Prometheus."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 
 from asgiref.sync import async_to_sync
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.doors import public
+from telehealth.ticks import Tick, ticks
 from visits.relay.client import Pulse, RelayClient, RelayUnavailable
 from visits.reminders.services import heartbeat
 
@@ -35,10 +36,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
     except RelayUnavailable:
         return HttpResponse("redis", status=503, content_type="text/plain")
     try:
-        messages = heartbeat.pulse(timezone.now())
+        messages, every = heartbeat.pulse(timezone.now()), ticks(timezone.now())
     except DatabaseError:
         return HttpResponse("database", status=503, content_type="text/plain")
-    return HttpResponse(as_text(pulses, messages), content_type=CONTENT_TYPE)
+    return HttpResponse(as_text(pulses, messages, every), content_type=CONTENT_TYPE)
 
 
 async def _pulses() -> dict[str, Pulse]:
@@ -49,10 +50,10 @@ async def _pulses() -> dict[str, Pulse]:
         await client.aclose()
 
 
-def as_text(pulses: Mapping[str, Pulse], messages: heartbeat.Pulse) -> str:
+def as_text(pulses: Mapping[str, Pulse], messages: heartbeat.Pulse, every: Iterable[Tick]) -> str:
     """All of it as OpenMetrics 1.0. Node names and causes are our own words: letters, digits, dot, dash, _."""
     live = {node: pulse for node, pulse in pulses.items() if not pulse.is_dead}
-    return "".join(f"{line}\n" for line in (*_relay(live), *_messages(messages), "# EOF"))
+    return "".join(f"{line}\n" for line in (*_relay(live), *_messages(messages), *_jobs(every), "# EOF"))
 
 
 # What a pulse or its facts call it; the metric, with its unit; what it is.
@@ -97,6 +98,15 @@ def _messages(now: heartbeat.Pulse) -> Iterator[str]:
     ):
         yield from _head(name, "gauge", unit, what, of="messages")
         yield f"{_full(name, unit, of='messages')} {value}"
+
+
+def _jobs(every: Iterable[Tick]) -> Iterator[str]:
+    what = "Since the job last ended well; one that is not here never did, and beat has not started."
+    yield from _head("silent", "gauge", "seconds", what, of="job")
+    for tick in every:
+        if tick.silent_for is not None:
+            job = tick.name.replace(" ", "_")
+            yield f'{_full("silent", "seconds", of="job")}{{job="{job}"}} {tick.silent_for.total_seconds():.0f}'
 
 
 def _head(name: str, kind: str, unit: str, what: str, *, of: str = "relay") -> Iterator[str]:

@@ -252,7 +252,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # --- what a browser may do --------------------------------------------------------------------
 
 # A load balancer asks for our health by plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^healthz/((audit|messages)/)?$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz/((audit|jobs|messages)/)?$"]
 SECURE_SSL_REDIRECT = HTTPS and env_bool("TELEHEALTH_SSL_REDIRECT", True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

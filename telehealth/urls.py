@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import home, set_language
-from telehealth.health import audit, health, messages
+from telehealth.health import audit, health, jobs, messages
 from telehealth.metrics import metrics
 
 urlpatterns = [
@@ -28,6 +28,7 @@ urlpatterns = [
     path("healthz/", health),
     path("healthz/messages/", messages),
     path("healthz/audit/", audit),
+    path("healthz/jobs/", jobs),
     path("metrics/", metrics),
 ]
 if settings.DEMO:

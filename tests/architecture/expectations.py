@@ -166,6 +166,7 @@ OWN = {
 PUBLIC = {
     "/healthz/": "says ok",
     "/healthz/audit/": "says ok",
+    "/healthz/jobs/": "says ok",
     "/healthz/messages/": "says ok",
     "/metrics/": "to who shows a token",
     "accounts:invitation": "to who has the address that was mailed",

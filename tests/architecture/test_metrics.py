@@ -60,7 +60,7 @@ def test_without_redis_it_says_so(client: Client, settings: Any) -> None:
 
 
 def test_figures_are_named_by_node_and_hold_no_address() -> None:
-    text = as_text({"one.ab": PULSE}, QUIET)
+    text = as_text({"one.ab": PULSE}, QUIET, [])
 
     assert 'telehealth_relay_rooms{node="one.ab"} 2\n' in text
     assert 'telehealth_relay_packet_cpu_microseconds{node="one.ab"} 12.5\n' in text
@@ -75,7 +75,7 @@ def test_figures_are_named_by_node_and_hold_no_address() -> None:
 
 def test_a_dead_node_is_left_out() -> None:
     assert "one.ab" not in as_text(
-        {"one.ab": Pulse(**{**{f: getattr(PULSE, f) for f in Pulse.__slots__}, "gone": True})}, QUIET
+        {"one.ab": Pulse(**{**{f: getattr(PULSE, f) for f in Pulse.__slots__}, "gone": True})}, QUIET, []
     )
 
 
