@@ -1,4 +1,4 @@
-"""The one module that touches aiortc, aioice and pylibsrtp, private names included.
+"""The one module that touches aiortc and pylibsrtp, private names included.
 
 Pinned exactly in pyproject.toml; tests/relay/test_hooks.py fails when one of these names moves.
 
@@ -12,20 +12,16 @@ Private names, and why each:
 * ``pylibsrtp._binding`` (``ffi``, ``lib.srtp_protect``, ``lib.srtp_unprotect``) and ``Session._srtp``, for the
   batched path only: they work in place, while the public ``Session.protect/unprotect`` copy each packet twice.
   Where they are missing the portable path is taken, which needs nothing private of pylibsrtp.
-
-Of aioice only ``stun`` is used, which is public.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import pylibsrtp
-from aioice import stun
 from aiortc.rtcdtlstransport import (
     SRTP_PROFILES,
     RTCCertificate,
@@ -35,30 +31,8 @@ from aiortc.rtcdtlstransport import (
 )
 from aiortc.rtcicetransport import RTCIceTransport
 
-StunMessage = stun.Message
 CERTIFICATE_LIFE = 24 * 3600.0  # seconds; aiortc's certificates are valid for 30 days
 SRTP_ORDER = [b"SRTP_AEAD_AES_128_GCM", b"SRTP_AEAD_AES_256_GCM", b"SRTP_AES128_CM_SHA1_80"]
-
-
-def parse_stun(data: bytes) -> StunMessage:
-    """aioice's STUN parser, which also lets struct.error out; here only ValueError leaves."""
-    try:
-        return stun.parse_message(data)
-    except (struct.error, IndexError, KeyError) as error:
-        raise ValueError("malformed STUN message") from error
-
-
-def stun_authentic(message: StunMessage, key: bytes) -> bool:
-    """Whether the message carries a MESSAGE-INTEGRITY made with `key` (constant time)."""
-    return message.check_message_integrity(key)
-
-
-def stun_success(transaction: bytes, address: tuple[str, int], key: bytes) -> bytes:
-    """A signed binding success response."""
-    response = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, transaction)
-    response.attributes["XOR-MAPPED-ADDRESS"] = address
-    response.add_message_integrity(key)
-    return bytes(response)
 
 
 class Certificates:
