@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from visits.relay.arrivals import MAX_NOTED, MAX_SPAN, Arrivals
+from visits.relay.arrivals import MAX_NOTED, MAX_SPAN, Arrivals, at_tick
+from visits.relay.compiled import arrived
 
 
 def read(packet: bytes) -> dict[int, float]:
@@ -79,3 +80,25 @@ def test_a_jump_starts_over_and_a_flood_is_bounded():
     report = arrivals.report(5)
     assert len(report) < 24 + 2 * MAX_NOTED + MAX_SPAN
     read(report)
+
+
+def test_the_compiled_loop_notes_the_same():
+    chance, ours, compiled = random.Random(6), Arrivals(), Arrivals()
+    for _ in range(300):
+        sequence, now = chance.choice([0, 65_530, 7]), 1000.0
+        for _ in range(chance.choice([1, 40, MAX_NOTED + 3])):
+            sequence = sequence + (1 if chance.random() < 0.999 else 3) & 0xFFFF
+            now += chance.choice([0.0, 0.001, 0.01, 0.2] if chance.random() < 0.01 else [0.0, 0.01])
+            ours.note(sequence, now)
+            arrived(compiled.book.buffer_info()[0], at_tick(now) | sequence)
+        assert ours.book == compiled.book
+        report = ours.report(5)
+        assert report == compiled.report(5)
+        read(report)
+
+
+def test_a_pause_is_told_right_where_the_numbers_begin_anew():
+    arrivals = Arrivals()
+    for ahead in range(4):
+        arrivals.note(0xFFFE + ahead & 0xFFFF, 7.0 + ahead / 100)
+    assert [*read(arrivals.report(5)).items()] == [(0xFFFE, 7.0), (0xFFFF, 7.01), (0, 7.02), (1, 7.03)]

@@ -7,21 +7,21 @@ stream has its receiver report (RFC 3550 section 6.4). Times in seconds.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from collections.abc import Sequence
-from operator import sub
 
 from visits.relay import rtcp
 from visits.relay.tracks import Track
 
 MAX_SPAN = 2000  # sequence numbers in one report; after a larger jump the count starts over
 MAX_NOTED = 1000  # packets in one report; a flood beyond that is not reported
-ONE_STEP = struct.pack("<q", 1)  # between `noted` numbers that follow each other at the same tick
+LONGEST_PAUSE = 255  # ticks, between two packets of which the second is the next one
+COUNT, ODD, NOTED = range(3)  # words of `Arrivals.book`
+PAUSES = 8 * (NOTED + MAX_NOTED)  # bytes of it
 
 
 def at_tick(now: float) -> int:
-    """What `Arrivals.noted` has beside the number of a packet that came now."""
+    """What `Arrivals.book` has beside the number of a packet that came now."""
     return int(now * rtcp.TICKS) << 16
 
 
@@ -29,38 +29,47 @@ class Arrivals:
     """What came from one publisher since the last report."""
 
     def __init__(self) -> None:
-        # How many there are, then `at_tick` and the transport-wide sequence number (16 bits) of each packet.
-        self.noted = array("q", bytes(8 * (1 + MAX_NOTED)))
+        # How many packets there are, and whether any was ODD; then `at_tick` and the transport-wide sequence number
+        # (16 bits) of each, and in a byte each the ticks between each two.
+        self.book = array("q", bytes(8 * NOTED + 9 * MAX_NOTED))
+        self._pauses = memoryview(self.book).cast("B")[PAUSES:]
         self._next: int | None = None  # first sequence number that was not reported yet
         self._reports = 0
 
     def note(self, sequence: int, now: float) -> None:
         """A packet with this transport-wide sequence number arrived."""
-        count = self.noted[0]
-        if count < MAX_NOTED:
-            self.noted[count + 1] = at_tick(now) | sequence
-            self.noted[0] = count + 1
+        book, value = self.book, at_tick(now) | sequence
+        count = book[COUNT]
+        if count == MAX_NOTED:
+            return
+        if count:
+            last = book[NOTED + count - 1]
+            pause = (value >> 16) - (last >> 16)
+            if value - last & 0xFFFF == 1 and 0 <= pause <= LONGEST_PAUSE:
+                self._pauses[count - 1] = pause
+            else:
+                book[ODD] = 1
+        book[NOTED + count] = value
+        book[COUNT] = count + 1
 
     def report(self, media_ssrc: int) -> bytes | None:
         """The RTCP packet about what was noted since the last one; None if that is nothing.
 
         A packet that comes after a report in which it was missing stays missing.
         """
-        noted = self.noted[1 : 1 + self.noted[0]]
-        if not noted:
+        book = self.book
+        count, odd = book[COUNT], book[ODD]
+        if not count:
             return None
-        self.noted[0] = 0
-        first = noted[0] & 0xFFFF
-        if self._next is None:
-            self._next = first
-        pauses = _pauses(noted) if first == self._next else None
-        if pauses is None:
-            return self._report_sorted(media_ssrc, noted)
-        return rtcp.run_feedback(media_ssrc, first, self._count(first + len(noted)), noted[0] >> 16, pauses)
+        book[COUNT] = book[ODD] = 0
+        first, tick = book[NOTED] & 0xFFFF, book[NOTED] >> 16
+        if odd or self._next not in {None, first}:
+            return self._report_sorted(media_ssrc, book[NOTED : NOTED + count])
+        return rtcp.run_feedback(media_ssrc, first, self._number(first + count), tick, bytes(self._pauses[: count - 1]))
 
     def _report_sorted(self, media_ssrc: int, noted: Sequence[int]) -> bytes | None:
         """`report` where some got lost, or came out of their turn or after a pause."""
-        start = self._next or 0
+        start = noted[0] & 0xFFFF if self._next is None else self._next
         came: dict[int, int] = {}
         for each in noted:
             ahead = (each & 0xFFFF) - start & 0xFFFF
@@ -71,26 +80,14 @@ class Arrivals:
         if not came:
             return None
         distances = sorted(came)
-        count = self._count(start + distances[-1] + 1)
+        count = self._number(start + distances[-1] + 1)
         return rtcp.vector_feedback(media_ssrc, start, count, distances, [came[ahead] for ahead in distances])
 
-    def _count(self, following: int) -> int:
+    def _number(self, following: int) -> int:
         """The number of a report that ends before a sequence number."""
         self._next = following & 0xFFFF
         self._reports += 1
         return self._reports
-
-
-def _pauses(noted: Sequence[int]) -> bytes | None:
-    """Ticks between each two packets, if each has the number after the last one's and came in its turn and soon.
-
-    Done by whole columns of bytes, since a node writes hundreds of reports a second: between two such packets lie one
-    number and up to 255 ticks.
-    """
-    steps = bytearray(struct.pack(f"<{len(noted) - 1}q", *map(sub, noted[1:], noted)))
-    pauses = bytes(steps[2::8])
-    steps[2::8] = bytes(len(pauses))
-    return pauses if steps == ONE_STEP * len(pauses) else None
 
 
 class Reception:

@@ -15,9 +15,9 @@ from typing import Any
 
 from numba import int64
 
-from visits.relay.arrivals import MAX_NOTED
+from visits.relay import arrivals
 from visits.relay.compiling import compiled
-from visits.relay.machine import call, read_double, read_word, write_double, write_word
+from visits.relay.machine import call, read_double, read_word, write_byte, write_double, write_word
 from visits.relay.mmsg import LENGTH, MESSAGE
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD
@@ -149,12 +149,21 @@ def enter(memory: Any, words: Any, begin: int, sequence: int, route: Any, shape:
 
 
 @compiled
-def arrived(noted: int, value: int) -> None:
+def arrived(book: int, value: int) -> None:
     """`Arrivals.note`."""
-    count = read_word(noted)
-    if count < MAX_NOTED:
-        write_word(noted + 8 * (count + 1), value)
-        write_word(noted, count + 1)
+    count = read_word(book + 8 * arrivals.COUNT)
+    if count == arrivals.MAX_NOTED:
+        return
+    here = book + 8 * (arrivals.NOTED + count)
+    if count:
+        last = read_word(here - 8)
+        pause = (value >> 16) - (last >> 16)
+        if value - last & 0xFFFF == 1 and 0 <= pause <= arrivals.LONGEST_PAUSE:
+            write_byte(book + arrivals.PAUSES + count - 1, pause)
+        else:
+            write_word(book + 8 * arrivals.ODD, 1)
+    write_word(here, value)
+    write_word(book + 8 * arrivals.COUNT, count + 1)
 
 
 @compiled

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-WORD, INT, DOUBLE = ir.IntType(64), ir.IntType(32), ir.DoubleType()
+WORD, INT, BYTE, DOUBLE = ir.IntType(64), ir.IntType(32), ir.IntType(8), ir.DoubleType()
 
 
 @intrinsic
@@ -40,7 +40,8 @@ def _reader(kind: Any, stored: Any) -> Any:
 def _writer(kind: Any, stored: Any) -> Any:
     def write(context: Any, address: Any, value: Any) -> Any:
         def generate(_: Any, builder: Any, signature: Any, given: Any) -> Any:
-            builder.store(given[1], builder.inttoptr(given[0], stored.as_pointer()))
+            value = builder.trunc(given[1], stored) if stored is BYTE else given[1]
+            builder.store(value, builder.inttoptr(given[0], stored.as_pointer()))
             return ir.Constant(INT, 0)
 
         return types.int32(types.int64, kind), generate
@@ -50,3 +51,4 @@ def _writer(kind: Any, stored: Any) -> Any:
 
 read_word, write_word = _reader(types.int64, WORD), _writer(types.int64, WORD)
 read_double, write_double = _reader(types.float64, DOUBLE), _writer(types.float64, DOUBLE)
+write_byte = _writer(types.int64, BYTE)  # the lowest of the number

@@ -163,7 +163,7 @@ class Routes:
         books = self.tables.routes[row]
         books["inward"] = self._srtp.pointer(inward)
         books["budget"] = peer.purse.buffer_info()[0]
-        books["arrivals"] = peer.arrivals.noted.buffer_info()[0]
+        books["arrivals"] = peer.arrivals.book.buffer_info()[0]
         books["lanes"] = len(lanes)
         self.tables.lanes[row, : len(lanes)] = lanes
         route = self.by_row[row] = Route(self, row, track, list(track.outputs), [keys, *kept])

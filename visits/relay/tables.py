@@ -31,7 +31,7 @@ ROUTE = numpy.dtype(
         ("ssrc", "i8"),
         ("inward", "i8"),  # address of libsrtp's context for what the publisher sends
         ("budget", "i8"),  # address of Peer.purse
-        ("arrivals", "i8"),  # address of Arrivals.noted
+        ("arrivals", "i8"),  # address of Arrivals.book
         ("lanes", "i8"),  # how many
         ("known", "i8"),  # shapes, the newest first
         ("shapes", "i2", (OWN_SHAPES,)),
