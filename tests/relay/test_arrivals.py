@@ -94,7 +94,7 @@ def test_the_compiled_loop_notes_the_same():
         assert ours.book == compiled.book
         report = ours.report(5)
         assert report == compiled.report(5)
-        read(report)
+        assert report is None or read(report)
 
 
 def test_a_pause_is_told_right_where_the_numbers_begin_anew():
