@@ -13,12 +13,12 @@ import pytest
 from tests.headless import Participant, eventually
 from tests.relay.conftest import Relay
 from tests.relay.offers import EXTENSIONS, VIDEO_PT
-from visits.relay import kernel, paths, rtcp, rtp
+from visits.relay import kernel, paths, ring, rtcp, rtp
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.hooks import in_place
 from visits.relay.mmsg import address_word, word_address
-from visits.relay.ring import STEP, Ring
+from visits.relay.ring import reserve
 from visits.relay.tables import OWN_SHAPES
 from visits.relay.udp import UdpPort, bind
 
@@ -307,16 +307,16 @@ async def test_the_ring_goes_round_and_repairs_only_what_it_still_has(batched):
     await batched.enter(ann, ben)
     await steady(batched, ann, ben)
     ssrc = next(s for s, mid in ben._mid_of.items() if mid == ben.slot_mid(0, "video"))
-    counters, ring = batched.engine.counters, batched.port._ring
+    counters, book = batched.engine.counters, batched.port._ring.array
     wanted = ben.seen(0)[-1].sequence
     ben.send_rtcp(rtcp.nack(ssrc, [wanted]))
     await eventually(lambda: counters["nack_hit"] == 1)
     await eventually(lambda: ben.rtcp["rejected"] == 1)  # the identical packet, which is a replay to who has it
     assert not ann.nacked
-    lap = ring.lap
-    while ring.lap < lap + 2 * (1 << 32):  # as if others had sent much
-        ring.reserve(600, 1e9)
-        ring.used(600)
+    lap = int(book[ring.LAP_AT])
+    while book[ring.LAP_AT] < lap + 2 * ring.LAP:  # as if others had sent much
+        reserve(book, 600, 1 << 60)
+        book[ring.FIRST] += 600
     ben.send_rtcp(rtcp.nack(ssrc, [wanted - 1 & 0xFFFF]))
     await eventually(lambda: ann.nacked)  # the publisher is asked
     assert counters["nack_hit"] == 1
@@ -420,25 +420,28 @@ def test_an_address_is_one_word_and_back():
 
 
 def test_a_ring_grows_while_its_laps_are_short_and_knows_what_it_has_lost():
-    ring = Ring(in_place(), 1500, 3 * STEP)
-    place = ring.reserve(10, 100.0)
-    ring.words[place * ring.stride // 4] = 4
-    ring.memory[place * ring.stride + 16 : place * ring.stride + 20] = b"kept"
-    ring.used(1)
-    reference = ring.lap + place
-    assert ring.read(reference) == b"kept"
-    now = 100.0
-    while ring.size < 3 * STEP:  # in a moment: it grows
-        ring.reserve(500, now)
-        ring.used(500)
-    assert ring.read(reference) == b"kept"
-    lap = ring.lap
-    while ring.lap == lap:
-        ring.reserve(500, now)
-        ring.used(500)
-    assert ring.size == 3 * STEP
-    assert ring.read(reference) is None  # its place was given out
-    assert ring.read(lap + 2 * STEP) is not None  # this one not yet
+    made, now = ring.Ring(in_place(), 1500, 3 * ring.STEP), 100 * 10**9
+    book = made.array
+    place = reserve(book, 10, now)
+    made.words[place * made.stride // 4] = 4
+    made.memory[place * made.stride + 16 : place * made.stride + 20] = b"kept"
+    book[ring.FIRST] += 1
+    reference = int(book[ring.LAP_AT]) + place
+    assert made.read(reference) == b"kept"
+
+    def go_round(count: int) -> None:
+        reserve(book, count, now)
+        book[ring.FIRST] += count
+
+    while book[ring.SIZE] < 3 * ring.STEP:  # in a moment: it grows
+        go_round(500)
+    assert made.read(reference) == b"kept"
+    lap = int(book[ring.LAP_AT])
+    while book[ring.LAP_AT] == lap:
+        go_round(500)
+    assert book[ring.SIZE] == 3 * ring.STEP
+    assert made.read(reference) is None  # its place was given out
+    assert made.read(lap + 2 * ring.STEP) is not None  # this one not yet
 
 
 @pytest.mark.parametrize("missing", ["kernel", "pylibsrtp", "numba"])

@@ -1,8 +1,8 @@
 """The batched path: what the portable path does, for packets that have a route, many at a time and in place.
 
-A batch is received into the ring, and the compiled loop (compiled.py) moves what has a route. Everything else is
-handed to `Ingress` as if it had come alone: what has a route but is odd in its turn, since the order of a stream is
-kept, and what has none (reports, checks, handshakes, what is new) behind the batch.
+Compiled code receives, moves and sends what has a route (looking.py, compiled.py). Everything else is handed to
+`Ingress` as if it had come alone: what has a route but is odd in its turn, since the order of a stream is kept, and
+what has none (reports, checks, handshakes, what is new) behind the looks in which it came.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import time
 
 import numpy
 
-from visits.relay import compiled, rtp
-from visits.relay.arrivals import at_tick
+from visits.relay import compiled, kernel, looking, mmsg
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.hooks import InPlace
@@ -22,14 +21,10 @@ from visits.relay.ingress import Ingress
 from visits.relay.mmsg import BATCH, LENGTH, MESSAGE, Inbox, Outbox, address_word, word_address
 from visits.relay.pacing import Pacer
 from visits.relay.peer import Address
-from visits.relay.ring import HEAD, Ring
+from visits.relay.ring import Ring
 from visits.relay.routes import Routes, is_rtp
-from visits.relay.tables import MAX_LANES
 from visits.relay.tracks import missing_between
 from visits.relay.udp import UdpPort
-
-ROUNDS = 8  # batches before other work of the loop gets its turn
-COPIES = (MAX_LANES - 1) * BATCH  # packets for further receivers in one batch
 
 
 class BatchedPort(UdpPort):
@@ -39,28 +34,34 @@ class BatchedPort(UdpPort):
 
     def __init__(self, sock: socket.socket, limits: Limits, counters: Counters, srtp: InPlace) -> None:
         super().__init__(sock, limits, counters)
-        self._descriptor = sock.fileno()
         self._ring = ring = Ring(srtp, limits.datagram, limits.ring)
-        self._inbox = inbox = Inbox(ring, limits.datagram)
-        self._outbox = outbox = Outbox(ring.stride, BATCH + BATCH + COPIES)
+        self._inbox = inbox = Inbox(limits.datagram)
+        self._outbox = outbox = Outbox(ring.stride, BATCH + BATCH + looking.COPIES)
         self._routes = Routes(ring, srtp)
-        self._deferred = numpy.zeros(BATCH, "i8")
+        self._deferred = numpy.zeros((looking.ROUNDS * BATCH, 3), "i8")
         self._events = numpy.zeros((compiled.EVENTS_AT_ONCE * BATCH, 4), "i8")
+        self._pacer = Pacer(sock.fileno(), self._look)
+        self._scratch = kernel.ffi.new("long[2]")
+        self._system = numpy.array(
+            [
+                *kernel.addresses(), sock.fileno(), self._pacer.timer, inbox.address, outbox.address,
+                int(kernel.ffi.cast("uintptr_t", self._scratch)),
+            ],
+            "i8",
+        )  # fmt: skip
         book = numpy.zeros(compiled.BOOK, "i8")
         self._book = memoryview(book)  # type: ignore[arg-type]
         self._book[compiled.PROTECT], self._book[compiled.UNPROTECT] = srtp.protect, srtp.unprotect
-        self._book[compiled.BASE_ADDRESS], self._book[compiled.STRIDE] = ring.base, ring.stride
         self._book[compiled.LONGEST] = limits.datagram
         tables, memory = self._routes.tables, numpy.frombuffer(ring.memory, "u1")
         self._arrays = (
             memory, memory.view("u4"), tables.index, tables.routes, tables.lanes, tables.shapes, tables.rewrites,
-            inbox.names, inbox.messages, outbox.names, outbox.vectors, self._deferred, self._events, book,
+            inbox.names, inbox.messages, inbox.vectors, outbox.names, outbox.vectors, self._deferred, self._events,
+            ring.array, outbox.array, self._system, book,
         )  # fmt: skip
-        self._forward = compiled.forward
-        self._forward(
-            *self._arrays, 0.0
-        )  # nothing: it is compiled, or read from where it was kept, before it is needed
-        self._pacer = Pacer(self._descriptor, self._look)
+        # Compiled, or read from where it was kept, before it is needed: now nothing has come and nothing waits.
+        looking.look(*self._arrays, 1)
+        looking.post(outbox.array, self._system)
         self._ingress: Ingress
 
     def open(self, ingress: Ingress) -> None:
@@ -76,7 +77,7 @@ class BatchedPort(UdpPort):
 
     def send(self, data: bytes, address: Address) -> None:
         """Send a datagram: at once, or behind what waits, or with all where we look again soon. Raises nothing."""
-        if not self._pacer.running and not self._outbox.count:
+        if not self._pacer.running and not self._outbox.book[mmsg.COUNT]:
             super().send(data, address)
             return
         try:
@@ -91,59 +92,54 @@ class BatchedPort(UdpPort):
 
     def _post(self) -> None:
         """Send what is in the outbox."""
-        lost = self._outbox.send(self._descriptor)
-        self._counters["sends"] = self._outbox.calls
-        if lost:
-            self._counters["send_failed"] += lost
+        looking.post(self._outbox.array, self._system)
+        self._count()
 
-    def _look(self) -> int:
-        """Move what has arrived; how many datagrams that were."""
-        looked = 0
-        for _ in range(ROUNDS):
-            count = self._batch(time.monotonic())
-            looked += count
-            if count < BATCH:
-                break
-        return looked
+    def _count(self) -> None:
+        """Bring the counts of compiled code into ours."""
+        counters, book, outbox = self._counters, self._book, self._outbox.book
+        counters["sends"] = outbox[mmsg.CALLS]
+        for name, at, words in (
+            ("received", compiled.RECEIVED, book), ("batches", compiled.BATCHES, book),
+            ("forwarded", compiled.FORWARDED, book), ("receive_failed", compiled.FAILED, book),
+            ("send_failed", mmsg.LOST, outbox),
+        ):  # fmt: skip
+            if words[at]:
+                counters[name] += words[at]
+                words[at] = 0
 
-    def _batch(self, now: float) -> int:
-        """Receive one batch, and send it on."""
-        ring, book = self._ring, self._book
-        first = ring.reserve(BATCH + COPIES, now)
-        count = self._inbox.receive(self._descriptor, first)
-        if count <= 0:
-            self._counters["receive_failed"] -= count
-            count = 0
-        else:
-            book[compiled.FIRST], book[compiled.COUNT], book[compiled.LAP] = first, count, ring.lap
-            book[compiled.CLOCK], book[compiled.TICK] = int.from_bytes(rtp.clock(now), "big"), at_tick(now)
-            book[compiled.AT], book[compiled.SPARE], book[compiled.DEFERRED] = 0, first + count, 0
-            while not self._move(now):
-                self._portable(first, book[compiled.AT], now)
-                book[compiled.AT] += 1
-            ring.used(book[compiled.SPARE] - first)
-            for at in self._deferred[: book[compiled.DEFERRED]].tolist():
-                self._portable(first, at, now)
-            self._counters["batches"] += 1
-            self._counters["received"] += count
-        if self._outbox.count:
+    def _look(self, most: int) -> tuple[int, int]:
+        """Look `most` times at most, and move what has arrived; how many looks and datagrams it were."""
+        book, ring, inbox = self._book, self._ring, self._inbox
+        book[compiled.LOOKS] = 0
+        while self._run(most) == compiled.ODD:
+            at = book[compiled.AT]
+            length, sender = inbox.messages[at * MESSAGE + LENGTH], inbox.names[2 * at]
+            self._portable(ring.packet(book[compiled.FIRST] + at, int(length)), int(sender))
+            book[compiled.AT] += 1
+        if book[compiled.DEFERRED]:
+            left = self._deferred[: book[compiled.DEFERRED]].tolist()
+            book[compiled.DEFERRED] = book[compiled.URGENT] = 0
+            for place, length, sender in left:
+                self._portable(ring.packet(place, length), sender)
+        looks, count = book[compiled.LOOKS], book[compiled.RECEIVED]
+        if self._outbox.book[mmsg.COUNT]:
             self._post()
-        return count
+        else:
+            self._count()
+        return looks, count
 
-    def _move(self, now: float) -> bool:
-        """Let the compiled loop go on; False if it has come to a packet that must go the portable way."""
-        book, outbox = self._book, self._outbox
-        waited = book[compiled.OUT] = outbox.count
+    def _run(self, most: int) -> int:
+        """Let compiled code go on, until it is done for now or has come to a packet that must go the portable way."""
+        book = self._book
         book[compiled.EVENTS] = 0
         try:
-            return bool(self._forward(*self._arrays, now) == compiled.DONE)
+            return int(looking.look(*self._arrays, most))
         except Exception as error:  # a mistake of ours: it must not cost more than this packet
             self._counters.fail("batch", error)
-            book[compiled.AT] += 1
-            return book[compiled.AT] >= book[compiled.COUNT]
+            book[compiled.AT] = min(book[compiled.AT] + 1, book[compiled.COUNT])
+            return compiled.DONE
         finally:
-            outbox.count = book[compiled.OUT]
-            self._counters["forwarded"] += outbox.count - waited
             if book[compiled.EVENTS]:
                 self._hear(self._events[: book[compiled.EVENTS]].tolist())
 
@@ -160,11 +156,9 @@ class BatchedPort(UdpPort):
                     slot.sent.forget(one + slot.sequence_offset & 0xFFFF, other - one & 0xFFFF)
                 self._ingress.forwarder.ask_again(route.track, missing_between(one - 1, other))
 
-    def _portable(self, first: int, at: int, now: float) -> None:
-        """Let the portable path have a packet of the batch, and see whether the next of its kind need it."""
-        begin = (first + at) * self._ring.stride + HEAD
-        length = self._inbox.messages[at * MESSAGE + LENGTH]
-        packet, source = bytes(self._ring.memory[begin : begin + length]), word_address(int(self._inbox.names[2 * at]))
+    def _portable(self, packet: bytes, sender: int) -> None:
+        """Let the portable path have a packet, and see whether the next of its kind need it."""
+        source, now = word_address(sender), time.monotonic()
         if not is_rtp(packet):
             self._ingress.datagram(packet, source, now)
             return

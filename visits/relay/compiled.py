@@ -15,9 +15,9 @@ from typing import Any
 
 from numba import int64
 
-from visits.relay import arrivals
+from visits.relay import arrivals, mmsg, ring
 from visits.relay.compiling import compiled
-from visits.relay.machine import call, read_double, read_word, write_byte, write_double, write_word
+from visits.relay.machine import call3, read_double, read_word, write_byte, write_double, write_word
 from visits.relay.mmsg import LENGTH, MESSAGE
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD
@@ -28,13 +28,15 @@ LATE = 0x8000  # sequence numbers ahead: half of the circle is behind (RFC 1982)
 SHORTEST_TAG = 10  # bytes that SRTP adds at least (AES_CM_128_HMAC_SHA1_80)
 MARKER = 0x80
 
-# What is written into the book before the loop, and what it writes:
+# The words of the loop's book:
 (
-    PROTECT, UNPROTECT, BASE_ADDRESS, STRIDE, LONGEST, LAP,  # of the port and its ring
-    FIRST, COUNT, CLOCK, TICK,  # of the batch: its first place, its packets, abs-send-time, `arrivals.at_tick`
-    AT, SPARE, OUT, DEFERRED, EVENTS,  # the next packet, the next place for a copy; how many lie in the arrays
+    PROTECT, UNPROTECT, LONGEST,  # of the port: libsrtp's functions, bytes of the longest datagram
+    FIRST, COUNT, NOW, CLOCK, TICK,  # of the batch: place, packets, and when: nanoseconds, abs-send-time, `at_tick`
+    AT, SPARE,  # the next packet of it, the next place for a copy
+    DEFERRED, EVENTS, URGENT,  # how many lie in the arrays, and whether there is RTP among what is deferred
+    LOOKS, BATCHES, RECEIVED, FORWARDED, FAILED,  # since Python asked
     BOOK,
-) = range(16)  # fmt: skip
+) = range(19)  # fmt: skip
 GAP, REJECTED, REFUSED = range(3)  # kinds of events
 EVENTS_AT_ONCE = 3  # of one packet, at most
 DONE, ODD = -1, 0
@@ -43,15 +45,18 @@ DONE, ODD = -1, 0
 @compiled
 def forward(
     memory: Any, words: Any, index: Any, routes: Any, lanes: Any, shapes: Any, rewrites: Any,
-    senders: Any, messages: Any, names: Any, vectors: Any, deferred: Any, events: Any, book: Any, now: float,
+    senders: Any, messages: Any, names: Any, vectors: Any, deferred: Any, events: Any,
+    places: Any, outbox: Any, book: Any,
 ) -> int:  # fmt: skip
     """Move the packets of a batch from book[AT] on: DONE, or ODD if that one has a route but must go the portable way.
 
-    `memory` and `words` are the ring. `senders` and `messages` are of the inbox, `names` and `vectors` of the outbox.
-    Packets without a route are left to the caller, by their number, in `deferred`. `events` says what the caller must
-    know of: kind, row, and (GAP) the number that was expected and the one that came, (REFUSED) the lane and 0.
+    `memory` and `words` are the ring, `places` its book. `senders` and `messages` are of the inbox, `names` and
+    `vectors` of the outbox. Packets without a route are left to the caller in `deferred`: place, length and sender.
+    `events` says what the caller must know of: kind, row, and (GAP) the number that was expected and the one that
+    came, (REFUSED) the lane and 0.
     """
-    stride, first = book[STRIDE], book[FIRST]
+    stride, first = places[ring.STRIDE], book[FIRST]
+    base, now = places[ring.BASE], book[NOW] * 1e-9
     while book[AT] < book[COUNT]:
         at = book[AT]
         begin = (first + at) * stride + HEAD
@@ -64,8 +69,10 @@ def forward(
             ssrc = swapped(int64(words[word + 2]))
             row = find(index, routes, senders[2 * at], ssrc)
         if row < 0:
-            deferred[book[DEFERRED]] = at
+            left = book[DEFERRED]
+            deferred[left, 0], deferred[left, 1], deferred[left, 2] = first + at, length, senders[2 * at]
             book[DEFERRED] += 1
+            book[URGENT] |= is_rtp
             book[AT] += 1
             continue
         # 1. Is it the next packet of a steady stream, in a shape that is known, and paid for?
@@ -78,9 +85,9 @@ def forward(
             return ODD
         write_double(route.budget, budget - 1)
         # 2. Decrypt it: from here on it is authentic, or ends here.
-        address = book[BASE_ADDRESS] + begin - HEAD
+        address = base + begin - HEAD
         words[word - HEAD // 4] = length
-        if call(book[UNPROTECT], route.inward, address + HEAD, address):
+        if call3(book[UNPROTECT], route.inward, address + HEAD, address):
             note(events, book, REJECTED, row, 0, 0)
             book[AT] += 1
             continue
@@ -100,7 +107,7 @@ def forward(
                 copy(words, word - HEAD // 4, place * stride // 4)
             write(memory, words, place * stride + HEAD, sequence, route, lanes[row, lane], shape,
                   rewrites[number, lane], book[CLOCK])  # fmt: skip
-            seal(words, place, sequence, lanes[row, lane], names, vectors, events, book, row, lane)
+            seal(words, place, sequence, lanes[row, lane], names, vectors, events, places, outbox, book, row, lane)
         book[AT] += 1
     return DONE
 
@@ -222,21 +229,22 @@ def renumber(memory: Any, at: int, lane: Any) -> None:
 
 @compiled
 def seal(
-    words: Any, place: int, sequence: int, lane: Any, names: Any, vectors: Any, events: Any, book: Any, row: int,
-    number: int,
+    words: Any, place: int, sequence: int, lane: Any, names: Any, vectors: Any, events: Any, places: Any, outbox: Any,
+    book: Any, row: int, number: int,
 ) -> None:  # fmt: skip
     """Encrypt the packet in a place, put it into the outbox, and note under its number where it is."""
-    address = book[BASE_ADDRESS] + place * book[STRIDE]
+    address = places[ring.BASE] + place * places[ring.STRIDE]
     reference = lane.sent + 8 * (sequence + lane.sequence_offset & KEPT - 1)
-    if call(book[PROTECT], lane.outward, address + HEAD, address):
+    if call3(book[PROTECT], lane.outward, address + HEAD, address):
         note(events, book, REFUSED, row, number, 0)
         write_word(reference, 0)  # it lies there in the clear
         return
-    write_word(reference, book[LAP] + place)
-    out = book[OUT]
+    write_word(reference, places[ring.LAP_AT] + place)
+    out = outbox[mmsg.COUNT]
     names[2 * out] = lane.destination
-    vectors[2 * out], vectors[2 * out + 1] = address + HEAD, words[place * book[STRIDE] // 4]
-    book[OUT] += 1
+    vectors[2 * out], vectors[2 * out + 1] = address + HEAD, words[place * places[ring.STRIDE] // 4]
+    outbox[mmsg.COUNT] += 1
+    book[FORWARDED] += 1
 
 
 @compiled

@@ -1,6 +1,6 @@
 """Linux system calls that Python does not offer: many datagrams at once, and a timer that can be polled.
 
-recvmmsg(2), sendmmsg(2), timerfd_create(2), by cffi's ABI mode: nothing is compiled. The layouts are those of
+recvmmsg(2), sendmmsg(2), timerfd_create(2), by cffi's ABI mode: no compiler is needed. The layouts are those of
 64-bit little-endian Linux (x86-64, arm64) with glibc or musl; tests/relay/test_kernel.py holds them to real calls.
 """
 
@@ -27,15 +27,21 @@ int recvmmsg(int, struct mmsghdr *, unsigned int, int, void *);
 int sendmmsg(int, struct mmsghdr *, unsigned int, int);
 int timerfd_create(int, int);
 int timerfd_settime(int, int, const struct itimerspec *, struct itimerspec *);
+int clock_gettime(int, struct timespec *);
+long read(int, void *, size_t);
+int *__errno_location(void);
 """)
 NULL = ffi.NULL
 
 SOCKADDR = 16  # bytes of a sockaddr_in
 NONBLOCK = socket.MSG_DONTWAIT
 CLOCK_MONOTONIC = 1
-TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
+TFD_FLAGS = os.O_CLOEXEC
 
-NEEDED = ("recvmmsg", "sendmmsg", "timerfd_create", "timerfd_settime")
+# What compiled code calls by its address, in the order of `addresses`.
+CALLED = ("recvmmsg", "sendmmsg", "read", "clock_gettime", "__errno_location")
+RECVMMSG, SENDMMSG, READ, CLOCK_GETTIME, ERRNO = range(len(CALLED))
+NEEDED = (*CALLED, "timerfd_create", "timerfd_settime")
 
 
 def _load() -> Any:
@@ -53,13 +59,18 @@ def _load() -> Any:
 libc = _load()  # None where these calls cannot be made
 
 
+def addresses() -> list[int]:
+    """Where the functions of CALLED lie."""
+    return [int(ffi.cast("uintptr_t", getattr(libc, name))) for name in CALLED]
+
+
 def last_error() -> int:
     """errno of the last call."""
     return int(ffi.errno)
 
 
 def timer() -> int:
-    """The file descriptor of a timer that is not running. OSError if the kernel has none to give."""
+    """The descriptor of a timer that is not running; who reads it waits. OSError if the kernel has none to give."""
     descriptor = int(libc.timerfd_create(CLOCK_MONOTONIC, TFD_FLAGS))
     if descriptor < 0:
         raise OSError(last_error(), "timerfd_create")
