@@ -1,0 +1,136 @@
+"""How long the port stays in compiled code, from look to look: as long as nobody else is wanted, and no longer."""
+
+import contextlib
+import itertools
+import multiprocessing
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from visits.relay import compiled, kernel, looking, paths
+from visits.relay.config import Limits
+from visits.relay.counters import Counters
+from visits.relay.pacing import INTERVAL
+from visits.relay.udp import bind
+
+pytestmark = pytest.mark.skipif(kernel.libc is None, reason="no such system calls here")
+REPORT = b"\x80\xc9\x00\x01\0\0\0\1"  # RTCP: for Python, but it can wait
+PACKET = b"\x80\x60\x00\x01" + bytes(40)  # RTP without a route
+MOST = 4
+
+
+class Handed:
+    """Stands for `Ingress`: what it was handed, of nobody that it knows."""
+
+    def __init__(self) -> None:
+        self.datagrams: list[bytes] = []
+        self.roster = self
+        self.by_address: dict[tuple[str, int], object] = {}
+
+    def datagram(self, data: bytes, source: tuple[str, int], now: float) -> None:
+        self.datagrams.append(data)
+
+
+class Port:
+    """The batched port, looked at by hand while its timer runs."""
+
+    def __init__(self) -> None:
+        self.counters, self.handed = Counters(), Handed()
+        sock = bind("127.0.0.1", 0)
+        self.address = sock.getsockname()
+        self.port = paths.make_port(sock, Limits(), self.counters, "batched")
+        self.port._ingress = self.handed
+        kernel.set_timer(self.port._pacer.timer, INTERVAL)
+
+    def look(self, most: int = MOST) -> tuple[int, int]:
+        return self.port._look(most)
+
+
+@pytest.fixture
+def port() -> Iterator[Port]:
+    made = Port()
+    yield made
+    made.port._sock.close()
+
+
+@pytest.fixture
+def sender() -> Iterator[socket.socket]:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def coming(send: Callable[[], object]) -> Iterator[None]:
+    """Something comes several times between two looks, also while the port waits: from a process of its own."""
+
+    def go_on() -> None:
+        for _ in itertools.count():
+            send()
+            time.sleep(INTERVAL / 5)
+
+    process = multiprocessing.get_context("fork").Process(target=go_on, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_where_there_is_nothing_one_look_is_all(port):
+    assert port.look() == (1, 0)
+
+
+def test_what_can_wait_does_and_nothing_is_lost(port, sender):
+    with coming(lambda: sender.sendto(REPORT, port.address)):
+        looked = [port.look()]
+        while max(looked) < (MOST, MOST) and len(looked) < 5000:  # the sender, too, must get its turn in between
+            looked.append(port.look())
+    assert max(looks for looks, _ in looked) == MOST
+    assert set(port.handed.datagrams) == {REPORT}
+    assert len(port.handed.datagrams) == port.counters["received"]
+
+
+def test_who_may_look_once_does_not_wait_for_the_timer(port, sender):
+    kernel.set_timer(port.port._pacer.timer, 0)
+    sender.sendto(REPORT, port.address)
+    assert port.look(1) == (1, 1)
+
+
+def test_media_without_a_route_are_handed_on_at_once(port, sender):
+    with coming(lambda: sender.sendto(PACKET, port.address)):
+        time.sleep(0.05)
+        assert {port.look()[0] for _ in range(5)} <= {0, 1}
+    assert set(port.handed.datagrams) == {PACKET}
+
+
+def test_others_have_their_turn_under_any_flood(port, sender):
+    for _ in range(3000):
+        sender.sendto(REPORT, port.address)
+    looks, count = port.look()
+    assert (looks, count) == (0, looking.ROUNDS * 64)
+    assert len(port.handed.datagrams) == count
+
+
+def test_a_mistake_costs_one_packet_and_the_next_look_goes_on(port, sender, monkeypatch):
+    book = port.port._book
+    for _ in range(3):
+        sender.sendto(REPORT, port.address)
+    calls = []
+
+    def look(*arrays: object) -> int:
+        if not calls:
+            calls.append(true_look)
+            looking.receive(port.port._inbox.vectors, port.port._ring.array, port.port._system, arrays[-2])
+            raise IndexError
+        return true_look(*arrays)
+
+    true_look = looking.look
+    monkeypatch.setattr(looking, "look", look)
+    port.look()
+    assert port.counters["error_batch_IndexError"] == 1
+    assert (book[compiled.AT], book[compiled.COUNT]) == (1, 3)
+    port.look()
+    assert port.handed.datagrams == [REPORT] * 2
