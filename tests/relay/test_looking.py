@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from visits.relay import compiled, kernel, looking, paths
+from visits.relay import compiled, kernel, looking, paths, ring
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.pacing import INTERVAL
@@ -134,3 +134,28 @@ def test_a_mistake_costs_one_packet_and_the_next_look_goes_on(port, sender, monk
     assert (book[compiled.AT], book[compiled.COUNT]) == (1, 3)
     port.look()
     assert port.handed.datagrams == [REPORT] * 2
+
+
+def test_what_lies_there_is_taken_at_once_also_if_each_batch_is_for_others(port, sender):
+    for _ in range(200):
+        sender.sendto(PACKET, port.address)
+    assert port.look(1) == (1, 200)
+    assert port.handed.datagrams == [PACKET] * 200
+
+
+def test_a_batch_that_ends_with_an_odd_packet_keeps_its_places(port, sender, monkeypatch):
+    """Else the next one would be received over what still waits to be sent."""
+    true_look = looking.look
+    sender.sendto(REPORT, port.address)
+    odd = [True]
+
+    def look(*arrays: object) -> int:
+        if odd.pop() if odd else False:
+            looking.receive(port.port._inbox.vectors, port.port._ring.array, port.port._system, arrays[-2])
+            return compiled.ODD
+        return true_look(*arrays)
+
+    monkeypatch.setattr(looking, "look", look)
+    port.look()
+    assert port.handed.datagrams == [REPORT]
+    assert port.port._ring.book[ring.FIRST] == 1

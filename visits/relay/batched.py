@@ -110,18 +110,21 @@ class BatchedPort(UdpPort):
 
     def _look(self, most: int) -> tuple[int, int]:
         """Look `most` times at most, and move what has arrived; how many looks and datagrams it were."""
-        book, ring, inbox = self._book, self._ring, self._inbox
+        book = self._book
         book[compiled.LOOKS] = 0
-        while self._run(most) == compiled.ODD:
-            at = book[compiled.AT]
-            length, sender = inbox.messages[at * MESSAGE + LENGTH], inbox.names[2 * at]
-            self._portable(ring.packet(book[compiled.FIRST] + at, int(length)), int(sender))
-            book[compiled.AT] += 1
-        if book[compiled.DEFERRED]:
-            left = self._deferred[: book[compiled.DEFERRED]].tolist()
-            book[compiled.DEFERRED] = book[compiled.URGENT] = 0
-            for place, length, sender in left:
-                self._portable(ring.packet(place, length), sender)
+        for _ in range(looking.ROUNDS):
+            while self._run(most) == compiled.ODD:
+                at = book[compiled.AT]
+                length, sender = self._inbox.messages[at * MESSAGE + LENGTH], self._inbox.names[2 * at]
+                self._portable(book[compiled.FIRST] + at, int(length), int(sender))
+                book[compiled.AT] += 1
+            if book[compiled.DEFERRED]:
+                left = self._deferred[: book[compiled.DEFERRED]].tolist()
+                book[compiled.DEFERRED] = book[compiled.URGENT] = 0
+                for place, length, sender in left:
+                    self._portable(place, length, sender)
+            if book[compiled.COUNT] < BATCH or book[compiled.BATCHES] >= looking.ROUNDS:
+                break  # else more is there than was taken
         looks, count = book[compiled.LOOKS], book[compiled.RECEIVED]
         if self._outbox.book[mmsg.COUNT]:
             self._post()
@@ -147,7 +150,9 @@ class BatchedPort(UdpPort):
         """Do what the compiled loop has left to be done."""
         for kind, row, one, other in events:
             route = self._routes.by_row[row]
-            if kind == compiled.REJECTED:
+            if kind == compiled.OVER_BUDGET:
+                self._counters.refuse("over_budget", route.track.owner.peer_id)
+            elif kind == compiled.REJECTED:
                 self._counters.refuse("srtp_rejected", route.track.owner.peer_id)
             elif kind == compiled.REFUSED:
                 self._counters.refuse("srtp_protect", route.slots[one].owner.peer_id)
@@ -156,9 +161,9 @@ class BatchedPort(UdpPort):
                     slot.sent.forget(one + slot.sequence_offset & 0xFFFF, other - one & 0xFFFF)
                 self._ingress.forwarder.ask_again(route.track, missing_between(one - 1, other))
 
-    def _portable(self, packet: bytes, sender: int) -> None:
+    def _portable(self, place: int, length: int, sender: int) -> None:
         """Let the portable path have a packet, and see whether the next of its kind need it."""
-        source, now = word_address(sender), time.monotonic()
+        packet, source, now = self._ring.packet(place, length), word_address(sender), time.monotonic()
         if not is_rtp(packet):
             self._ingress.datagram(packet, source, now)
             return

@@ -21,6 +21,7 @@ from visits.relay.machine import call3, read_double, read_word, write_byte, writ
 from visits.relay.mmsg import LENGTH, MESSAGE
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD
+from visits.relay.rtcp import PSFB, RTPFB
 from visits.relay.tables import FIRST_WORD, find
 from visits.relay.vp8 import BASE, EXTENDED, HAS_BASE, HAS_PICTURE, LONG, LONG_PICTURE, SHORT_PICTURE
 
@@ -32,14 +33,15 @@ MARKER = 0x80
 (
     PROTECT, UNPROTECT, LONGEST,  # of the port: libsrtp's functions, bytes of the longest datagram
     FIRST, COUNT, NOW, CLOCK, TICK,  # of the batch: place, packets, and when: nanoseconds, abs-send-time, `at_tick`
-    AT, SPARE,  # the next packet of it, the next place for a copy
-    DEFERRED, EVENTS, URGENT,  # how many lie in the arrays, and whether there is RTP among what is deferred
+    OPEN, AT, SPARE,  # whether it is still in work, the next packet of it, the next place for a copy
+    DEFERRED, EVENTS, URGENT,  # how many lie in the arrays; whether of what is deferred some cannot wait
     LOOKS, BATCHES, RECEIVED, FORWARDED, FAILED,  # since Python asked
     BOOK,
-) = range(19)  # fmt: skip
-GAP, REJECTED, REFUSED = range(3)  # kinds of events
+) = range(20)  # fmt: skip
+GAP, OVER_BUDGET, REJECTED, REFUSED = range(4)  # kinds of events
 EVENTS_AT_ONCE = 3  # of one packet, at most
 DONE, ODD = -1, 0
+STRANGE, UNPAID = -1, -2  # instead of a shape's number
 
 
 @compiled
@@ -63,27 +65,29 @@ def forward(
         word = begin // 4
         length = int64(messages[at * MESSAGE + LENGTH])
         row = int64(-1)
-        ssrc = int64(0)
         is_rtp = length >= 4 * FIRST_WORD and 128 <= memory[begin] <= 191 and not 192 <= memory[begin + 1] <= 223
         if is_rtp:
-            ssrc = swapped(int64(words[word + 2]))
-            row = find(index, routes, senders[2 * at], ssrc)
+            row = find(index, routes, senders[2 * at], swapped(int64(words[word + 2])))
         if row < 0:
             left = book[DEFERRED]
             deferred[left, 0], deferred[left, 1], deferred[left, 2] = first + at, length, senders[2 * at]
             book[DEFERRED] += 1
-            book[URGENT] |= is_rtp
+            book[URGENT] |= is_rtp or RTPFB <= memory[begin + 1] <= PSFB
             book[AT] += 1
             continue
         # 1. Is it the next packet of a steady stream, in a shape that is known, and paid for?
         route = routes[row]
         sequence = int64(memory[begin + 2]) << 8 | int64(memory[begin + 3])
         ahead = sequence - route.expected & 0xFFFF
-        number = recognised(memory, words, begin, length, route, shapes)
-        budget = read_double(route.budget)
-        if number < 0 or length > book[LONGEST] or ahead >= LATE or budget < 1:
+        number = int64(STRANGE)
+        if length <= book[LONGEST]:
+            number = taken(memory, words, begin, length, ahead, route, shapes)
+        if number == UNPAID:
+            note(events, book, OVER_BUDGET, row, 0, 0)
+            book[AT] += 1
+            continue
+        if number == STRANGE:
             return ODD
-        write_double(route.budget, budget - 1)
         # 2. Decrypt it: from here on it is authentic, or ends here.
         address = base + begin - HEAD
         words[word - HEAD // 4] = length
@@ -98,16 +102,8 @@ def forward(
                 pass_over(lanes[row, lane], route.expected, ahead)
         shape = shapes[number]
         enter(memory, words, begin, sequence, route, shape, book[TICK], now)
-        # 3. For each receiver, under its slot's numbers: copies first, for the last one where it lies.
-        for lane in range(route.lanes):
-            place = first + at
-            if lane < route.lanes - 1:
-                place = book[SPARE]
-                book[SPARE] += 1
-                copy(words, word - HEAD // 4, place * stride // 4)
-            write(memory, words, place * stride + HEAD, sequence, route, lanes[row, lane], shape,
-                  rewrites[number, lane], book[CLOCK])  # fmt: skip
-            seal(words, place, sequence, lanes[row, lane], names, vectors, events, places, outbox, book, row, lane)
+        fan_out(memory, words, first + at, sequence, route, row, lanes[row], shape, rewrites[number], names, vectors,
+                events, places, outbox, book)  # fmt: skip
         book[AT] += 1
     return DONE
 
@@ -116,6 +112,19 @@ def forward(
 def swapped(word: int) -> int:
     """The 32-bit number that a word of a packet is: big-endian (RFC 3550)."""
     return (word & 0xFF) << 24 | (word & 0xFF00) << 8 | word >> 8 & 0xFF00 | word >> 24 & 0xFF
+
+
+@compiled
+def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: Any, shapes: Any) -> int:
+    """The number of the packet's shape, once its sender has paid for it; UNPAID or STRANGE, which have paid nothing."""
+    budget = read_double(route.budget)
+    if budget < 1:
+        return UNPAID
+    number: int = recognised(memory, words, begin, length, route, shapes)
+    if ahead >= LATE or number < 0:
+        return STRANGE
+    write_double(route.budget, budget - 1)
+    return number
 
 
 @compiled
@@ -178,6 +187,23 @@ def pass_over(lane: Any, sequence: int, count: int) -> None:
     """`Sent.skip`, as far as it concerns what lies in the ring."""
     for ahead in range(min(count, KEPT)):
         write_word(lane.sent + 8 * (sequence + lane.sequence_offset + ahead & KEPT - 1), 0)
+
+
+@compiled
+def fan_out(
+    memory: Any, words: Any, place: int, sequence: int, route: Any, row: int, lanes: Any, shape: Any, rewrites: Any,
+    names: Any, vectors: Any, events: Any, places: Any, outbox: Any, book: Any,
+) -> None:  # fmt: skip
+    """Send the packet in a place to each receiver under its slot's numbers: copies first, the last where it lies."""
+    stride = places[ring.STRIDE]
+    for number in range(route.lanes):
+        here, lane = place, lanes[number]
+        if number < route.lanes - 1:
+            here = book[SPARE]
+            book[SPARE] += 1
+            copy(words, place * stride // 4, here * stride // 4)
+        write(memory, words, here * stride + HEAD, sequence, route, lane, shape, rewrites[number], book[CLOCK])
+        seal(words, here, sequence, lane, names, vectors, events, places, outbox, book, row, number)
 
 
 @compiled

@@ -2,7 +2,8 @@
 
 To wake Python costs as much as to move some packets: between two looks the processor's cache has lost what the event
 loop and the interpreter touch. So the looks of the next milliseconds are taken here, as long as each finds something
-and all of it has a route. What is odd goes to Python at once; reports and checks wait until it is its turn.
+and all of it has a route. What is odd goes to Python at once, and behind its batch what asks for a repair or a picture
+(alone, as RFC 5506 lets it), and media without a route; reports and checks wait until it is Python's turn.
 
 What is known by its address: functions of libc, the headers of `Inbox` and `Outbox`, and two words of scratch, all of
 which live as long as the port.
@@ -43,12 +44,13 @@ def look(
     BATCHES and RECEIVED, in FAILED the calls that failed. The timer must be running if `most` is above 1.
     """
     while True:
-        if book[compiled.AT] == book[compiled.COUNT]:
+        if not book[compiled.OPEN]:
             receive(spaces, places, system, book)
         if compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, senders, messages, names, vectors,
                             deferred, events, places, outbox, book) == compiled.ODD:  # fmt: skip
             return compiled.ODD
         count = book[compiled.COUNT]
+        book[compiled.OPEN] = 0
         places[ring.FIRST] = book[compiled.SPARE]
         book[compiled.BATCHES] += count > 0
         book[compiled.LOOKS] += count < BATCH
@@ -79,7 +81,7 @@ def receive(spaces: Any, places: Any, system: Any, book: Any) -> None:
             book[compiled.FAILED] += 1
         count = int64(0)
     book[compiled.RECEIVED] += count
-    book[compiled.FIRST], book[compiled.COUNT], book[compiled.AT] = first, count, 0
+    book[compiled.FIRST], book[compiled.COUNT], book[compiled.AT], book[compiled.OPEN] = first, count, 0, 1
     book[compiled.SPARE] = first + count
     book[compiled.NOW], book[compiled.TICK] = now, now // TICK << 16
     book[compiled.CLOCK] = (seconds << 18) + (part << 18) // 1_000_000_000 & 0xFFFFFF

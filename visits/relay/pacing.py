@@ -17,7 +17,7 @@ INTERVAL = 0.001  # seconds
 PLENTY, FEW = 36, 12  # datagrams in a look: from the first on we look every INTERVAL, up to the second every other one
 SMOOTH = 16  # looks that the average is over
 IDLE = 3  # times in a row that nothing was found; then the next datagram wakes us
-STAY = 4  # intervals in which the others of the event loop can wait, while there is something at each look
+STAY = 8  # intervals in which the others of the event loop can wait, while there is something at each look
 
 
 class Pacer:
