@@ -79,7 +79,7 @@ def test_each_cell_of_a_list_says_its_column_and_yes_and_no_in_words(
     page = browser.get("/admin/accounts/practitioner/").content.decode()
 
     assert 'data-label="Especialidad"' in page
-    assert '</svg>Sí</span>' in page
+    assert "</svg>Sí</span>" in page
     assert 'alt="True"' not in page
 
 
