@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from accounts import members
 from accounts.admin_actions import answered, confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
-from accounts.admin_sections import Section
+from accounts.admin_sections import Section, Step
 from accounts.audit import admin as _audit  # noqa: F401 - registers itself
 from accounts.contact import normal_email, normal_phone, normal_record_number
 from accounts.emergency import admin as _emergency  # noqa: F401 - registers itself
@@ -255,6 +255,7 @@ class MembershipAdmin(RosterAdmin):
 class PractitionerAdmin(ClinicScopedAdmin):
     section = Section.PEOPLE
     about = _("Clinicians as patients see them, and when they see patients.")
+    step = Step(4, _("Add each clinician who has accepted, with their weekly hours"))
     list_display = ("name", "specialty", "user", "clinic", "is_active")
     list_filter = ("is_active", "clinic", "specialty")
     search_fields = ("name", "specialty", "user__email")
@@ -267,6 +268,7 @@ class PatientAdmin(RosterAdmin):
     export_form = PatientsForm
     section = Section.PEOPLE
     about = _("Names, birth dates and addresses. Nothing clinical is shown here.")
+    step = Step(5, _("Add the first patient"))
     deletable = False
     list_display = ("family_name", "given_name", "birth_date", "record_number", "phone", "email", "language", "clinic")
     list_display_links = ("family_name", "given_name")

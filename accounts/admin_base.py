@@ -32,7 +32,7 @@ from accounts import admin_search
 from accounts.admin_actions import SHOWN
 from accounts.admin_forms import LabelledRows, ZoneSelect, problems_of
 from accounts.admin_paths import filter_name, is_relation, is_to_many, walk
-from accounts.admin_sections import Page, Section
+from accounts.admin_sections import Page, Section, Step
 from accounts.audit import services as audit
 from accounts.login.stepup import fresh_factor
 from accounts.models import AuditEvent, Clinic, Patient
@@ -172,6 +172,8 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
     about: Any = ""
     # Pages besides the list that the index names.
     pages: tuple[Page, ...] = ()
+    # What a new clinic is asked to add here before its first visit.
+    step: Step | None = None
     # A clinic has one row at most.
     once = False
     # What a row keeps once it was saved, besides its clinic: others refer to it as it was.
@@ -183,6 +185,10 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_add_permission(request, obj) and not (self.once and self._is_there(request))
+
+    def is_begun(self, clinic: Clinic) -> bool:
+        """Whether the clinic has taken the ``step``."""
+        return self.model._default_manager.filter(**{self.clinic_path: clinic.pk}).exists()
 
     def _is_there(self, request: HttpRequest) -> bool:
         principal = principal_of(request)

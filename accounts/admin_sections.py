@@ -24,3 +24,10 @@ class Page(NamedTuple):
     url: str
     name: Any
     about: Any
+
+
+class Step(NamedTuple):
+    """What a new clinic needs before its first visit: ``place`` in the order, ``words`` for what to do."""
+
+    place: int
+    words: Any

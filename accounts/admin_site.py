@@ -1,5 +1,6 @@
 """The Django admin without a door of its own: people come in by ``accounts:signin``, second factor and all."""
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.admin import AdminSite
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_sections import Section
 from accounts.doors import MARK, PUBLIC
+from accounts.principal import Principal
 
 if TYPE_CHECKING:
     from accounts.admin_base import ClinicScopedAdmin
@@ -40,6 +42,28 @@ class TelehealthAdminSite(AdminSite):
         return [
             {"name": Section(key).label, "key": key, "models": models} for key, models in sections.items() if models
         ]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().index(request, {"steps": self.steps(request), **(extra_context or {})})
+
+    def steps(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """What the clinic needs before its first visit, in that order; nothing once it has some of each."""
+        principal: Principal | None = getattr(request, "principal", None)
+        admins = cast(list["ClinicScopedAdmin"], list(self._registry.values()))
+        if principal is None:
+            return []
+        steps = [
+            {
+                "place": one.step.place,
+                "words": one.step.words,
+                "url": reverse(f"admin:{one.opts.app_label}_{one.opts.model_name}_add"),
+                "is_begun": one.is_begun(principal.clinic),
+            }
+            for one in admins
+            if one.step and one.has_add_permission(request)
+        ]
+        is_open = any(not step["is_begun"] for step in steps)
+        return sorted(steps, key=itemgetter("place")) if is_open else []
 
     def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> HttpResponse:  # type: ignore[override]
         """The index is the one page of what there is."""

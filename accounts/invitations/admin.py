@@ -12,11 +12,12 @@ from django.utils.translation import ngettext
 
 from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, principal_of
-from accounts.admin_sections import Section
+from accounts.admin_sections import Section, Step
 from accounts.invitations import services
 from accounts.invitations.forms import InvitationForm, refusal
-from accounts.models import Invitation, User
+from accounts.models import Clinic, Invitation, User
 from accounts.models.invitation import State
+from accounts.policy import Role
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -36,6 +37,7 @@ class InvitationAdmin(ClinicScopedAdmin):
     gives_rights = True
     section = Section.PEOPLE
     about = _("Ask somebody to work in the clinic: they get a link by e-mail, and are members once they accept.")
+    step = Step(1, _("Invite those who work here"))
     deletable = False
     form = InvitationForm
     list_display = ("email", "name", "role", "state", "created_at", "sent_at", "expires_at", "created_by", "clinic")
@@ -48,6 +50,11 @@ class InvitationAdmin(ClinicScopedAdmin):
         "accepted_at", "accepted_by", "withdrawn_at", "clinic",
     )  # fmt: skip
     actions = ("resend", "withdraw")
+
+    def is_begun(self, clinic: Clinic) -> bool:
+        """Somebody besides admins is invited or there: the first admin came by an invitation as well."""
+        people = (Invitation.objects.filter(clinic=clinic), clinic.memberships.all())
+        return any(rows.exclude(role=Role.CLINIC_ADMIN).exists() for rows in people)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What was sent is not changed: it is withdrawn, and another one sent."""

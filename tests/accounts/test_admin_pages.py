@@ -90,6 +90,21 @@ def test_an_empty_list_says_so_and_a_filter_that_finds_nothing_can_be_left(verif
     assert "Nothing is like that." in browser.get(f"{PATIENTS}?language__exact=es").content.decode()
 
 
+def test_a_new_clinic_is_told_what_it_needs_until_it_has_some_of_each(verified: Any, clinic_admin: User) -> None:
+    clinic = Clinic.objects.get()
+    browser, stranger = verified(clinic_admin), factories.make_patient(factories.make_clinic())
+    begun = browser.get("/admin/").context["steps"]
+
+    assert [step["is_begun"] for step in begun] == [False, False, True, False, False]  # the fixture has an agreement
+    assert all(browser.get(step["url"]).status_code == 200 for step in begun)
+    factories.make_practitioner(clinic)
+    factories.make_visit_type(clinic)
+    assert [step["is_begun"] for step in browser.get("/admin/").context["steps"]] == [True] * 4 + [False]
+    factories.make_patient(clinic)
+    assert stranger.clinic != clinic
+    assert browser.get("/admin/").context["steps"] == []
+
+
 def test_every_list_of_the_index_says_what_it_is(verified: Any, clinic: Clinic) -> None:
     root = factories.make_member(clinic, Role.CLINIC_ADMIN, is_staff=True, is_superuser=True)
     entries = re.findall(r"<li><div>(.*?)</div>", verified(root).get("/admin/").content.decode(), re.DOTALL)

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin
-from accounts.admin_sections import Section
+from accounts.admin_sections import Section, Step
 from visits.checkin.models import CheckIn, Consent, ConsentText
 
 
@@ -15,6 +15,7 @@ class ConsentTextAdmin(ClinicScopedAdmin):
 
     section = Section.TEXTS
     about = _("The agreement that patients give before a visit, one for each language.")
+    step = Step(3, _("Write the agreement that patients give before a visit"))
     list_display = ("clinic", "language", "version", "published_at")
     list_filter = ("clinic", "language")
     search_fields = ("body",)

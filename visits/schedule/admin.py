@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import PractitionerAdmin
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
-from accounts.admin_sections import Section
+from accounts.admin_sections import Section, Step
 from accounts.models import Clinic, Practitioner
 from visits.schedule.forms import CopyWeekForm
 from visits.schedule.models import Availability, OpeningHours, ScheduleException, SchedulePolicy, VisitType
@@ -62,6 +62,7 @@ class VisitTypeForm(forms.ModelForm):  # type: ignore[type-arg]
 class VisitTypeAdmin(ClinicScopedAdmin):
     section = Section.SCHEDULE
     about = _("What can be booked: length, by whom, how far ahead.")
+    step = Step(2, _("Say which visits can be booked"))
     form = VisitTypeForm
     deletable = False  # visits were booked as it; ``is_active`` takes it off the list
     list_display = ("name", "minutes", "mode", "booked_by", "is_active", "clinic")
