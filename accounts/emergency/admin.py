@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +32,10 @@ class EmergencyAccessAdmin(ClinicScopedAdmin):
         """A review needs somebody else than who opened it, in the clinic, and is written once."""
         is_reviewable = obj is None or (not obj.finding and obj.user_id != getattr(request.user, "pk", None))
         return is_reviewable and principal_of(request) is not None and super().has_change_permission(request, obj)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        room = {"note": forms.Textarea(attrs={"rows": 3})}
+        return super().get_form(request, obj, change, **kwargs | {"widgets": room})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [name for name in self.fields if name not in {"finding", "note"}]

@@ -141,6 +141,10 @@ class ScheduleExceptionAdmin(UntilColumn, ClinicScopedAdmin):
     date_hierarchy = "first_day"
     ordering = ("-first_day", "start_time")
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        said = {"start_time": _("Without times: whole days."), "note": _("Staff alone see it.")}
+        return super().get_form(request, obj, change, **kwargs | {"help_texts": said})
+
     @admin.display(description=_("whose"), ordering="practitioner__name")
     def whose(self, exception: ScheduleException) -> str:
         return str(exception.practitioner or _("The whole clinic"))
