@@ -49,6 +49,16 @@ def test_the_visit_with_all_that_can_be_done(rosa, visit):
     assert "At the clinic" not in page
 
 
+def test_who_is_on_time_already_is_asked_for_no_earlier_time(rosa, visit):
+    asked = "Would you like to come earlier?"
+    before = rosa.get(f"/my/{visit.pk}/visit/").content.decode()
+    with freeze_time(visit.start + timedelta(minutes=1)):
+        after = rosa.get(f"/my/{visit.pk}/visit/").content.decode()
+
+    assert asked in before
+    assert asked not in after
+
+
 def test_moving_changes_time_and_history_and_says_so(rosa, visit):
     answer = rosa.post(f"/my/{visit.pk}/move/", {"start": value_of(at("11:00")), "reason": "school"})
 

@@ -1,10 +1,12 @@
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
+from django.db.models import Max
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_base import ClinicScopedAdmin
+from accounts.admin_base import ClinicScopedAdmin, principal_of
 from accounts.admin_sections import Section, Step
 from visits.checkin.models import CheckIn, Consent, ConsentText
 
@@ -20,6 +22,16 @@ class ConsentTextAdmin(ClinicScopedAdmin):
     list_filter = ("clinic", "language")
     search_fields = ("body",)
     deletable = False
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The first language that the clinic has no text in; the next version of its own where each has one."""
+        principal = principal_of(request)
+        if principal is None:
+            return {}
+        newest = dict(principal.clinic.consent_texts.values_list("language").annotate(Max("version")))
+        languages = sorted(dict(settings.LANGUAGES), key=lambda code: code != principal.clinic.language)
+        language = next((code for code in languages if code not in newest), principal.clinic.language)
+        return {"language": language, "version": newest.get(language, 0) + 1}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

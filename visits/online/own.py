@@ -217,6 +217,7 @@ def _visit_page(request: PrincipalRequest, pk: uuid.UUID, *, is_new: bool = Fals
         "when": When.of(visit),
         "is_new": is_new and visit.is_open,
         "is_coming": visit.is_open and visit.line_closes_at > timezone.now(),
+        "may_come_earlier": visit.status == Status.BOOKED and visit.start > timezone.now(),
         "can_change": _can_change(visit),
         "changeable_until": When.of(visit, until).here,
         "cancelled_at": When.of(visit, last.at).here if last else None,
