@@ -188,7 +188,7 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
 
     def is_begun(self, clinic: Clinic) -> bool:
         """Whether the clinic has taken the ``step``."""
-        return self.model._default_manager.filter(**{self.clinic_path: clinic.pk}).exists()
+        return bool(self.model._default_manager.filter(**{self.clinic_path: clinic.pk}).exists())
 
     def _is_there(self, request: HttpRequest) -> bool:
         principal = principal_of(request)
