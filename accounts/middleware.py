@@ -20,7 +20,14 @@ from accounts.emergency import services as emergency
 from accounts.language import speak
 from accounts.models import AuditEvent, User
 from accounts.policy import Action, allows
-from accounts.principal import Principal, account_principal, party_principal, staff_principal, verified_user
+from accounts.principal import (
+    OwnLinkNeeded,
+    Principal,
+    account_principal,
+    party_principal,
+    staff_principal,
+    verified_user,
+)
 from accounts.sessions import services as sessions
 from accounts.sessions.store import SessionStore
 
@@ -73,7 +80,10 @@ class AccessMiddleware:
         return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Who asks for a record that they do not treat is asked why, and comes back."""
+        """Who asks for a record that they do not treat is asked why, and comes back. Who came by a link that staff
+        have seen hears how to get one of their own."""
+        if isinstance(exception, OwnLinkNeeded):
+            return render(request, "accounts/own_link_needed.html", {"pk": _pk_of(request)}, status=403)
         if not isinstance(exception, emergency.NotTreating):
             return None
         url = reverse("accounts:emergency", args=[exception.patient.pk])
@@ -110,6 +120,11 @@ class AccessMiddleware:
             return _to_sign_in(request)
         speak(request, user.language)
         return _staff_door(request, user, staff_principal(user, request.session), mark)
+
+
+def _pk_of(request: HttpRequest) -> Any:
+    """What the address names."""
+    return request.resolver_match.kwargs["pk"] if request.resolver_match else None
 
 
 def _is_party(user: Any) -> bool:

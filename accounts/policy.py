@@ -63,6 +63,7 @@ class Action(StrEnum):
     RECORD_EXPORT = "record.export"  # a copy of a patient's whole record
     RECORD_ERASE = "record.erase"  # how long records are kept, and their end
     TRAIL_READ_OWN = "trail.read-own"  # who of the staff opened one's record
+    PAST_SEE = "past.see"  # what one wrote before, and what is of more than this one visit
     AUDIT_READ = "audit.read"
     CLINIC_RUN = "clinic.run"
 
@@ -76,7 +77,7 @@ class ProxyScope(StrEnum):
 
 
 PROXY_ACTIONS: dict[ProxyScope, frozenset[Action]] = {
-    ProxyScope.MANAGE: frozenset({Action.VISIT_SEE, Action.VISIT_CHANGE_OWN, Action.VISIT_CHECK_IN}),
+    ProxyScope.MANAGE: frozenset({Action.VISIT_SEE, Action.VISIT_CHANGE_OWN, Action.VISIT_CHECK_IN, Action.PAST_SEE}),
     ProxyScope.JOIN: frozenset({Action.VISIT_WAIT, Action.VISIT_JOIN}),
     ProxyScope.READ: frozenset({Action.INTAKE_READ, Action.SUMMARY_READ, Action.RECORD_ASK, Action.TRAIL_READ_OWN}),
 }
@@ -93,6 +94,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             Action.SUMMARY_READ,
             Action.RECORD_ASK,
             Action.TRAIL_READ_OWN,
+            Action.PAST_SEE,
         }
     ),
     # At most: each grant says which of the scopes (see Principal.may).
@@ -154,6 +156,11 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
     ),
     Role.AUDITOR: frozenset({Action.AUDIT_READ}),
 }
+
+# What a link opens that staff have seen: the visit that is to come, and nothing that was written before.
+HANDED_OUT = frozenset(
+    {Action.VISIT_SEE, Action.VISIT_CHANGE_OWN, Action.VISIT_CHECK_IN, Action.VISIT_WAIT, Action.VISIT_JOIN}
+)
 
 
 def allows(role: Role, action: Action) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django.http import Http404
+
 from accounts.models import AccessLink, Clinic, Membership, Patient, RelatedPerson, User
-from accounts.policy import Action, Role, allows
+from accounts.policy import HANDED_OUT, Action, Role, allows
 
 SESSION_CLINIC = "clinic"
 SESSION_LINKS = "links"  # {resource id: link id}
@@ -65,9 +67,25 @@ class Principal:
         return held.related_person if held else None
 
     def may(self, action: Action) -> bool:
-        """By the role; of who acts for a patient, as far as that was granted."""
+        """By the role; of who acts for a patient, as far as that was granted; by the link, if staff have seen it."""
+        return self._could(action) and (not self.is_handed_out or action in HANDED_OUT)
+
+    def needs_own_link(self, action: Action) -> bool:
+        """Whether only the way they came is in the way: by a link that staff have seen."""
+        return self._could(action) and not self.may(action)
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether they came by a link that staff have seen."""
+        return self.link is not None and self.link.is_handed_out
+
+    def _could(self, action: Action) -> bool:
         grant = self.acts_as
         return allows(self.role, action) and (grant is None or grant.covers(action))
+
+
+class OwnLinkNeeded(Http404):
+    """What a link that staff have seen does not open: it takes the one that is sent to the address on file."""
 
 
 def principal_of(link: AccessLink) -> Principal:
@@ -149,13 +167,15 @@ def account_principal(user: Any, session: Mapping[str, Any]) -> Principal | None
 def party_principal(user: Any, session: Mapping[str, Any], resource_id: uuid.UUID | str) -> Principal | None:
     """Who may come to ``resource_id`` as a patient or for one: by a link to it, else by their account.
 
-    Whether it is one of the account's own things is the question of the thing's door; that of whom they came to by a
-    link that has ended it is not, so that they need a new link.
+    An account of the same patient goes before a link that staff have seen. Whether it is one of the account's own
+    things is the question of the thing's door; that of whom they came to by a link that has ended it is not, so that
+    they need a new link.
     """
     link = _link_to(session, resource_id)
-    if link is not None and link.is_live():
+    is_live = link is not None and link.is_live()
+    if link is not None and is_live and not link.is_handed_out:
         return principal_of(link)
     account = account_principal(user, session)
-    if account is None or (link is not None and link.patient != account.patient):
-        return None
-    return account
+    if account is not None and (link is None or link.patient == account.patient):
+        return account
+    return principal_of(link) if link is not None and is_live else None

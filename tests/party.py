@@ -14,8 +14,10 @@ from visits.booking.models import Appointment
 from visits.reminders.links import kind_of
 
 
-def make_link(visit: Appointment, *, guest: str = "", proxy: RelatedPerson | None = None) -> AccessLink:
-    """A live link of the visit's patient, of who acts for them, or of a guest by that name."""
+def make_link(
+    visit: Appointment, *, guest: str = "", proxy: RelatedPerson | None = None, handed_out_by: User | None = None
+) -> AccessLink:
+    """A live link of the visit's patient, of who acts for them, or of a guest by that name; sent, or seen by staff."""
     return links.issue(
         kind=AccessLink.Kind.GUEST if guest else kind_of(proxy),
         clinic=visit.clinic,
@@ -25,6 +27,7 @@ def make_link(visit: Appointment, *, guest: str = "", proxy: RelatedPerson | Non
         related_person=proxy,
         name=guest,
         relationship="Interpreter" if guest else "",
+        created_by=handed_out_by,
     )[0]
 
 

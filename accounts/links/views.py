@@ -77,9 +77,9 @@ def _page(request: HttpRequest, link: AccessLink, form: BirthDateForm | None) ->
 
 
 def _is_open_here(request: HttpRequest, link: AccessLink) -> bool:
-    """Whether this browser has proved already to be the same person."""
+    """Whether this browser has proved already to be the same person, by a link that opens no less."""
     here = link_principal(request.session, link.resource_id)
-    if here is None or here.link is None:
+    if here is None or here.link is None or (here.is_handed_out and not link.is_handed_out):
         return False
     is_same = here.link.patient_id == link.patient_id and here.link.related_person_id == link.related_person_id
     return here.link.pk == link.pk or (link.patient_id is not None and is_same)

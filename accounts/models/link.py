@@ -101,6 +101,11 @@ class AccessLink(models.Model):
         """Who holds it: the patient, or who acts for them; None for a guest, of whom there is a name alone."""
         return self.related_person or self.patient
 
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether staff have seen it, who know the birth date, too: so they could open it themselves."""
+        return self.created_by_id is not None and self.patient_id is not None
+
     def is_live(self, now: datetime | None = None) -> bool:
         """Whether it still opens anything: not revoked, not expired, not locked by wrong birth dates, and who holds it
         for the patient still may."""

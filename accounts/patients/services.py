@@ -46,7 +46,8 @@ def may_claim(principal: Principal) -> bool:
     end. Whose grant lets them see no visits has nothing to come to.
     """
     bearer = principal.bearer
-    return principal.link is not None and bearer is not None and _may_have_one(bearer)
+    by_link = principal.link is not None and not principal.is_handed_out
+    return by_link and bearer is not None and _may_have_one(bearer)
 
 
 def _may_have_one(bearer: Bearer) -> bool:

@@ -23,6 +23,7 @@ from accounts.patients import services
 from accounts.patients.bearers import Bearer
 from accounts.patients.codes import send
 from accounts.patients.forms import SignInCodeForm
+from accounts.principal import OwnLinkNeeded
 from accounts.services import only_clinic
 from accounts.sessions import services as sessions
 from accounts.sessions.devices import words_for
@@ -125,9 +126,7 @@ def which(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def claim(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """What an account is; POST has a code sent to the address on file."""
-    bearer = request.principal.bearer
-    if not services.may_claim(request.principal) or bearer is None:
-        raise Http404
+    bearer = _claimant(request)
     if services.account_of(bearer):
         return redirect("accounts:patient-signin")
     trouble = ""
@@ -146,9 +145,7 @@ def claim(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def claim_code(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """The mailed code makes the account, and signs in to it; POST ``again`` sends a new one."""
-    bearer = request.principal.bearer
-    if not services.may_claim(request.principal) or bearer is None:
-        raise Http404
+    bearer = _claimant(request)
     row = _asked_for(request, bearer)
     if row is None:
         return redirect("accounts:claim", pk=pk)
@@ -204,6 +201,14 @@ def end(request: PrincipalRequest) -> HttpResponse:
         messages.success(request, _("Your account is ended. The links in our messages work as before."))
         return redirect("accounts:patient-signin")
     return render(request, "accounts/account_end.html")
+
+
+def _claimant(request: PrincipalRequest) -> Bearer:
+    """Whose account could be made behind the link. Raises Http404."""
+    bearer = request.principal.bearer
+    if not services.may_claim(request.principal) or bearer is None:
+        raise OwnLinkNeeded if request.principal.is_handed_out else Http404
+    return bearer
 
 
 def _asked_for(request: HttpRequest, bearer: Bearer | None) -> PatientCode | None:

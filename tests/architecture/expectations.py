@@ -42,8 +42,10 @@ GRANTS = ("front_desk", "clinic_admin")
 TREATS = ("clinician",)
 ACCOUNT = ("account", "proxy account")
 PATIENT = ("patient", "proxy", *ACCOUNT)
+# And who came by a link that staff have seen.
+COMES = (*PATIENT, "patient by hand")
 RUNS = ("clinic_admin",)
-PARTY = ("patient", "proxy", "guest", *ACCOUNT)
+PARTY = ("patient", "proxy", "guest", "patient by hand", *ACCOUNT)
 ADMINS = ("clinic_admin", "superuser")
 TRAIL = ("clinic_admin", "auditor", "superuser")
 ROOT = ("superuser",)
@@ -117,17 +119,17 @@ PARTIES = {
     "accounts:claim": page(("patient", "proxy")),
     "accounts:claim-code": page(("patient", "proxy")),
     "calendar:own-feed": page(("patient", "account")),
-    "checkin:details": page(PATIENT),
+    "checkin:details": page(COMES),
     "checkin:devices": page(PARTY),
     "checkin:start": look(PARTY),
-    "intake:questions": page(PATIENT),
-    "online:booked": look(PATIENT),
-    "online:calendar": look(PATIENT),
-    "online:cancel": page(PATIENT),
+    "intake:questions": page(COMES),
+    "online:booked": look(COMES),
+    "online:calendar": look(COMES),
+    "online:cancel": page(COMES),
     "online:looks": look(PATIENT),
-    "online:move": page(PATIENT),
+    "online:move": page(COMES),
     "online:send-link": post(PATIENT),
-    "online:visit": look(PATIENT),
+    "online:visit": look(COMES),
     "online:visits": look(PATIENT),
     "records:ask": page(PATIENT),
     "reminders:own-ways": page(PATIENT),
@@ -135,9 +137,9 @@ PARTIES = {
     "summary:read": look(("patient", *ACCOUNT)),
     "summary:send-link": post(PATIENT),
     "waiting:left": page(PARTY),
-    "waiting:moment": post(PATIENT),
-    "waiting:room": page(PARTY, posts=PATIENT),
-    "waitlist:mine": page(PATIENT),
+    "waiting:moment": post(COMES),
+    "waiting:room": page(PARTY, posts=COMES),
+    "waitlist:mine": page(COMES),
 }
 
 # For patients who are signed in.
@@ -337,6 +339,8 @@ SEES: dict[str, dict[str, set[str]]] = {
     "strange account": {"r": OWN_FILE | {"answer", "summary"}},
     "proxy account": {"p": OWN_FILE | {"answer", "summary", "proxymail"}},  # their own address
     "patient": {"p": OWN_FILE | {"answer", "summary"}},
+    # What they wrote themselves it does not show, and of who acts for them the name while in the call.
+    "patient by hand": {"p": {"name", "guest", "proxy"}},
     "proxy": {"p": OWN_FILE | {"answer", "summary"}},  # to whom reading is granted, too
     "guest": {"p": {"name", "guest", "proxy"}},  # of who is in the call with them
     "other patient": {"q": OWN_FILE},

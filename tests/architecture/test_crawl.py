@@ -71,6 +71,7 @@ INSIDE = {
     "account": "account", "strange account": "account", "proxy account": "proxy account",
 }  # fmt: skip
 STAFF_ROLES = ("clinician", "front_desk", "clinic_admin", "auditor", "superuser")
+    "patient by hand": "patient by hand",
 SIGNED_IN = (*STAFF_ROLES, "former member")
 # Of what is public, what anybody may read who knows nothing.
 OPEN = {
@@ -367,7 +368,11 @@ class Crawl:
         if table == "account":
             return answer.status == 403 if method == "post" else answer.to.startswith("/me/signin/?next=")
         if table == "party":
-            may_be_refused = self.role in {"guest", "proxy", *ACCOUNT} and answer.status in {403, 404, 405}
+            may_be_refused = self.role in {"guest", "proxy", "patient by hand", *ACCOUNT} and answer.status in {
+                403,
+                404,
+                405,
+            }
             return answer.to == "/link-needed/" or may_be_refused
         if self.role not in SIGNED_IN and (table != "own" or self.role not in ACCOUNT):
             return answer.status == 403 if method == "post" else answer.to.startswith("/signin/?next=")

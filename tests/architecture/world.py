@@ -430,6 +430,7 @@ CALLERS: dict[str, Callable[[World], Client]] = {
     "former member": _former,
     "proxy": lambda world: _holder(world.ours.visits, proxy=world.ours.proxy),
     "patient": lambda world: _bearer([*map(make_link, world.ours.visits), world.ours.summary_link]),
+    "patient by hand": lambda world: _holder(world.ours.visits, handed_out_by=world.ours.doctor),
     "account": _account,
     "proxy account": _account_of_proxy,
     "strange account": partial(_account, place="theirs"),

@@ -8,7 +8,7 @@ from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.doors import PrincipalRequest
 from accounts.policy import Action
-from accounts.principal import Principal
+from accounts.principal import OwnLinkNeeded, Principal
 from visits.booking.models import Appointment
 
 VISITS = Appointment.objects.select_related("clinic", "practitioner", "patient__clinic", "visit_type")
@@ -19,17 +19,20 @@ def appointment_for(principal: Principal, pk: uuid.UUID | str, action: Action, *
 
     ``lock`` takes the row for the rest of the transaction. Raises Http404 alike for a visit that
     does not exist, of another clinic, of another patient, and for a role that may not: a stranger
-    learns nothing, not even that it exists.
+    learns nothing, not even that it exists. OwnLinkNeeded, one of them, for the patient of the visit where staff have
+    seen the link.
     """
     if lock:
         lock_row(pk)
     visit = VISITS.filter(pk=pk, clinic_id=principal.clinic.pk).first()
-    if visit is None or not principal.may(action):
+    if visit is None:
         raise Http404
     if principal.link is not None and principal.link.resource_id != visit.pk:
         raise Http404
     if principal.account is not None and principal.account.subject != visit.patient:
         raise Http404
+    if not principal.may(action):
+        raise OwnLinkNeeded if principal.needs_own_link(action) else Http404
     return visit
 
 

@@ -197,7 +197,7 @@ def feed(request: PrincipalRequest) -> HttpResponse:
 @for_party
 def own_feed(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """A patient's calendar feed of all their visits at the clinic: POST ``do`` as in ``feed``."""
-    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
+    visit = appointment_for(request.principal, pk, Action.PAST_SEE)
     url = ""
     if request.method == "POST" and request.POST.get("do") == "renew":
         url = feeds.renew(principal=request.principal)

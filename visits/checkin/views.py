@@ -57,7 +57,8 @@ def details(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     text = None if given else services.consent_text(visit.clinic, page_language())
     texts = ConsentText.objects.filter(clinic=visit.clinic) if text else None
     answers = services.details_to_start_from(visit)
-    initial = {name: getattr(answers, name) for name in FACTS}
+    sees_past = principal.may(Action.PAST_SEE)
+    initial = {name: getattr(answers, name) for name in FACTS} if sees_past else {"callback_phone": visit.patient.phone}
     asked = request.POST.get("change", "")
     text_changed = False
     if request.method == "POST" and not asked:
@@ -82,6 +83,7 @@ def details(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "given": given,
         "text": text,
         "text_changed": text_changed,
+        "is_kept_back": bool(answers.location) and not sees_past,
         "is_early": timezone.now() < services.line_opens_at(visit),
     }
     return render(request, "checkin/details.html", context)

@@ -94,6 +94,7 @@ def _page(
         "response": response,
         "form": form,
         "shown": questionnaire.fingerprint(),
+        "may_come_back": request.principal.may(Action.INTAKE_READ),
         **more,
     }
     return render(request, "intake/questions.html", context)

@@ -148,7 +148,7 @@ def cancel(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 @for_party
 def visits(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """All visits of the patient at this clinic: next, upcoming, past; of older ones a page (GET ``page``)."""
-    visit = _own(request, pk)
+    visit = _own(request, pk, Action.PAST_SEE)
     return redirect("online:me") if request.principal.account else _list_page(request, visit.patient, visit)
 
 
@@ -186,8 +186,8 @@ def _list_page(request: PrincipalRequest, patient: Patient, opened: Appointment 
 @require_POST
 @for_party
 def send_link(request: PrincipalRequest, pk: uuid.UUID, other: uuid.UUID) -> HttpResponse:
-    """Send the link to another visit of the same patient to the address that the clinic has of them."""
-    visit = _own(request, pk)
+    """Send the link to this visit, or another one of the patient, to the address that the clinic has of them."""
+    visit = _own(request, pk, Action.VISIT_CHANGE_OWN if other == pk else Action.PAST_SEE)
     wanted = VISITS.filter(pk=other, clinic=visit.clinic, patient=visit.patient).first()
     if wanted is None or not wanted.is_open:
         raise Http404
@@ -200,12 +200,12 @@ def send_link(request: PrincipalRequest, pk: uuid.UUID, other: uuid.UUID) -> Htt
             details={"asked": True},
         )
     messages.success(request, _("The link is on its way. It goes to the address that we have of you."))
-    return redirect("online:visits", pk=pk)
+    return redirect("online:visit" if other == pk else "online:visits", pk=pk)
 
 
-def _own(request: PrincipalRequest, pk: uuid.UUID) -> Appointment:
+def _own(request: PrincipalRequest, pk: uuid.UUID, action: Action = Action.VISIT_CHANGE_OWN) -> Appointment:
     """The visit, for its patient alone: a guest's link does not open these pages. Raises Http404."""
-    return appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
+    return appointment_for(request.principal, pk, action)
 
 
 def _visit_page(request: PrincipalRequest, pk: uuid.UUID, *, is_new: bool = False) -> HttpResponse:

@@ -28,6 +28,6 @@ def ask(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "opened": visit,
         "under_way": under_way,
-        "may_see_visits": request.principal.may(Action.VISIT_CHANGE_OWN),
+        "may_see_visits": request.principal.may(Action.PAST_SEE),
     }
     return render(request, "records/ask.html", context)

@@ -45,7 +45,7 @@ class Way:
 @for_party
 def own(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """By what the patient, or who acts for them, wants to hear. POST notes it."""
-    visit = appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
+    visit = appointment_for(request.principal, pk, Action.PAST_SEE)
     recipient: Recipient = request.principal.acts_as or visit.patient
     found = ways_of(recipient)
     if request.method == "POST":

@@ -44,7 +44,7 @@ def read(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
 @for_party
 def send_link(request: PrincipalRequest, pk: uuid.UUID, other: uuid.UUID) -> HttpResponse:
     """From the list of their visits: have the link to the summary of another one sent to the address on file."""
-    opened = appointment_for(request.principal, pk, Action.VISIT_CHANGE_OWN)
+    opened = appointment_for(request.principal, pk, Action.PAST_SEE)
     wanted = VISITS.filter(pk=other, clinic=opened.clinic, patient=opened.patient).first()
     if wanted is None:
         raise Http404

@@ -271,7 +271,7 @@ def _join_again(request: HttpRequest, principal: Principal, look: Look) -> HttpR
 
 def _room_context(look: Look, principal: Principal) -> dict[str, Any]:
     now, is_patient = timezone.now(), principal.may(Action.VISIT_CHECK_IN)
-    check_in = CheckIn.objects.filter(appointment=look.visit).first() if is_patient else None
+    check_in = CheckIn.objects.filter(appointment=look.visit).first() if principal.may(Action.PAST_SEE) else None
     return {
         "visit": look.visit,
         "step": Step.WAITING,

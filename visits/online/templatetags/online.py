@@ -6,8 +6,12 @@ from django import template
 
 from accounts.links.services import live_links
 from accounts.models import AccessLink, Clinic, Patient
+from accounts.principal import Principal
+from visits.booking.access import VISITS
 from visits.booking.models import Appointment
 from visits.booking.patients import Details, same_person
+from visits.reminders.models import Communication
+from visits.reminders.services import rules
 from visits.schedule.models import SchedulePolicy
 
 VISIT = AccessLink.Scope.VISIT
@@ -38,3 +42,12 @@ def way_on(
     known = next((link.resource_id for link in opened if link.patient == patient and link.scope == VISIT), None)
     books_online = SchedulePolicy.of(clinic).online_booking
     return {"clinic": clinic, "books_online": books_online, "known": known, "is_second": is_second}
+
+
+@register.inclusion_tag("online/_own_link.html", takes_context=True)
+def own_link(context: template.Context, pk: Any) -> dict[str, Any]:
+    """For who came to the visit ``pk`` by a link that staff have seen: what takes one of their own, and a way to it."""
+    principal: Principal = context["principal"]
+    visit = VISITS.filter(pk=pk).first() if principal.is_handed_out else None
+    by = rules.reached_by(visit.patient, Communication.Kind.CONFIRMATION) if visit and visit.is_open else []
+    return {"visit": visit, "is_reached": bool(by), "csrf_token": context.get("csrf_token")}
