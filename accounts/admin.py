@@ -114,6 +114,11 @@ class UserAdmin(ClinicScopedAdmin):
             fields.append("is_superuser")
         return fields + list(self.readonly_fields)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """An address is unique among all clinics, so who may try one learns who has an account elsewhere."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if getattr(request.user, "is_superuser", False) else ("email", *fields)
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """People make their accounts themselves, when they accept an invitation."""
         return False

@@ -181,6 +181,32 @@ def test_nobody_makes_themselves_superuser(verified: Any, clinic_admin: User, cl
         assert not user.user_permissions.exists()
 
 
+def test_a_clinics_admin_does_not_learn_who_has_an_account_elsewhere(
+    verified: Any, clinic_admin: User, clinician: User, stranger: User, superuser: User
+) -> None:
+    """Row 16 of the checklist: an address that another clinic's clinician has, and one that nobody has, are answered
+    alike."""
+    browser, own, answers = verified(clinic_admin), clinician.email, []
+    page = browser.get(page_of(clinician)).content.decode()
+    assert own in page
+    assert 'name="email"' not in page
+
+    for tried in (stranger.email, stranger.email.upper(), "nobody@example.org"):
+        answer = browser.post(page_of(clinician), user_form(clinician, email=tried), follow=True)
+        answers.append(
+            (answer.redirect_chain, tried in answer.content.decode(), "already exists" in str(answer.content))
+        )
+        clinician.refresh_from_db()
+        assert clinician.email == own
+    assert answers[0] == answers[1] == answers[2]
+    assert not answers[0][2]
+
+    changed = user_form(clinician, email="amara.new@example.org")
+    assert verified(superuser).post(page_of(clinician), changed).status_code == 302
+    clinician.refresh_from_db()
+    assert clinician.email == "amara.new@example.org"
+
+
 @pytest.mark.parametrize("who", ["superuser", "member elsewhere"])
 def test_clinic_admin_cannot_take_over_who_belongs_elsewhere_too(
     verified: Any, clinic: Clinic, other_clinic: Clinic, clinic_admin: User, superuser: User, clinician: User, who: str

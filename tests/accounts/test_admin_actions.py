@@ -76,11 +76,11 @@ def test_who_resets_a_factor_gives_their_own_if_it_is_not_fresh(
 
 
 def test_a_changed_address_is_told_to_the_old_one(
-    verified: Any, clinic_admin: User, clinician: User, django_capture_on_commit_callbacks: Any, monkeypatch: Any
+    verified: Any, clinician: User, django_capture_on_commit_callbacks: Any, monkeypatch: Any
 ) -> None:
     old, waiting = clinician.email, []
     monkeypatch.setattr(mail_change, "delay", lambda *given: waiting.append(given))
-    browser = verified(clinic_admin)
+    browser = verified(factories.make_user(email="root@example.org", is_staff=True, is_superuser=True))
     url = f"{PEOPLE}{clinician.pk}/change/"
     form = browser.get(url).context["adminform"].form.initial | {"email": "elsewhere@example.org", "is_active": "on"}
     rows = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
