@@ -48,13 +48,57 @@ def test_the_row_that_a_database_refused_is_cut_out() -> None:
     """As PostgreSQL words it: the traceback of a page that failed has all of it."""
     refused = (
         'django.db.utils.IntegrityError: new row for relation "accounts_patient" violates check constraint "x"\n'
-        "DETAIL:  Failing row contains (0b1, Rosa, Marín, 1979-03-14, , en).\n"
+        "DETAIL:  Failing row contains (0b1, Rosa, Marín, 1979-03-14, at home\nsince 1979, , en).\n"
     )
 
     written = HidingFormatter().format(logging.makeLogRecord({"msg": refused}))
 
-    assert 'violates check constraint "x"\nDETAIL: ***' in written
+    assert written.endswith('violates check constraint "x"\\nDETAIL: ***')
     assert not [word for word in ("Rosa", "Marín", "1979") if word in written]
+
+
+FORGED = "2026-11-29 10:00:00,000 ERROR accounts forged"
+BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("sign", [*BREAKS, "\0", "\x08", "\x1b[2K", "\x9b2K", "\x7f", "\u202e"])
+def test_nobody_writes_a_record_or_speaks_to_the_terminal(sign: str) -> None:
+    """Row 19 of the checklist, and ASVS 5.0 16.4.1: in the message and its arguments, wherever a word of theirs is."""
+    for record in (
+        logging.makeLogRecord({"msg": f"Not Found: /x{sign}{FORGED}"}),
+        logging.makeLogRecord({"msg": "Not Found: %s, %r", "args": (f"/x{sign}{FORGED}", 1)}),
+    ):
+        written = HidingFormatter("{levelname} {message}", style="{").format(record)
+
+        assert len(written.splitlines()) == 1
+        assert written.isprintable()
+        assert FORGED in written
+
+
+def test_letters_of_all_languages_stay_as_they_are() -> None:
+    written = HidingFormatter().format(logging.makeLogRecord({"msg": "José Ñandú, 病院, \\n, 100 %"}))
+
+    assert written == "José Ñandú, 病院, \\n, 100 %"
+
+
+@pytest.mark.parametrize("sign", BREAKS)
+def test_each_line_of_a_traceback_is_marked(sign: str) -> None:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as cause:
+            raise ValueError(f"wrong{sign}{FORGED}") from cause
+    except ValueError:
+        told = sys.exc_info()
+    record = logging.makeLogRecord({"msg": "failed", "exc_info": told, "stack_info": f"Stack:{sign}{FORGED}"})
+    logging.Formatter().format(record)  # another handler's formatter leaves its text in the record
+
+    first, *traceback = HidingFormatter("{levelname} {message}", style="{").format(record).splitlines()
+
+    assert first.endswith("failed")
+    assert len(traceback) > 8
+    assert all(line.startswith("    | ") and line.isprintable() for line in traceback)
+    assert sum(FORGED in line for line in traceback) == 2
 
 
 def test_all_that_is_logged_goes_through_it() -> None:
