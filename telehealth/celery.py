@@ -13,6 +13,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "send due messages": {"task": "visits.reminders.tasks.send_due", "schedule": 5.0, "options": {"expires": 5}},
+    "send what is asked for": {"task": "visits.reminders.tasks.send_asked", "schedule": 5.0, "options": {"expires": 5}},
     "offer free times": {"task": "visits.waitlist.tasks.offer_on", "schedule": 10.0, "options": {"expires": 10}},
     "seal the audit trail": {"task": "accounts.audit.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
     "close silent presences": {"task": "visits.room.tasks.close_silent", "schedule": 15.0, "options": {"expires": 15}},

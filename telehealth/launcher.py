@@ -1,6 +1,6 @@
 """``make run``: Telehealth with a demo clinic, all processes of it, in one folder.
 
-Starts Valkey, the web server, two media relays, the Celery worker and beat, as production has them,
+Starts Valkey, the web server, two media relays, two Celery workers and beat, as production has them,
 and ends with all of them. Everything that it keeps lies in the data folder.
 """
 
@@ -30,6 +30,7 @@ from visits.relay.local import own_address
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 CELERY = [PYTHON, "-m", "celery", "-A", "telehealth", "--quiet"]
+WORKER = [*CELERY, "worker", "--pool", "threads", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
 
 
 class Stopped(Exception):
@@ -113,11 +114,11 @@ class Launcher:
                     "--port", str(self.port), "--ws", "websockets-sansio", "--lifespan", "off",
                     "--no-access-log", "--no-server-header", "--no-proxy-headers",
                     "--log-level", "warning")  # fmt: skip
-        self._start("worker", *CELERY, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING",
-                    "--without-gossip", "--without-mingle")  # fmt: skip
+        wait_until(self._answers, self._process("web"), "The web server", seconds=60, pause=0.2)
+        self._start("worker", *WORKER, "--queues", "celery", "--concurrency", "4")
+        self._start("prompt", *WORKER, "--queues", "prompt", "--concurrency", "2", "--hostname", "prompt@%h")
         self._start("beat", *CELERY, "beat", "--loglevel", "WARNING", "--pidfile", "",
                     "--schedule", str(self.data / "beat-schedule"))  # fmt: skip
-        wait_until(self._answers, self._process("web"), "The web server", seconds=60, pause=0.2)
         print(where_to_look, flush=True)
         self._wait()
 

@@ -161,6 +161,19 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
+# What somebody sits and waits for has a queue of its own; a worker that is told of no queue serves both.
+CELERY_TASK_DEFAULT_QUEUE, PROMPT_QUEUE = "celery", "prompt"
+CELERY_TASK_QUEUES = {name: {"exchange": name} for name in (CELERY_TASK_DEFAULT_QUEUE, PROMPT_QUEUE)}
+CELERY_TASK_ROUTES = {
+    f"{module}.tasks.{task}": {"queue": PROMPT_QUEUE}
+    for module, task in (
+        ("accounts.patients", "send_code"),
+        ("accounts.password", "mail_link"),
+        ("accounts.emergency", "tell_of"),
+        ("visits.online", "send_code"),
+        ("visits.reminders", "send_asked"),
+    )
+}
 
 # --- the media relay --------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ def running(data: Path, port: int, end: signal.Signals) -> Iterator[str]:
     try:
         printed = read_until(process, r"Administration:")
         started = children(process.pid)
-        for name in ("valkey", "uvicorn", "visits.relay", "worker", "beat"):
+        for name in ("valkey", "uvicorn", "visits.relay", "--queues celery", "--queues prompt", "beat"):
             assert any(name in command_line(pid) for pid in started)
         yield printed
     finally:

@@ -23,6 +23,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.answers: dict[str, str] = {}
         # Called at each command, before it is answered.
         self.on_command: Callable[[str], Any] = lambda command: None
+        # Called with the address of a recipient, before it is answered.
+        self.on_recipient: Callable[[str], Any] = lambda address: None
         # Called when a mail is complete, before the server says yes to it.
         self.on_mail: Callable[[], Any] = lambda: None
 
@@ -43,6 +45,8 @@ class _Talk(socketserver.StreamRequestHandler):
         while line := self.rfile.readline():
             command = line[:4].decode().strip().upper()
             self.server.on_command(command)
+            if command == "RCPT":
+                self.server.on_recipient(line.decode().partition("<")[2].partition(">")[0])
             if command in self.server.answers:
                 answer = self.server.answers[command]
                 if not answer:

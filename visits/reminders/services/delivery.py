@@ -57,16 +57,18 @@ class BrokenOff(Exception):
     """Too many tries ended without a word."""
 
 
-def send_due(now: datetime | None = None) -> int:
+def send_due(now: datetime | None = None, *, asked_for: bool = False) -> int:
     """Send each message that is due, unless its visit says otherwise by now; return how many went out.
 
-    When a channel's provider does not answer, the rest of that channel waits for the next call.
+    ``asked_for``: those alone that their patients have asked for. When a channel's provider does not answer, the rest
+    of that channel waits for the next call.
     """
-    heartbeat.beat(now or timezone.now())
-    _settle_abandoned(now or timezone.now())
+    if not asked_for:
+        heartbeat.beat(now or timezone.now())
+        _settle_abandoned(now or timezone.now())
     sent, down = 0, set[str]()
     for _ in range(BATCH):
-        message = _claim(now or timezone.now(), down)
+        message = _claim(now or timezone.now(), down, asked_for)
         if message is None:
             break
         try:
@@ -83,9 +85,11 @@ def due(now: datetime) -> QuerySet[Communication]:
     return Communication.objects.filter(planned | abandoned)
 
 
-def _claim(now: datetime, down: set[str]) -> Communication | None:
+def _claim(now: datetime, down: set[str], asked_for: bool) -> Communication | None:
     """Make the first row that nobody else is at ours."""
     waiting = due(now).exclude(channel__in=down)
+    if asked_for:
+        waiting = waiting.filter(details__asked=True)
     if not waiting.exists():  # SQLite would lock everybody out to learn that
         return None
     with transaction.atomic():
