@@ -14,10 +14,11 @@ from collections.abc import Callable
 from visits.relay import kernel
 
 INTERVAL = 0.001  # seconds
-PLENTY, FEW = 36, 12  # datagrams in a look: from the first on we look every INTERVAL, up to the second every other one
+# Datagrams in a look: from the first on we look every INTERVAL, up to the second every other one, once and no more.
+PLENTY, FEW = 36, 12
 SMOOTH = 16  # looks that the average is over
 IDLE = 3  # times in a row that nothing was found; then the next datagram wakes us
-STAY = 8  # intervals in which the others of the event loop can wait, while there is something at each look
+STAY = 8  # intervals that the others of the event loop wait at most, while each look finds something
 
 
 class Pacer:
@@ -64,7 +65,7 @@ class Pacer:
 
     def _timed(self) -> None:
         os.read(self.timer, 8)
-        looks, count = self._look(STAY // self._every)
+        looks, count = self._look(STAY // self._every if self._usual > FEW else 1)
         if count:
             looks = max(looks, 1)
             self._usual += (count / looks - self._usual) * min(1, looks / SMOOTH)
