@@ -258,7 +258,7 @@ def test_the_database_gives_nobody_more_than_an_hour_or_their_own_review(
 
 
 def test_the_reason_is_sealed(patient: Patient, other: User) -> None:
-    """Row 4 of the checklist: why a record was opened is in no dump."""
+    """Row 4 of the checklist: why a record was opened is in no plain column."""
     access = open_record(principal=staff(other), patient=patient, reason=WHY)
 
     with connection.cursor() as cursor:

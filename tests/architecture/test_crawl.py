@@ -68,10 +68,10 @@ INSIDE = {
     "clinician": "clinician", "front_desk": "front_desk", "clinic_admin": "clinic_admin", "auditor": "auditor",
     "strange clinician": "clinician", "strange admin": "clinic_admin", "superuser": "superuser",
     "former member": "former member", "patient": "patient", "proxy": "proxy", "guest": "guest",
+    "patient by hand": "patient by hand",
     "account": "account", "strange account": "account", "proxy account": "proxy account",
 }  # fmt: skip
 STAFF_ROLES = ("clinician", "front_desk", "clinic_admin", "auditor", "superuser")
-    "patient by hand": "patient by hand",
 SIGNED_IN = (*STAFF_ROLES, "former member")
 # Of what is public, what anybody may read who knows nothing.
 OPEN = {
@@ -92,6 +92,14 @@ OTHER_METHODS = ("put", "patch", "delete", "options", "trace")
 # Written whoever asks for what.
 ALWAYS = {"accounts_auditevent", "accounts_unsealedevent", "accounts_session"}
 WRITING = re.compile(r'\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
+# What every answer tells a browser; of HSTS, which only HTTPS has, see test_settings.
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(self), ",
+    "Referrer-Policy": ("same-origin", "strict-origin"),
+    "X-Content-Type-Options": "nosniff",
+}
 ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 CHANGING = re.compile(r'(csrfmiddlewaretoken" value=|X-CSRFToken&quot;: &quot;|nonce=)"?[\w-]+')
 
@@ -261,7 +269,8 @@ def test_no_form_is_taken_from_another_site() -> None:
 
 @pytest.mark.parametrize("who", CALLERS)
 def test_each_address_answers_each_caller_as_it_should(who: str) -> None:
-    """Rows 5, 7, 16, 17, 19 and 37 of the checklist: the trail, second factors, others' things, caches, logs, CSP."""
+    """Rows 5, 7, 16, 17, 19 and 37 of the checklist: the trail, second factors, others' things,
+    caches, logs, headers."""
     world = World()
     crawl = Crawl(world, who)
     with logged(crawl.log):
@@ -488,6 +497,8 @@ class Crawl:
         self.found += leaks(self.who, what, told.text + headers, SHOWS.get(route.name, ()))
         policy = told.headers.get("Content-Security-Policy", "")
         self._found_if("default-src 'none'" not in policy or "unsafe" in policy, f"{what}: the CSP is {policy!r}")
+        missing = [name for name, value in HEADERS.items() if not told.headers.get(name, "").startswith(value)]
+        self._found_if(bool(missing), f"{what}: {told.status} without {missing}")
         is_kept = "no-store" not in told.headers.get("Cache-Control", "")
         self._found_if(is_kept and route.name not in KEPT, f"{what}: {told.status} may be kept by a browser")
         return told

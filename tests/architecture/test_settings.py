@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def settings_with(**variables: str) -> dict[str, Any]:
     """Some settings as a fresh process has them."""
-    names = ("ALLOWED_HOSTS", "BASE_URL", "EMAIL_HOST_USER", "EMAIL_USE_TLS", "SESSION_COOKIE_SECURE", "SOCKET_ORIGINS")
+    names = ("ALLOWED_HOSTS", "BASE_URL", "EMAIL_HOST_USER", "EMAIL_USE_TLS", "SESSION_COOKIE_SECURE", "SOCKET_ORIGINS",
+             "SESSION_COOKIE_NAME", "SESSION_COOKIE_HTTPONLY", "CSRF_COOKIE_NAME", "CSRF_COOKIE_SECURE",
+             "CSRF_COOKIE_HTTPONLY", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS",
+             "SECURE_HSTS_INCLUDE_SUBDOMAINS")  # fmt: skip
     values = f"{{name: getattr(settings, name, None) for name in {names}}}"
     code = f"import json; from telehealth import settings; print(json.dumps({values}))"
     done = subprocess.run(
@@ -40,6 +43,17 @@ def test_further_hosts_leave_the_host_of_the_base_url_in() -> None:
     assert found["BASE_URL"] == "https://visits.example.org"
     assert found["SOCKET_ORIGINS"] == ["https://visits.example.org"]
     assert found["SESSION_COOKIE_SECURE"] is True
+
+
+def test_https_brings_hsts_and_cookies_of_this_host_alone() -> None:
+    """Row 37 of the checklist: HSTS for a year, and no cookie that plain HTTP or a script could read."""
+    found = settings_with(TELEHEALTH_BASE_URL="https://visits.example.org")
+
+    assert found["SECURE_SSL_REDIRECT"] is found["SECURE_HSTS_INCLUDE_SUBDOMAINS"] is True
+    assert found["SECURE_HSTS_SECONDS"] >= 365 * 24 * 3600
+    for name in ("SESSION", "CSRF"):
+        assert found[f"{name}_COOKIE_NAME"].startswith("__Host-")
+        assert found[f"{name}_COOKIE_SECURE"] is found[f"{name}_COOKIE_HTTPONLY"] is True
 
 
 def test_mail_settings_reach_django() -> None:

@@ -44,6 +44,7 @@ def administrator(clinic: Clinic) -> User:
 
 
 def test_every_page(person: Callable[..., Page], administrator: User, visit: Appointment) -> None:
+    """Row 34 of the checklist: nothing serious for axe, nothing wider than a small phone, in both schemes."""
     factories.make_hours(visit.practitioner, 0)
     make_link(visit)
     ada = person("ada")

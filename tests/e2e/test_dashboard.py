@@ -21,6 +21,7 @@ pytestmark = pytest.mark.e2e
 def test_the_dashboard(
     person: Callable[..., Page], clinic_admin: User, practitioner: Practitioner, patient: Patient, fill: Fill  # noqa: F811
 ) -> None:  # fmt: skip
+    """Row 34 of the checklist: charts with their tables."""
     yesterday = day_of(practitioner.clinic, timezone.now()) - timedelta(days=1)
     fill(practitioner, patient, yesterday, 30, much=120)
     ada = person("ada", **SMALL)

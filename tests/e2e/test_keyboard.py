@@ -181,6 +181,7 @@ def every_page(page: Page, visit: Appointment, clinician: User, clinic_admin: Us
 def test_every_page_by_the_tab_key(
     person: Callable[..., Page], visit: Appointment, clinician: User, clinic_admin: User, fill: Fill  # noqa: F811
 ) -> None:  # fmt: skip
+    """Row 34 of the checklist: each page by keys alone, and one sees where one is."""
     fill(visit.practitioner, visit.patient, day_of(visit.clinic, timezone.now()) - timedelta(days=1), 30, much=20)
     ada = person("ada")
     ada.emulate_media(reduced_motion="reduce")

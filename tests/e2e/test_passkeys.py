@@ -67,6 +67,7 @@ def look_at(page: Page, name: str) -> None:
 
 
 def test_enrol_second_factor_and_passwordless(page: Page, visit: Appointment) -> None:
+    """Row 34 of the checklist: signing in and one's own factors."""
     user = visit.practitioner.user
     assert user
     policies: list[Any] = []

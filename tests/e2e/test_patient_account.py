@@ -28,6 +28,7 @@ def visit(practitioner: Any, patient: Patient, visit_type: Any) -> Appointment:
 
 @pytest.mark.parametrize("width", [320, 390, 1440])
 def test_an_account_from_its_making_to_its_end(person: Callable[..., Page], visit: Appointment, width: int) -> None:
+    """Row 34 of the checklist: a patient's account, at every width."""
     cache.clear()
     rosa = person("rosa", viewport={"width": width, "height": 900})
     steps.carry_session(rosa, browser(make_link(visit)))

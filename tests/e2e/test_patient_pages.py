@@ -42,6 +42,7 @@ def look(page: Page) -> None:
 
 
 def test_the_patients_pages(person: Callable[..., Page], visit: Appointment, clinician: User) -> None:
+    """Row 34 of the checklist: from the link to the waiting room."""
     rosa = person("rosa", **SMALL)
     steps.carry_session(rosa, browser(make_link(visit)))
 

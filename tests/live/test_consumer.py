@@ -59,7 +59,7 @@ async def test_ping_and_resync_are_answered(board):
     assert pong["re"] == number
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example", "null"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example", "null", None])
 async def test_a_foreign_origin_is_refused_before_the_socket_opens(clinician_client, origin):
     """Row 15 of the checklist: a wrong or absent Origin is refused."""
     async with Socket(clinician_client, BOARD, origin=origin) as socket:

@@ -88,6 +88,7 @@ def test_it_has_something_of_everything(rosa, lived):
 
 
 def test_another_program_reads_it_as_r4(rosa, lived):
+    """Row 35 of the checklist: what is exported is FHIR, and reads back as it was."""
     bundle = bundle_of(copy_of(rosa))
 
     check_read(bundle)

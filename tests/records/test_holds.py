@@ -66,7 +66,7 @@ def test_the_reason_is_sealed(hold):
 
 @pytest.mark.parametrize("table", ["accounts_patient", "booking_appointment", "checkin_consent"])
 def test_the_database_deletes_nothing_of_the_record(rosa, lived, hold, table):
-    """Row 6 of the checklist: what a court wants kept stays, also from who goes round the services."""
+    """Rows 6 and 35 of the checklist: what a court wants kept stays, also from who goes round the services."""
     column = "id" if table == "accounts_patient" else "patient_id"
     sql = f"DELETE FROM {table} WHERE {column} = %s"
     key = rosa.pk if connection.vendor == "postgresql" else rosa.pk.hex

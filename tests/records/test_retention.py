@@ -46,6 +46,7 @@ def test_a_dry_run_counts_and_names_the_oldest_and_changes_nothing(recent, capsy
 
 
 def test_what_is_over_its_time_goes_and_the_record_stays(recent, rosa):
+    """Row 35 of the checklist: after so many years, by rules."""
     assert tasks.retain() == 6
 
     assert not CheckIn.objects.exclude(location="").exists()

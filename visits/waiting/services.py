@@ -132,6 +132,7 @@ def need_a_moment(*, principal: Principal, visit: Appointment) -> None:
     with transaction.atomic():
         visit = appointment_for(principal, visit.pk, Action.VISIT_CHECK_IN)
         if Ticket.objects.filter(appointment=visit, admitted_at__isnull=False).update(moment_at=timezone.now()):
+            record("waiting.moment", Audit.UPDATE, principal=principal, entity=visit, patient=visit.patient)
             events.board_changed(visit.clinic_id)
             events.visit_changed(visit.pk)
 

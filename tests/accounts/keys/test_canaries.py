@@ -12,7 +12,9 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from accounts.models import Patient, TOTPDevice, User
+from accounts.emergency.services import open_record
+from accounts.models import EmergencyAccess, Patient, TOTPDevice, User
+from accounts.policy import Role
 from tests import factories
 from tests.conftest import staff
 from tests.intake.conftest import respond
@@ -28,6 +30,7 @@ from visits.booking import services as booking
 from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin import services as checkin
 from visits.intake.models import QuestionnaireResponse
+from visits.records.models import LegalHold
 from visits.reminders import services as reminders
 from visits.reminders.models import Communication
 from visits.reminders.services.preferences import note_bounce
@@ -44,6 +47,7 @@ ANSWER = "Canary Answer 7f3a"
 BOOKED, TYPED, SEED = "booked-7f3a@example.org", "typed-7f3a@example.org", "ca7a7f3a" * 5
 DRAFT, SAID = "draft words 7f3a", "published words 7f3a"
 MOVED, CANCELLED = "moved as 7f3a", "cancelled as 7f3a"
+NUMBER, WHY, KEPT = "MRN-7F3A-0042", "opened since 7f3a fainted", "held for court 7f3a"
 CANARIES = (
     EMAIL,
     PHONE,
@@ -61,6 +65,9 @@ CANARIES = (
     PROXY,
     PROXY_MAIL,
     SHOWN,
+    NUMBER,
+    WHY,
+    KEPT,
 )
 
 
@@ -105,6 +112,11 @@ def lived_in(check_up: VisitType, hours: Any, front_desk: User) -> Patient:
     announce(visit, "booked")
     assert reminders.send_due() == 1
     note_bounce(patient, "email", EMAIL)
+    patient.record_number = NUMBER
+    patient.save()
+    other = factories.make_member(patient.clinic, Role.CLINICIAN)
+    open_record(principal=staff(other), patient=patient, reason=WHY)
+    LegalHold.objects.create(patient=patient, reason=KEPT, placed_by=other)
     factories.make_proxy(patient, given_name=PROXY, email=PROXY_MAIL, basis_note=SHOWN, messages="patient")
     Browser(check_up).book(email=BOOKED)
     half = Browser(check_up, address="192.0.2.7")
@@ -148,6 +160,8 @@ def test_neither_the_database_nor_redis_shows_what_is_sealed(lived_in: Patient) 
     assert ANSWER in QuestionnaireResponse.objects.get().answers
     assert [row.what_to_do or row.talked_about for row in Composition.objects.order_by("version")] == [SAID, DRAFT]
     assert Appointment.objects.get(status="cancelled").cancelation_reason == CANCELLED
+    assert Patient.objects.get(pk=lived_in.pk).record_number == NUMBER
+    assert (EmergencyAccess.objects.get().reason, LegalHold.objects.get().reason) == (WHY, KEPT)
     assert {change.reason for change in AppointmentChange.objects.all()} == {"", MOVED, CANCELLED}
 
 
