@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ClinicScopedAdmin, principal_of
 from accounts.admin_sections import Section
 from accounts.emergency import services
+from accounts.emergency.forms import ReviewForm
 from accounts.models import EmergencyAccess
 
 
@@ -18,6 +20,7 @@ class EmergencyAccessAdmin(ClinicScopedAdmin):
     section = Section.SAFETY
     about = _("Clinicians who opened the record of a patient whom they do not treat. Each wants a review.")
     patient_path = "patient"
+    form = ReviewForm
     deletable = False
     list_display = ("opened_at", "user", "patient", "expires_at", "finding", "reviewed_by", "clinic")
     list_filter = ("finding", ("opened_at", admin.DateFieldListFilter), "user", "clinic")
@@ -33,21 +36,18 @@ class EmergencyAccessAdmin(ClinicScopedAdmin):
         is_reviewable = obj is None or (not obj.finding and obj.user_id != getattr(request.user, "pk", None))
         return is_reviewable and principal_of(request) is not None and super().has_change_permission(request, obj)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        room = {"note": forms.Textarea(attrs={"rows": 3})}
-        return super().get_form(request, obj, change, **kwargs | {"widgets": room})
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [name for name in self.fields if name not in {"finding", "note"}]
 
     def save_model(self, request: HttpRequest, obj: EmergencyAccess, form: Any, change: bool) -> None:
         principal = principal_of(request)
-        if principal is None or not obj.finding:
-            messages.warning(request, _("Choose whether it was justified."))
-            return
+        if principal is None:
+            raise PermissionDenied
+        services.review(principal=principal, access=obj, finding=EmergencyAccess.Finding(obj.finding), note=obj.note)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            services.review(
-                principal=principal, access=obj, finding=EmergencyAccess.Finding(obj.finding), note=obj.note
-            )
+            return super().changeform_view(request, *args, **kwargs)
         except services.AlreadyReviewed:
             messages.error(request, _("Somebody has reviewed this meanwhile. Nothing was changed."))
+            return redirect("admin:accounts_emergencyaccess_changelist")

@@ -1,4 +1,5 @@
 from django import forms
+from django.contrib.admin.widgets import AdminRadioSelect
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmergencyAccess
@@ -14,3 +15,19 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"min_length": _("Say it in a sentence: somebody reads it who was not there.")},
     )
+
+
+class ReviewForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whether it was justified: one of two answers, and a note. Without either, where it is only shown."""
+
+    finding = forms.ChoiceField(
+        label=EmergencyAccess._meta.get_field("finding").verbose_name,
+        choices=[choice for choice in EmergencyAccess.Finding.choices if choice[0]],
+        widget=AdminRadioSelect,
+        error_messages={"required": _("Choose whether it was justified.")},
+    )
+
+    class Meta:
+        model = EmergencyAccess
+        fields = ("finding", "note")
+        widgets = {"note": forms.Textarea(attrs={"rows": 3})}

@@ -213,7 +213,9 @@ def test_the_review_is_a_page_of_the_administration(
 
     assert "not reviewed" in browser.get(reverse("admin:accounts_emergencyaccess_changelist")).content.decode()
     assert WHY.split(";")[0] in browser.get(page).content.decode()
-    browser.post(page, {"finding": "", "note": "Who was it?"})
+    undecided = browser.post(page, {"finding": "", "note": "Who was it?"}).content.decode()
+    assert "Choose whether it was justified." in undecided
+    assert "Who was it?" in undecided
     access.refresh_from_db()
     assert access.finding == ""
     browser.post(page, {"finding": "justified", "note": "The ambulance confirmed it."})
@@ -223,6 +225,26 @@ def test_the_review_is_a_page_of_the_administration(
     assert browser.post(page, {"finding": "not-justified", "note": ""}).status_code == 403
     User.objects.filter(pk=stranger.pk).update(is_staff=True)
     assert verified(stranger).get(page).status_code in {302, 403}
+
+
+def test_a_review_that_somebody_else_has_written_meanwhile_is_not_said_to_be_saved(
+    verified: Callable[[User], Client],
+    patient: Patient,
+    other: User,
+    clinic_admin: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = open_record(principal=staff(other), patient=patient, reason=WHY)
+    page = reverse("admin:accounts_emergencyaccess_change", args=[access.pk])
+
+    def lose(**_: Any) -> None:
+        raise services.AlreadyReviewed
+
+    monkeypatch.setattr(services, "review", lose)
+    said = verified(clinic_admin).post(page, {"finding": "justified", "note": ""}, follow=True).content.decode()
+
+    assert "Somebody has reviewed this meanwhile. Nothing was changed." in said
+    assert "was changed successfully" not in said
 
 
 @pytest.mark.parametrize(

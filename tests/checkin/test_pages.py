@@ -11,6 +11,7 @@ from tests.party import browser, make_link
 from visits.booking.models import Appointment
 from visits.checkin import services, views
 from visits.checkin.models import CheckIn, Consent, ConsentText
+from visits.schedule.models import VisitType
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +37,15 @@ def test_a_redeemed_link_leads_to_the_details(patient_client, visit):
     assert "I agree to a video visit." in content
     assert "You can get ready now and come back." in content
     assert "Marín" not in content.split("</head>")[0]
+
+
+def test_a_visit_by_phone_asks_for_no_agreement_to_a_visit_by_video(patient_client, visit):
+    VisitType.objects.filter(pk=visit.visit_type_id).update(mode=VisitType.Mode.PHONE)
+    Appointment.objects.filter(pk=visit.pk).update(mode=VisitType.Mode.PHONE)
+
+    for response in (patient_client.get(url("details", visit)), patient_client.post(url("details", visit))):
+        assert response.url == reverse("online:visit", args=[visit.pk])
+    assert "video visit" not in patient_client.get(response.url).content.decode().lower()
 
 
 def test_details_and_consent_are_kept_and_lead_on(patient_client, visit):

@@ -48,9 +48,14 @@ def start(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_party
 def details(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Details and consent on one page. ``change`` in a POST opens one fact for typing and saves nothing."""
+    """Details and consent on one page. ``change`` in a POST opens one fact for typing and saves nothing.
+
+    A visit by phone asks for neither: its own page has all there is.
+    """
     principal = _principal(request)
     visit = appointment_for(principal, pk, Action.VISIT_CHECK_IN)
+    if visit.mode == VisitType.Mode.PHONE:
+        return redirect("online:visit", pk=pk)
     if not _takes_answers(visit):
         return redirect("waiting:room", pk=pk)
     given = Consent.objects.select_related("text").filter(appointment=visit).first()
