@@ -7,7 +7,6 @@ what has none (reports, checks, handshakes, what is new) behind the looks in whi
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
 
@@ -59,7 +58,8 @@ class BatchedPort(UdpPort):
             inbox.names, inbox.messages, inbox.vectors, outbox.names, outbox.vectors, self._deferred, self._events,
             ring.array, outbox.array, self._system, book,
         )  # fmt: skip
-        # Compiled, or read from where it was kept, before it is needed: now nothing has come and nothing waits.
+        # Compiled, or read from where it was kept, before it is needed, for an empty batch: nothing is received.
+        self._book[compiled.OPEN] = 1
         looking.look(*self._arrays, 1)
         looking.post(outbox.array, self._system)
         self._ingress: Ingress
@@ -73,6 +73,7 @@ class BatchedPort(UdpPort):
         """Stop reading, send what waits, and free the port."""
         self._pacer.stop()
         self._post()
+        self._count()
         self._sock.close()
 
     def send(self, data: bytes, address: Address) -> None:
@@ -93,10 +94,9 @@ class BatchedPort(UdpPort):
     def _post(self) -> None:
         """Send what is in the outbox."""
         looking.post(self._outbox.array, self._system)
-        self._count()
 
     def _count(self) -> None:
-        """Bring the counts of compiled code into ours."""
+        """Bring the counts of compiled code into ours, and begin anew: once a look, which goes by them, is over."""
         counters, book, outbox = self._counters, self._book, self._outbox.book
         counters["sends"] = outbox[mmsg.CALLS]
         for name, at, words in (
@@ -116,8 +116,8 @@ class BatchedPort(UdpPort):
             while self._run(most) == compiled.ODD:
                 at = book[compiled.AT]
                 length, sender = self._inbox.messages[at * MESSAGE + LENGTH], self._inbox.names[2 * at]
-                self._portable(book[compiled.FIRST] + at, int(length), int(sender))
                 book[compiled.AT] += 1
+                self._portable(book[compiled.FIRST] + at, int(length), int(sender))
             if book[compiled.DEFERRED]:
                 left = self._deferred[: book[compiled.DEFERRED]].tolist()
                 book[compiled.DEFERRED] = book[compiled.URGENT] = 0
@@ -128,8 +128,7 @@ class BatchedPort(UdpPort):
         looks, count = book[compiled.LOOKS], book[compiled.RECEIVED]
         if self._outbox.book[mmsg.COUNT]:
             self._post()
-        else:
-            self._count()
+        self._count()
         return looks, count
 
     def _run(self, most: int) -> int:
@@ -175,5 +174,9 @@ class BatchedPort(UdpPort):
         peer = roster.by_address.get(source)
         if peer is not None:
             peer.resume()
-            with contextlib.suppress(ValueError):  # malformed, and counted by then
+            try:
                 self._routes.consider(peer, packet)
+            except ValueError:  # malformed, and counted by then
+                return
+            except Exception as error:  # a mistake of ours: what else waits must not be lost with it
+                self._counters.fail("route", error, peer.peer_id)

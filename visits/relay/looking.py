@@ -21,7 +21,7 @@ from visits.relay.compiling import compiled as compile_with_numba
 from visits.relay.kernel import CALLED, CLOCK_GETTIME, CLOCK_MONOTONIC, ERRNO, NONBLOCK, READ, RECVMMSG, SENDMMSG
 from visits.relay.machine import call3, call5, read_int, read_word, where
 from visits.relay.mmsg import BATCH
-from visits.relay.ring import HEAD, reserve
+from visits.relay.ring import HEAD, is_full, reserve
 from visits.relay.tables import MAX_LANES
 
 ROUNDS = 8  # batches before other work of the event loop gets its turn
@@ -58,6 +58,8 @@ def look(
             post(outbox, system)
         if book[compiled.URGENT] or book[compiled.EVENTS] or book[compiled.BATCHES] >= ROUNDS:
             return compiled.DONE
+        if book[compiled.DEFERRED] and is_full(places, BATCH + COPIES):
+            return compiled.DONE  # what waits would be received over
         if count < BATCH:
             if not count or book[compiled.LOOKS] >= most:
                 return compiled.DONE

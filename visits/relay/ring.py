@@ -63,9 +63,16 @@ class Ring:
 
 
 @compiled
+def is_full(book: Any, count: int) -> bool:
+    """Whether `count` places in a row would begin another lap, over what lies in the oldest places, or make it grow."""
+    full: bool = book[FIRST] + count > book[SIZE]
+    return full
+
+
+@compiled
 def reserve(book: Any, count: int, now: int) -> int:
     """The first of `count` places in a row, now (in nanoseconds). `book[FIRST]` says later how far they are used."""
-    if book[FIRST] + count > book[SIZE]:
+    if is_full(book, count):
         if now - book[BEGAN] < SPAN and book[SIZE] < book[MOST]:
             book[SIZE] += STEP
         else:
