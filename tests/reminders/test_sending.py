@@ -276,7 +276,7 @@ def test_a_message_that_workers_die_over_is_given_up(booked, mail_server):
     gone = timezone.now() - timedelta(minutes=3)
     for _ in range(4):
         Communication.objects.filter(pk=row(booked).pk).update(state=State.CLAIMED, claimed_at=gone)
-        claimed = delivery._claim(timezone.now(), set())
+        claimed = delivery._claim(timezone.now(), set(), asked_for=False)
         assert claimed is not None
     Communication.objects.filter(pk=row(booked).pk).update(claimed_at=gone)
 
@@ -317,7 +317,7 @@ def test_staff_settle_what_is_unknown(booked, mail_server, front_desk):
 
 def test_a_visit_cancelled_while_its_mail_is_on_the_way_is_not_confirmed(booked, mail_server):
     """Between the claim and the hand-over: the last look sees it."""
-    message = delivery._claim(timezone.now(), set())
+    message = delivery._claim(timezone.now(), set(), asked_for=False)
     assert message is not None
     Appointment.objects.filter(pk=booked.pk).update(status=Appointment.Status.CANCELLED)
     with pytest.raises(delivery.Withdrawn) as withdrawn:
@@ -327,7 +327,7 @@ def test_a_visit_cancelled_while_its_mail_is_on_the_way_is_not_confirmed(booked,
 
 
 def test_a_slow_worker_does_not_send_what_another_has_taken_over(booked, mail_server):
-    slow = delivery._claim(timezone.now(), set())
+    slow = delivery._claim(timezone.now(), set(), asked_for=False)
     assert slow is not None
     assert services.send_due(timezone.now() + timedelta(minutes=3)) == 1
 
