@@ -60,7 +60,7 @@ def test_the_review_is_written_in_the_administration(
     look(ada)
     ada.locator("#result_list tbody a").first.click()
     expect(ada.locator("#content")).to_contain_text("The ambulance asks.")
-    ada.get_by_label("Review:", exact=True).select_option("justified")
+    ada.get_by_role("radio", name="justified", exact=True).check()
     look(ada)
     ada.get_by_role("button", name="Save", exact=True).click()
     expect(ada.locator("#result_list")).to_contain_text("justified")
