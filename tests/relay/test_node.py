@@ -138,6 +138,18 @@ async def test_nobody_to_answer_is_unavailable(client, redis_url):
     await patient.aclose()
 
 
+async def test_a_command_ends_also_where_its_cancellation_was_lost(redis_url, monkeypatch):
+    async def nothing(*given: object) -> None:
+        """Never gives the event loop its turn, so that no timeout can go off."""
+
+    monkeypatch.setattr(RelayClient, "_send", nothing)
+    monkeypatch.setattr(RelayClient, "_listen", nothing)
+    quick = RelayClient(redis_url, SECRET, timeout=0.2)
+    with pytest.raises(RelayUnavailable, match="TimeoutError"):
+        await quick.leave(room="room", peer="ann", epoch=1, node="nobody")
+    await quick.aclose()
+
+
 async def test_a_node_that_does_not_answer_is_unavailable(nodes, client, redis_url):
     node = nodes()
     quick = RelayClient(redis_url, SECRET, timeout=1.0)

@@ -169,10 +169,12 @@ class RelayClient:
         reply = None
         try:
             while reply is None:
+                if time.monotonic() >= deadline:  # redis-py may have lost the cancellation by which `timeout` ends
+                    raise TimeoutError
                 life = wire.REPLY_LIFE if lasting else deadline - time.monotonic()
                 await self._send(node, identifier, text, life)
                 reply = await self._listen(node, identifier, min(PATIENCE, deadline - time.monotonic()))
-        except (asyncio.CancelledError, RelayUnavailable):
+        except (asyncio.CancelledError, RelayUnavailable, TimeoutError):
             if not lasting:
                 await self._take_back(identifier)
             raise
