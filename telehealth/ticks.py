@@ -35,9 +35,9 @@ def expect(now: datetime) -> None:
 
 def note(task: str, now: datetime) -> None:
     """The task ended well; what is no periodic job is not noted."""
-    for name, entry in app.conf.beat_schedule.items():
+    for name in (name for name, entry in app.conf.beat_schedule.items() if entry["task"] == task):
         fresh = Heartbeat.objects.filter(name=name, beat_at__gt=now - WRITTEN_EVERY)
-        if entry["task"] == task and not fresh.exists():
+        if not fresh.exists():
             Heartbeat.objects.update_or_create(name=name, defaults={"beat_at": now})
 
 

@@ -91,3 +91,8 @@ def test_monitoring_reads_it(client: Client, settings: Any, beat: None) -> None:
     text = client.get("/metrics/", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"}).content.decode()
 
     assert 'telehealth_job_silent_seconds{job="offer_free_times"} 0\n' in text
+
+
+def test_what_is_no_periodic_job_costs_nothing(beat: None, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        ticks.note("visits.online.tasks.send_code", timezone.now())

@@ -20,8 +20,8 @@ from visits.reminders.services.rules import address_of, channels
 from visits.room.models import Encounter, LineMinute, Presence, Seat
 from visits.schedule.hours import zone_of
 from visits.schedule.models import VisitType
-from visits.schedule.rules import DAY, Hours, Rules
-from visits.schedule.wall_clock import wall_of
+from visits.schedule.rules import Hours, Rules
+from visits.schedule.wall_clock import DAY, wall_of
 from visits.waiting.models import Ticket
 
 Status = Appointment.Status

@@ -132,7 +132,7 @@ class BatchedPort(UdpPort):
         return looks, count
 
     def _run(self, most: int) -> int:
-        """Let compiled code go on, until it is done for now or has come to a packet that must go the portable way."""
+        """Let compiled code go on, until it is done or has come to a packet that must go the portable way."""
         book = self._book
         book[compiled.EVENTS] = 0
         try:

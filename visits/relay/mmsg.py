@@ -48,7 +48,6 @@ class _Box:
             header = self._messages[i].msg_hdr
             header.msg_name, header.msg_namelen = self._names + i * SOCKADDR, SOCKADDR
             header.msg_iov, header.msg_iovlen = self._vectors + i, 1
-        self.size = size
         self.address = int(ffi.cast("uintptr_t", self._messages))
         self.names = numpy.frombuffer(ffi.buffer(self._names), "i8")
         self.vectors = numpy.frombuffer(ffi.buffer(self._vectors), "i8")

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
@@ -12,10 +12,9 @@ from visits.schedule.intervals import Interval
 from visits.schedule.models import Availability, ScheduleException, VisitType
 from visits.schedule.public_holidays import public_holidays
 from visits.schedule.rules import Hours, Rules, Spell
-from visits.schedule.wall_clock import bounds, wall_of
+from visits.schedule.wall_clock import DAY, bounds, wall_of
 
 Kind = ScheduleException.Kind
-DAY = timedelta(days=1)
 
 
 def zone_of(clinic: Clinic) -> ZoneInfo:

@@ -2,13 +2,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Protocol
 
 from visits.schedule.intervals import Interval, common, merged, minus
-from visits.schedule.wall_clock import MIDNIGHT
-
-DAY = timedelta(days=1)
+from visits.schedule.wall_clock import DAY, MIDNIGHT
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 from visits.schedule.intervals import Interval, merged
 from visits.schedule.rules import Rules
-from visits.schedule.wall_clock import MIDNIGHT, bounds, instant_of, wall_of
+from visits.schedule.wall_clock import DAY, MIDNIGHT, bounds, instant_of, wall_of
 
-INSTANT, DAY = timedelta(microseconds=1), timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
 NOTHING = timedelta()
 
 

@@ -12,6 +12,7 @@ from visits.schedule.intervals import Interval
 YEARS = range(2000, 2200)
 # As the end of hours it is the midnight after their day.
 MIDNIGHT = time()
+DAY = timedelta(days=1)  # of the wall clock
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -34,4 +35,4 @@ def bounds(first_day: date, last_day: date, zone: ZoneInfo) -> Interval:
 
     A day on which the clocks change is 23 or 25 hours long.
     """
-    return midnight(first_day, zone), midnight(last_day + timedelta(days=1), zone)
+    return midnight(first_day, zone), midnight(last_day + DAY, zone)

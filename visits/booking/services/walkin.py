@@ -20,10 +20,9 @@ from visits.booking.services.locks import lock_patient, lock_practitioner
 from visits.booking.times import free_slots_of_any
 from visits.schedule.hours import clinic_is_open, day_of, rules_of, zone_of
 from visits.schedule.models import SchedulePolicy, VisitType
-from visits.schedule.wall_clock import midnight, wall_of
+from visits.schedule.wall_clock import DAY, midnight, wall_of
 
 Status = Appointment.Status
-DAY = timedelta(days=1)
 
 
 def takes_walk_ins(clinic: Clinic, now: datetime | None = None) -> bool:
