@@ -80,8 +80,8 @@ def test_cancelling_is_the_patients_deed(rosa, account, visit):
 
 
 def test_the_clinics_notice_binds_who_is_signed_in(rosa, visit):
-    notice = visit.start - timezone.now() + timedelta(hours=1)
-    SchedulePolicy.objects.create(clinic=visit.clinic, change_notice=notice // timedelta(minutes=1))
+    hours = (visit.start - timezone.now()) // timedelta(hours=1) + 1
+    SchedulePolicy.objects.create(clinic=visit.clinic, change_notice=hours)
 
     rosa.post(f"/my/{visit.pk}/cancel/", {"reason": "late"})
 
