@@ -471,6 +471,41 @@ def test_a_series_is_shown_with_what_is_in_the_way_and_booked_as_ticked(desk, fo
     assert "And 2 more visits." in str(message)
 
 
+def test_a_tick_whose_time_was_taken_meanwhile_is_named_and_nothing_is_booked_without_it(desk, form, book, clinic):
+    wanted = form | {"repeat": "yes", "weeks": "1", "count": "3"}
+    seen = desk.post("/visits/book/slots/", wanted).content.decode()
+    ticks = {"repeat_of": hidden(seen, "repeat_of"), "at": list(ticked(seen))}
+    book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + timedelta(days=7)))
+
+    for page in (desk.post("/visits/book/slots/", wanted | ticks), send(desk, wanted, **ticks)):
+        said = re.search(r"Not free any more: ([^<]*)\. Look through the visits again", page.content.decode())
+        assert said
+        assert "10:00" in said[1]
+        assert list(ticked(page.content.decode()).values()) == [True, False, True]
+    assert Appointment.objects.count() == 1
+
+    again = {"repeat_of": hidden(page.content.decode(), "repeat_of"), "at": [ticks["at"][0], ticks["at"][2]]}
+    assert send(desk, wanted, **again).status_code == 302
+    assert Appointment.objects.exclude(series=None).count() == 2
+
+
+def test_a_later_one_lost_at_the_last_moment_offers_no_other_time_for_the_first(desk, form, book, clinic, monkeypatch):
+    wanted = form | {"repeat": "yes", "weeks": "1", "count": "2"}
+    seen = desk.post("/visits/book/slots/", wanted).content.decode()
+    book_series = services.book_series
+
+    def meanwhile(**wanted):
+        book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + timedelta(days=7)))
+        return book_series(**wanted)
+
+    monkeypatch.setattr(services, "book_series", meanwhile)
+    page = send(desk, wanted, repeat_of=hidden(seen, "repeat_of"), at=list(ticked(seen))).content.decode()
+
+    assert "was just taken" in page
+    assert 'name="choose"' not in page
+    assert Appointment.objects.count() == 1
+
+
 def test_no_series_is_booked_unseen_or_empty(desk, form):
     wanted = form | {"repeat": "yes", "weeks": "2", "count": "3"}
 

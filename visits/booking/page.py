@@ -131,6 +131,8 @@ class BookPage(Who, Picker):
         problems = [*self.who_is_missing(), *self.missing()]
         if self.repeat.rows and not self.repeat.is_seen:
             problems.append(("repeat", _("Look through the visits of the series, then book.")))
+        elif self.repeat.lost:
+            problems.append(("repeat", self.repeat.lost))
         elif self.repeat.rows and not self.repeat.starts:
             problems.append(("repeat", _("Tick at least one visit of the series.")))
         return problems

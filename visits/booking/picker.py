@@ -317,13 +317,13 @@ class Picker:
                 return Conflict(
                     _("%(time)s was just taken") % {"time": self._words(refusal.start)},
                     _("Someone booked it a moment ago. Everything you typed is still here."),
-                    near(refusal.nearest, refusal.start, self.clock),
+                    self._around(refusal),
                 )
             case services.NotAvailable():
                 return Conflict(
                     _("%(time)s cannot be booked any more") % {"time": self._words(refusal.start)},
                     _("The time is past, or the hours have changed. Everything you typed is still here."),
-                    near(refusal.nearest, refusal.start, self.clock),
+                    self._around(refusal),
                 )
             case services.PatientBusy():
                 return Conflict(*busy_words(refusal, self.clock))
@@ -336,6 +336,12 @@ class Picker:
                     same=refusal.patients,
                 )
         raise refusal
+
+    def _around(self, refusal: services.SlotTaken | services.NotAvailable) -> list[tuple[str, str]]:
+        """Free times to choose instead; of a later one of a series its own row offers one."""
+        if refusal.start != self.wanted_start:
+            return []
+        return near(refusal.nearest, refusal.start, self.clock)
 
     def nobody_free(self) -> Conflict:
         """Of any clinician, none is free at the chosen time."""

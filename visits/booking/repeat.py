@@ -76,6 +76,19 @@ class Repeat:
         ticked = (start_from(row.choice.value) for row in self.rows if row.choice and row.choice.is_ticked)
         return sorted(start for start in ticked if start)
 
+    @property
+    def lost(self) -> str:
+        """What was ticked on this list and is not there to be ticked any more, in words; empty where there is none."""
+        if not self.is_seen or not self.rows:
+            return ""
+        there = {row.choice.value for row in self.rows if row.choice}
+        gone = (start_from(value) for value in self.page.data.getlist("at") if value not in there)
+        moments = [self.page.clock.at(start) for start in sorted(start for start in gone if start)]
+        if not moments:
+            return ""
+        words = "; ".join(f"{moment.short_day}, {moment.time}" for moment in moments)
+        return _("Not free any more: %(times)s. Look through the visits again, then book.") % {"times": words}
+
     def _row(self, number: int, one: services.Occurrence) -> Row:
         start = one.start if one.problem is None else one.instead.start if one.instead else None
         words = problem_words(one.problem) if one.problem else ""
