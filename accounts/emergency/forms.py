@@ -1,5 +1,6 @@
 from django import forms
 from django.contrib.admin.widgets import AdminRadioSelect
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmergencyAccess
@@ -21,7 +22,7 @@ class ReviewForm(forms.ModelForm):  # type: ignore[type-arg]
     """Whether it was justified: one of two answers, and a note. Without either, where it is only shown."""
 
     finding = forms.ChoiceField(
-        label=EmergencyAccess._meta.get_field("finding").verbose_name,
+        label=capfirst(EmergencyAccess._meta.get_field("finding").verbose_name),
         choices=[choice for choice in EmergencyAccess.Finding.choices if choice[0]],
         widget=AdminRadioSelect,
         error_messages={"required": _("Choose whether it was justified.")},

@@ -57,6 +57,18 @@ def test_a_clinic_has_its_rules_once(verified: Any, clinic_admin: User, clinic: 
     assert add not in browser.get("/admin/").content.decode()
 
 
+def test_a_filter_names_those_of_whom_it_knows_nothing(verified: Any, clinic_admin: User, clinic: Clinic) -> None:
+    for specialty in ("Pediatrics", ""):
+        factories.make_practitioner(clinic, None, name=f"Dr. {specialty or 'Nothing'}", specialty=specialty)
+    clinicians = reverse("admin:accounts_practitioner_changelist")
+    browser = verified(clinic_admin)
+
+    assert '<a href="?specialty=">Not given</a>' in browser.get(clinicians).content.decode()
+    found = browser.get(f"{clinicians}?specialty=").content.decode()
+    assert "Dr. Nothing" in found
+    assert "Dr. Pediatrics" not in found
+
+
 def test_the_history_of_a_row_is_what_the_trail_has_of_it(
     verified: Any, clinic_admin: User, clinician: User, patient: Patient, other_clinic: Clinic
 ) -> None:

@@ -215,6 +215,7 @@ def test_the_review_is_a_page_of_the_administration(
     assert WHY.split(";")[0] in browser.get(page).content.decode()
     undecided = browser.post(page, {"finding": "", "note": "Who was it?"}).content.decode()
     assert "Choose whether it was justified." in undecided
+    assert "Review:</label>" in undecided
     assert "Who was it?" in undecided
     access.refresh_from_db()
     assert access.finding == ""
