@@ -1,5 +1,6 @@
 """Visits that were booked together are moved together: shown before, moved all or none, told by one message."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -275,15 +276,43 @@ def test_what_is_in_the_way_is_named_and_the_nearest_time_is_not_ticked(desk, pa
     assert len(ticks(page)["later"]) == 1
 
 
-def test_a_slot_that_is_taken_meanwhile_moves_nothing(desk, path, form, series, book, clinic):
+def test_a_slot_that_is_taken_meanwhile_is_named_and_nothing_is_moved_without_it(
+    desk, path, form, series, book, clinic
+):
     seen = ticks(desk.post(f"{path}slots/", form).content.decode())
     book(patient=factories.make_patient(clinic), start=at("11:00", tuesday() + 2 * WEEK))
 
-    page = desk.post(path, form | seen | {"reason": "Snow"}).content.decode()
-
+    for url, more in ((f"{path}slots/", {}), (path, {"reason": "Snow"})):
+        page = desk.post(url, form | seen | more).content.decode()
+        said = re.search(r"Not free any more: ([^<]*)\. Look through the visits again, then move", page)
+        assert said
+        assert "11:00" in said[1]
+        assert len(ticks(page)["later"]) == 1
+        assert "2 visits" in page
     assert starts_of(series)[1:] == [at("10:00", tuesday() + n * WEEK) for n in (1, 2, 3)]
-    assert "was just taken" in page
     assert "Snow" in page
+
+    answer = desk.post(path, form | ticks(page))
+    assert "And 1 more visit." in str(list(get_messages(answer.wsgi_request))[-1])
+
+
+def test_a_later_one_that_is_taken_at_the_last_moment_is_named_in_the_list_too(
+    desk, path, form, series, book, clinic, monkeypatch
+):
+    seen = ticks(desk.post(f"{path}slots/", form).content.decode())
+    move_following = services.move_following
+
+    def meanwhile(**wanted):
+        book(patient=factories.make_patient(clinic), start=at("11:00", tuesday() + 2 * WEEK))
+        return move_following(**wanted)
+
+    monkeypatch.setattr(services, "move_following", meanwhile)
+    page = desk.post(path, form | seen).content.decode()
+
+    assert "was just taken" in page
+    assert "Not free any more:" in page
+    assert 'name="choose"' not in page
+    assert starts_of(series)[1:] == [at("10:00", tuesday() + n * WEEK) for n in (1, 2, 3)]
 
 
 def test_where_a_later_one_is_now_can_be_chosen_and_is_not_held(desk, path, form, series):

@@ -1,6 +1,5 @@
 """The page that moves a visit: where it is, where it can go, what is in the way."""
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -105,6 +104,8 @@ class MovePage(Picker):
         self.problems = self.missing()
         if self.shift.is_on and self.shift.visits and not self.shift.is_seen:
             self.problems.append(("shift", _("Look through the visits after it, then move.")))
+        elif self.shift.lost:
+            self.problems.append(("shift", self.shift.lost))
         if self.problems or self.wanted_start is None:
             return None
         if self.shift.is_on and self.shift.visits:
@@ -141,9 +142,7 @@ class MovePage(Picker):
             )
         except (services.SlotTaken, services.NotAvailable, services.PatientBusy) as refusal:
             self.conflict = self.conflict_of(refusal)
-            if getattr(refusal, "start", start) != start:
-                # What is free around a later visit is in the list, which is made anew.
-                self.conflict = replace(self.conflict, times=())
+            self.shift = Shift(self)  # the list shows what is free now
             return None
         self.moved_with = len(moved) - 1
         return next(one for one in moved if one.pk == self.visit.pk)

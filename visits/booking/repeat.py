@@ -1,5 +1,6 @@
 """What makes one visit of the booking page a series: shown with what is in the way, before anything is saved."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -7,7 +8,7 @@ from functools import cached_property
 from django.utils.translation import gettext as _
 
 from visits.booking import services
-from visits.booking.days import start_from, value_of
+from visits.booking.days import Clock, start_from, value_of
 from visits.booking.picker import Picker
 from visits.booking.services.series import InTheWay
 from visits.schedule.moment import Moment
@@ -82,11 +83,10 @@ class Repeat:
         if not self.is_seen or not self.rows:
             return ""
         there = {row.choice.value for row in self.rows if row.choice}
-        gone = (start_from(value) for value in self.page.data.getlist("at") if value not in there)
-        moments = [self.page.clock.at(start) for start in sorted(start for start in gone if start)]
-        if not moments:
+        gone = [start_from(value) for value in self.page.data.getlist("at") if value not in there]
+        words = listed_words(self.page.clock, gone)
+        if not words:
             return ""
-        words = "; ".join(f"{moment.short_day}, {moment.time}" for moment in moments)
         return _("Not free any more: %(times)s. Look through the visits again, then book.") % {"times": words}
 
     def _row(self, number: int, one: services.Occurrence) -> Row:
@@ -98,6 +98,12 @@ class Repeat:
         value = value_of(start)
         is_ticked = value in self.page.data.getlist("at") if self.is_seen else one.problem is None
         return Row(number, when, words, Choice(value, self.page.clock.at(start), is_ticked))
+
+
+def listed_words(clock: Clock, starts: Iterable[datetime | None]) -> str:
+    """Days and times one after the other; None was no time at all."""
+    moments = [clock.at(start) for start in sorted(start for start in starts if start)]
+    return "; ".join(f"{moment.short_day}, {moment.time}" for moment in moments)
 
 
 def problem_words(problem: InTheWay) -> str:

@@ -6,11 +6,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from visits.booking import services
 from visits.booking.days import start_from, value_of
 from visits.booking.models import Appointment
-from visits.booking.picker import as_uuid
-from visits.booking.repeat import Choice, problem_words
+from visits.booking.repeat import Choice, listed_words, problem_words
 from visits.schedule.moment import Moment
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Row:
     """A later visit: where it is, and the time that it would get, or why not and the nearest free one."""
 
     number: int
+    visit: Appointment
     old: Moment
     new: Moment
     problem: str
@@ -60,13 +62,20 @@ class Shift:
     @property
     def later(self) -> dict[uuid.UUID, datetime]:
         """When each of those that are ticked is to be."""
-        if self.is_seen:  # also what was taken meanwhile: the refusal says so
-            ticked = self.page.data.getlist("later")
-        else:
-            ticked = [row.choice.value for row in self.rows if row.choice and row.choice.is_ticked]
-        found = (value.partition(" ") for value in ticked)
-        pairs = ((as_uuid(pk), start_from(value)) for pk, _, value in found)
-        return {pk: start for pk, start in pairs if pk and start}
+        return {row.visit.pk: row.choice.words.instant for row in self.rows if row.choice and row.choice.is_ticked}
+
+    @property
+    def lost(self) -> str:
+        """What was ticked on this list and is not free any more, in words; empty where there is none."""
+        if not self.is_seen:
+            return ""
+        there = {str(row.visit.pk): value_of(row.choice.words.instant) if row.choice else "" for row in self.rows}
+        ticked = (value.partition(" ")[::2] for value in self.page.data.getlist("later"))
+        gone = [start_from(start) for pk, start in ticked if there.get(pk, start) != start]
+        words = listed_words(self.page.clock, gone)
+        if not words:
+            return ""
+        return _("Not free any more: %(times)s. Look through the visits again, then move.") % {"times": words}
 
     def covers(self, start: datetime, end: datetime) -> bool:
         """Whether one of the later visits, which would make room, is there now."""
@@ -78,7 +87,7 @@ class Shift:
         words = problem_words(one.problem) if one.problem else ""
         old, new = clock.at(visit.start), clock.at(one.start)
         if start is None:
-            return Row(number, old, new, words, None)
+            return Row(number, visit, old, new, words, None)
         value = f"{visit.pk} {value_of(start)}"
         is_ticked = value in self.page.data.getlist("later") if self.is_seen else one.problem is None
-        return Row(number, old, new, words, Choice(value, clock.at(start), is_ticked))
+        return Row(number, visit, old, new, words, Choice(value, clock.at(start), is_ticked))
