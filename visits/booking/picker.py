@@ -315,13 +315,17 @@ class Picker:
         match refusal:
             case services.SlotTaken():
                 return Conflict(
-                    _("%(time)s was just taken") % {"time": self._words(refusal.start)},
+                    self._named(refusal.start, _("%(time)s was just taken"), _("%(day)s, %(time)s was just taken")),
                     _("Someone booked it a moment ago. Everything you typed is still here."),
                     self._around(refusal),
                 )
             case services.NotAvailable():
                 return Conflict(
-                    _("%(time)s cannot be booked any more") % {"time": self._words(refusal.start)},
+                    self._named(
+                        refusal.start,
+                        _("%(time)s cannot be booked any more"),
+                        _("%(day)s, %(time)s cannot be booked any more"),
+                    ),
                     _("The time is past, or the hours have changed. Everything you typed is still here."),
                     self._around(refusal),
                 )
@@ -347,15 +351,17 @@ class Picker:
         """Of any clinician, none is free at the chosen time."""
         assert self.wanted_start is not None  # noqa: S101 - ``missing`` has looked
         return Conflict(
-            _("%(time)s was just taken") % {"time": self._words(self.wanted_start)},
+            _("%(time)s was just taken") % {"time": self.clock.at(self.wanted_start).clock},
             _("Someone booked it a moment ago. Everything you typed is still here."),
             near(nearest(self.times.free, self.wanted_start), self.wanted_start, self.clock),
         )
 
-    def _words(self, start: datetime) -> str:
+    def _named(self, start: datetime, words: str, words_of_another: str) -> str:
         """Of the chosen time the hour; of another one of a series the day, too."""
         moment = self.clock.at(start)
-        return moment.clock if start == self.wanted_start else f"{moment.short_day}, {moment.time}"
+        if start == self.wanted_start:
+            return words % {"time": moment.clock}
+        return words_of_another % {"day": moment.short_day, "time": moment.time}
 
 
 def inactive_words() -> tuple[str, str]:
