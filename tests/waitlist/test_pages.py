@@ -206,6 +206,18 @@ def test_the_offer_speaks_the_patients_language(visit, offered, patient):
     assert '<html lang="es"' in text(Client().get(offered))
 
 
+def test_the_desk_reads_of_which_clock_an_offer_is_and_that_it_is_open(visit, offered, patient, front_desk, verified):
+    patient.time_zone = "America/New_York"
+    patient.save()
+    front_desk.language = "es"
+    front_desk.save()
+
+    page = text(verified(front_desk).get(f"/visits/{visit.pk}/earlier/"))
+
+    assert "11:00\u00a0a.\u00a0m. ET" in page
+    assert "Abierta · ofrecida" in page
+
+
 # --- strangers ------------------------------------------------------------------------------------
 
 
