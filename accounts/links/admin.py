@@ -1,6 +1,6 @@
 """Links in the admin: to look at, and to revoke."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -12,7 +12,7 @@ from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, HappenedFilter, principal_of
 from accounts.admin_sections import Section
 from accounts.links import services as links
-from accounts.models import AccessLink
+from accounts.models import AccessLink, User
 
 
 @admin.register(AccessLink)
@@ -47,7 +47,8 @@ class AccessLinkAdmin(ClinicScopedAdmin):
     @admin.action(description=_("Revoke: the links open nothing any more"), permissions=["view"])
     @confirmed
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessLink]) -> None:
-        count = sum(links.revoke(principal=principal_of(request), link=link) for link in queryset)
+        principal, user = principal_of(request), cast(User, request.user)
+        count = sum(links.revoke(principal=principal, user=user, link=link) for link in queryset)
         words = ngettext("%(count)d link revoked.", "%(count)d links revoked.", count)
         messages.success(request, words % {"count": count})
 

@@ -192,9 +192,9 @@ def _put_into(session: SessionBase, link: AccessLink) -> None:
     session.cycle_key()
 
 
-def revoke(*, principal: Principal | None, link: AccessLink) -> bool:
-    """End one link now. Returns whether it was not ended before."""
-    return _revoke(Q(pk=link.pk), principal) == 1
+def revoke(*, principal: Principal | None, link: AccessLink, user: User | None = None) -> bool:
+    """End one link now. Returns whether it was not ended before. ``user`` acts where there is no principal."""
+    return _revoke(Q(pk=link.pk), principal, user) == 1
 
 
 def revoke_all(*, resource_id: uuid.UUID, principal: Principal | None = None) -> int:
@@ -207,7 +207,7 @@ def revoke_of(person: RelatedPerson, *, principal: Principal | None = None) -> i
     return _revoke(Q(related_person=person), principal)
 
 
-def _revoke(which: Q, principal: Principal | None) -> int:
+def _revoke(which: Q, principal: Principal | None, user: User | None = None) -> int:
     with transaction.atomic():
         rows = AccessLink.objects.select_related(*AccessLink.PEOPLE).select_for_update(of=("self",))
         links = list(rows.filter(which, revoked_at=None).order_by("pk"))
@@ -217,6 +217,7 @@ def _revoke(which: Q, principal: Principal | None) -> int:
                 "link.revoke",
                 AuditEvent.Action.UPDATE,
                 principal=principal,
+                user=user,
                 clinic=link.clinic,
                 entity=link,
                 patient=link.patient,

@@ -17,7 +17,10 @@ from accounts.links import services as links
 from accounts.models import AccessLink, AuditEvent, Clinic, Membership, Patient, Practitioner, TOTPDevice, User
 from accounts.policy import Role
 from tests import factories
+from tests.conftest import staff
 from tests.lists import find
+from visits.calendar import feed as feeds
+from visits.calendar.models import CalendarFeed
 
 MODELS = ["clinic", "user", "membership", "practitioner", "patient", "accesslink", "auditevent"]
 
@@ -390,6 +393,24 @@ def test_links_can_be_revoked_and_nothing_else(verified: Any, clinic_admin: User
     assert link.revoked_at is not None
     assert AuditEvent.objects.get(subtype="link.revoke").user == clinic_admin
     assert link.token_hash not in browser.get(page_of(link)).content.decode()
+
+
+def test_who_revokes_is_on_the_trail_also_if_they_are_in_no_clinic(
+    verified: Any, link: AccessLink, practitioner: Practitioner
+) -> None:
+    root = factories.make_user(is_staff=True, is_superuser=True)
+    feeds.renew(principal=staff(practitioner.user))
+    feed = CalendarFeed.objects.get()
+    browser = verified(root)
+
+    for page, action, row in (
+        (list_of("accesslink"), "revoke", link),
+        (reverse("admin:calendar_calendarfeed_changelist"), "end", feed),
+    ):
+        browser.post(page, {"action": action, "_selected_action": [str(row.pk)], "confirmed": "yes"})
+
+    ended = AuditEvent.objects.filter(subtype__in=["link.revoke", "feed.revoke"])
+    assert [event.user for event in ended] == [root, root]
 
 
 def test_links_of_others_cannot_be_revoked(verified: Any, clinic_admin: User, elsewhere: Any) -> None:

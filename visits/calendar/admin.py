@@ -1,5 +1,7 @@
 """The admin of calendar feeds: whose programs read visits, each to be ended, for when an address went astray."""
 
+from typing import cast
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,6 +11,7 @@ from django.utils.translation import ngettext
 from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, HappenedFilter, principal_of
 from accounts.admin_sections import Section
+from accounts.models import User
 from visits.calendar import feed as feeds
 from visits.calendar.models import CalendarFeed
 
@@ -35,6 +38,7 @@ class CalendarFeedAdmin(ClinicScopedAdmin):
     @admin.action(description=_("End: the addresses show nothing any more"), permissions=["view"])
     @confirmed
     def end(self, request: HttpRequest, queryset: QuerySet[CalendarFeed]) -> None:
-        count = sum(feeds.revoke_for(principal=principal_of(request), feed=feed) for feed in queryset)
+        principal, user = principal_of(request), cast(User, request.user)
+        count = sum(feeds.revoke_for(principal=principal, user=user, feed=feed) for feed in queryset)
         words = ngettext("%(count)d calendar address ended.", "%(count)d calendar addresses ended.", count)
         messages.success(request, words % {"count": count})

@@ -66,9 +66,9 @@ def revoke(*, principal: Principal) -> bool:
     return _end(principal, **_whose(principal))
 
 
-def revoke_for(*, principal: Principal | None, feed: CalendarFeed) -> bool:
-    """End somebody else's feed now. Returns whether it was not ended before."""
-    return _end(principal, pk=feed.pk)
+def revoke_for(*, principal: Principal | None, user: User, feed: CalendarFeed) -> bool:
+    """End somebody else's feed now. Returns whether it was not ended before. ``user`` may be in no clinic."""
+    return _end(principal, user, pk=feed.pk)
 
 
 def find(token: str) -> CalendarFeed:
@@ -176,14 +176,22 @@ def _clocks(visit: Appointment) -> str:
 
 
 @transaction.atomic
-def _end(principal: Principal | None, **which: Any) -> bool:
+def _end(principal: Principal | None, user: User | None = None, **which: Any) -> bool:
     feeds = CalendarFeed.objects.select_related("patient", "clinic").select_for_update(of=("self",))
     feed = feeds.filter(**which, revoked_at=None).first()
     if feed is None:
         return False
     feed.revoked_at = timezone.now()
     feed.save(update_fields=["revoked_at"])
-    record("feed.revoke", Audit.UPDATE, principal=principal, clinic=feed.clinic, entity=feed, patient=feed.patient)
+    record(
+        "feed.revoke",
+        Audit.UPDATE,
+        principal=principal,
+        user=user,
+        clinic=feed.clinic,
+        entity=feed,
+        patient=feed.patient,
+    )
     return True
 
 
