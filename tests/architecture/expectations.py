@@ -355,6 +355,23 @@ READING_WRITES = {
 }
 # Parts of a page whose opening is on the trail, which the page itself asks for again and again to stay true.
 SAME_LOOK = {"booking:move_slots", "waiting:board"}
+# Events of nobody, that follow from one which says who.
+FOLLOWS = {"session.end-all"}
+# What is written without a row on the trail, and why.
+UNTOLD = {
+    "admin:room_relaynode_changelist": {"room_relaynode"},  # how a relay is, which nobody did
+    "accounts:claim": {"accounts_patientcode"},  # asked for: that it is sent is on it
+    "accounts:passkey-enrol-options": {"django_otp_webauthn_webauthnuserhandle"},  # enrolling is on it
+    "reminders:arrived": {"reminders_communication"},  # an update that meets no row: of what is unknown alone
+    "reminders:own-ways": {"reminders_contactpreference"},  # a row that says nothing yet
+    "reminders:ways": {"reminders_contactpreference"},
+    "summary:renew": {"reminders_communication"},  # planned: that it is sent is on it
+    "summary:send-link": {"reminders_communication"},
+    "online:send-link": {"reminders_communication"},
+    # An update that meets no row: of who stands in line, or was called, alone.
+    "waiting:left": {"waiting_ticket"},
+    "waiting:moment": {"waiting_ticket"},
+}
 # What a POST changes that this crawl cannot see, and why.
 UNSEEN = {
     "accounts:claim-code": "takes the code that was mailed",

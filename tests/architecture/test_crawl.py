@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterat
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -32,13 +33,15 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.test import Client
 
-from accounts.models import TOTPDevice
+from accounts.models import AuditEvent, TOTPDevice
+from accounts.principal import SESSION_LINKS
 from telehealth.logs import HidingFormatter
 from tests import factories
 from tests.architecture import expectations
 from tests.architecture.addresses import EXAMPLE, Route, routes
 from tests.architecture.expectations import (
     ACCOUNT,
+    FOLLOWS,
     KEPT,
     MODELS,
     PUBLIC,
@@ -47,6 +50,7 @@ from tests.architecture.expectations import (
     SEES,
     SHOWS,
     UNSEEN,
+    UNTOLD,
     Row,
     look,
     page,
@@ -269,7 +273,7 @@ def test_no_form_is_taken_from_another_site() -> None:
 
 @pytest.mark.parametrize("who", CALLERS)
 def test_each_address_answers_each_caller_as_it_should(who: str) -> None:
-    """Rows 5, 7, 16, 17, 19 and 37 of the checklist: the trail, second factors, others' things,
+    """Rows 1, 5, 7, 16, 17, 19 and 37 of the checklist: who did what, the trail, second factors, others' things,
     caches, logs, headers."""
     world = World()
     crawl = Crawl(world, who)
@@ -324,6 +328,10 @@ class Crawl:
             self.own.things["accounts:factor"] = {"key": f"phone-{phone.pk}"}
         if session := self.client.session.read():
             self.own.things["accounts:session-end"] = {"pk": session.pk}
+        # Whom the trail may name: the user, or the links that this browser has opened, and nobody beside.
+        user, links = self.client.session.get("_auth_user_id"), self.client.session.get(SESSION_LINKS, {})
+        self.actors = {(UUID(user), None)} if user else {(None, UUID(link)) for link in links.values()}
+        self.last_event = AuditEvent.objects.order_by("pk").values_list("pk", flat=True).last()
         self.found: list[str] = []
         self.log: list[str] = []
 
@@ -484,12 +492,20 @@ class Crawl:
         with transaction.atomic(), connection.execute_wrapper(noting(writes)):
             answer = getattr(self.client, method)(path, body)
             answer_text = _text(answer)
+            events = AuditEvent.objects.filter(pk__gt=self.last_event).exclude(
+                user=None, link=None, subtype__in=FOLLOWS
+            )
+            actors = set(events.values_list("user_id", "link_id")) if self.actors else set()
             transaction.set_rollback(True)
         self.client.cookies = cookies
         told = Answer(path, answer.status_code, answer_text, dict(answer.headers), writes - ALWAYS)
         what = f"{route.name}: {method.upper()}"
         is_look = self.role in STAFF_ROLES and "canaryname" in told.text and route.name not in SAME_LOOK
         self._found_if(is_look and "accounts_auditevent" not in writes, f"{what}: a look that is not on the trail")
+        is_untold = told.writes - UNTOLD.get(route.name, set()) and "accounts_auditevent" not in writes
+        self._found_if(bool(is_untold), f"{what}: a change that is not on the trail: {told.writes}")
+        if expected(route)[0] != "public":  # where one signs in nobody is known yet
+            self._found_if(not actors <= self.actors, f"{what}: on the trail as {actors}, and it was {self.actors}")
         if told.status >= 500 and not (route.name.startswith("/healthz/")):
             reason = getattr(answer, "exc_info", None)
             self.found.append(f"{what}: {told.status} {reason and repr(reason[1])}")
