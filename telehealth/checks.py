@@ -90,6 +90,16 @@ def check_servers_are_reached_safely(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
+def check_scanner_is_here(**kwargs: Any) -> list[CheckMessage]:
+    """Lists of people go to the virus scanner as they are: its daemon knows no TLS."""
+    if not settings.CLAMD or isinstance(settings.CLAMD, str) or settings.CLAMD[0] in SAME_MACHINE:
+        return []
+    hint = "Run it on this machine, or reach it through a network that nobody else is on."
+    words = "The virus scanner is on another machine: what people send in is read on the way."
+    return [Warning(words, hint=hint, id="telehealth.W003")]
+
+
+@register(Tags.security, deploy=True)
 def check_pages_are_ours(**kwargs: Any) -> list[CheckMessage]:
     """Neither hosts nor the pages that may open sockets are anybody's (OWASP ASVS 5.0, 4.4.2)."""
     names = ("ALLOWED_HOSTS", "SOCKET_ORIGINS")

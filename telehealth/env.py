@@ -51,6 +51,22 @@ def env_turn_urls(name: str) -> list[str]:
     return urls
 
 
+def env_clamd(name: str) -> str | tuple[str, int] | None:
+    """Read where a ClamAV daemon listens: ``unix:/path`` as its path, ``host:port`` as both, None if it is empty.
+
+    Raises ImproperlyConfigured for anything else.
+    """
+    text = env_str(name)
+    if not text:
+        return None
+    if path := re.fullmatch(r"unix:(/[^/].*)", text):
+        return path[1]
+    there = re.fullmatch(r"([A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", text)
+    if not there or not 0 < int(there[2]) < 2**16:
+        raise ImproperlyConfigured(f"{name} must be like unix:/run/clamav/clamd.ctl or host:3310, not {text!r}.")
+    return there[1].strip("[]"), int(there[2])
+
+
 def env_session_limits(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
     """Read limits of sessions, such as ``clinician=30/720,patient=60/1440``: minutes without activity, and in all.
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from telehealth.env import (
     env_bool,
+    env_clamd,
     env_data_keys,
     env_given_secret,
     env_int,
@@ -309,6 +310,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+# Asked about every file that is sent in (accounts.uploads); None: nobody is.
+CLAMD = env_clamd("TELEHEALTH_CLAMD")
 
 # --- mail and text messages -------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Files of people: comma-separated text (RFC 4180), read with suspicion and written so that no spreadsheet runs it."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
@@ -12,7 +13,8 @@ from accounts.audit.export import FORMULA, defused
 MAX_BYTES = 700_000
 MAX_ROWS = 5000
 MAX_CELL = 500
-SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods; .xls
+SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods and any other ZIP; .xls
+CONTROLS = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")  # those that pictures, archives and programs have, and no text
 
 
 class Unreadable(Exception):
@@ -21,18 +23,15 @@ class Unreadable(Exception):
 
 def text_of(content: bytes) -> str:
     """What is in an uploaded file: UTF-8, or UTF-16 as some spreadsheets write it. Raises Unreadable."""
-    if len(content) > MAX_BYTES:
-        raise Unreadable(_("The file is too large. Split it: %(size)s KB at most.") % {"size": MAX_BYTES // 1000})
     if content.startswith(SPREADSHEETS):
-        raise Unreadable(_("This is a spreadsheet. Save it as CSV (UTF-8) and choose that file."))
+        raise Unreadable(_("This is a spreadsheet or an archive. Save the list as CSV (UTF-8) and choose that file."))
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    if CONTROLS.search(content.decode(encoding, errors="replace")):
+        raise Unreadable(_("This is no text. Save the list as CSV (UTF-8) and choose that file."))
     try:
-        text = content.decode(encoding)
+        return content.decode(encoding)
     except UnicodeDecodeError:
         raise Unreadable(_("The letters of this file cannot be read. Save it as CSV (UTF-8).")) from None
-    if "\0" in text:
-        raise Unreadable(_("This is no text. Save the list as CSV (UTF-8) and choose that file."))
-    return text
 
 
 def rows_of(text: str, columns: Sequence[str], required: Iterable[str]) -> list[dict[str, str]]:

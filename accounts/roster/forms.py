@@ -10,12 +10,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.forms import DayField
 from accounts.models import User
 from accounts.policy import STAFF_ROLES
+from accounts.roster.files import MAX_BYTES
+from accounts.uploads.fields import UploadField
 
 ANY = ("", "---------")
 
 
 class FileForm(forms.Form):
-    file = forms.FileField(
+    file = UploadField(
+        max_bytes=MAX_BYTES,
         label=_("File"),
         help_text=_("CSV (UTF-8), 700 KB and 5,000 rows at most. Nothing is saved before you have seen what it does."),
         widget=forms.FileInput({"accept": ".csv,text/csv"}),

@@ -1,8 +1,15 @@
 """Patients and staff from and into files: checked before anything is saved, all or nothing, on the trail."""
 
+import bz2
+import gzip
 import io
+import lzma
+import sys
+import tarfile
 import time
+import zipfile
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,6 +146,44 @@ def test_what_is_no_such_list_is_refused_in_words(verified: Any, clinic_admin: U
     assert answer.status_code == 200
     assert answer.context["form"].errors["file"]
     assert not Patient.objects.exists()
+
+
+def archive(kind: str) -> bytes:
+    """A folder with one file, packed."""
+    made = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as into:
+            into.writestr("list.csv", bytes(10_000_000))
+    else:
+        with tarfile.open(fileobj=made, mode=kind) as into_tar:
+            into_tar.addfile(tarfile.TarInfo("list.csv"))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU",
+        b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9",
+        b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;",
+        Path(sys.executable).read_bytes()[:500_000],
+        b"SQLite format 3\x00\x10\x00\x02\x02",
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\nstream\nx\x9c\x03\x00\x00\x00\x00\x01\nendstream",
+        b"\xff\xfe" + HEAD.encode("utf-16-le") + b"\x00\x00",
+        gzip.compress(b"given_name" * 100_000),
+        bz2.compress(b"given_name" * 100_000),
+        lzma.compress(b"given_name" * 100_000),
+        archive("w:"),
+        archive("w:gz"),
+        archive("zip"),
+    ],
+)
+def test_pictures_programs_and_archives_by_a_name_of_lists_are_told_by_their_content(
+    verified: Any, clinic_admin: User, content: bytes
+) -> None:
+    (words,) = choose(verified(clinic_admin), content).context["form"].errors["file"]
+
+    assert words.startswith(("This is no text.", "This is a spreadsheet or an archive."))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -53,6 +53,9 @@ def test_a_good_installation_passes_and_one_for_a_demo_does_not():
     bad = said(TELEHEALTH_DEMO="yes", TELEHEALTH_DEBUG="yes", TELEHEALTH_BASE_URL="http://visits.clinic.org")
     assert bad.startswith("1 ")
     assert all(f"telehealth.E00{number}" in bad for number in (1, 2, 3))
+    misread = said(TELEHEALTH_CLAMD="clamav")
+    assert not misread.startswith("0 ")
+    assert "TELEHEALTH_CLAMD must be like" in misread
 
 
 @pytest.mark.django_db
@@ -92,6 +95,18 @@ def test_not_everybodys_pages_are_ours(settings, name):
     assert "telehealth.E010" not in ids()
     setattr(settings, name, [*getattr(settings, name), "*"])
     assert "telehealth.E010" in ids()
+
+
+@pytest.mark.django_db
+def test_a_virus_scanner_elsewhere_is_named(settings):
+    for address, is_named in [
+        (None, False),
+        ("/run/clamav/clamd.ctl", False),
+        (("127.0.0.1", 3310), False),
+        (("scan.clinic.org", 3310), True),
+    ]:
+        settings.CLAMD = address
+        assert ("telehealth.W003" in ids()) is is_named, address
 
 
 @pytest.mark.django_db

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from telehealth.env import env_data_keys, env_secret, env_turn_urls, env_url, smtp_settings
+from telehealth.env import env_clamd, env_data_keys, env_secret, env_turn_urls, env_url, smtp_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -134,6 +134,35 @@ def test_what_is_no_turn_server_is_refused(monkeypatch: pytest.MonkeyPatch, wron
 
     with pytest.raises(ImproperlyConfigured, match="TELEHEALTH_TURN_URLS"):
         env_turn_urls("TELEHEALTH_TURN_URLS")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", None),
+        ("unix:/run/clamav/clamd.ctl", "/run/clamav/clamd.ctl"),
+        ("127.0.0.1:3310", ("127.0.0.1", 3310)),
+        ("clam-av.clinic.example:3310", ("clam-av.clinic.example", 3310)),
+        ("[::1]:3310", ("::1", 3310)),
+    ],
+)
+def test_where_the_virus_scanner_is(monkeypatch: pytest.MonkeyPatch, text: str, address: Any) -> None:
+    monkeypatch.setenv("TELEHEALTH_CLAMD", text)
+
+    assert env_clamd("TELEHEALTH_CLAMD") == address
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["clamd", "localhost", "localhost:", ":3310", "localhost:0", "localhost:65536", "localhost:clamd", "unix:",
+     "unix:clamd.ctl", "unix:///", "/run/clamav/clamd.ctl", "tcp://localhost:3310", "a b:3310", "::1:3310",
+     f"{'a' * 64}:3310", "no"],
+)  # fmt: skip
+def test_what_is_no_virus_scanner_stops_the_start(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("TELEHEALTH_CLAMD", wrong)
+
+    with pytest.raises(ImproperlyConfigured, match=r"TELEHEALTH_CLAMD must be like unix:/run/clamav/clamd.ctl or"):
+        env_clamd("TELEHEALTH_CLAMD")
 
 
 KEYS = [base64.b64encode(bytes(range(start, start + 32))).decode() for start in (0, 32)]
