@@ -45,6 +45,11 @@ class RelatedPersonAdmin(ClinicScopedAdmin):
         is_over = obj is not None and obj.revoked_at is not None
         return principal_of(request) is not None and not is_over and super().has_change_permission(request, obj)
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.by = request.user
+        return form
+
     def save_model(self, request: HttpRequest, obj: RelatedPerson, form: Any, change: bool) -> None:
         principal = principal_of(request)
         if principal is not None:

@@ -8,15 +8,18 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from accounts.contact import e164
-from accounts.models import Patient, RelatedPerson
+from accounts.models import Patient, RelatedPerson, User
 from accounts.proxies import services
 
 Basis, Messages = RelatedPerson.Basis, RelatedPerson.Messages
 SAME = _("This person acts for the patient already. Change that instead.")
+OWN = _("This is your own e-mail address. Ask a colleague to enter what you may do for the patient.")
 
 
 class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One grant; ``patient`` is whom it is for, where the form does not ask."""
+    """One grant; ``patient`` is whom it is for, where the form does not ask, and ``by`` who fills it in."""
+
+    by: User | None = None
 
     class Meta:
         model = RelatedPerson
@@ -72,6 +75,8 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
         has_address = data.get("email") or data.get("phone") or "email" in self.errors
         if data.get("messages") != Messages.PATIENT and not has_address:
             self.add_error("email", _("Enter an e-mail address or a phone number, since messages go there."))
+        if self.by is not None and services.is_own(RelatedPerson(email=data.get("email", "")), self.by):
+            self.add_error("email", OWN)
         if data.get("phone") and not e164(data["phone"], patient.clinic.time_zone):
             self.add_error("phone", _("Check the phone number: it needs 7 to 15 digits"))
         self._clean_dates(data, patient)
@@ -97,6 +102,8 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
         match refusal:
             case services.AlreadyGranted():
                 self.add_error("given_name", SAME)
+            case services.OwnGrant():
+                self.add_error("email", OWN)
             case services.OfAge():
                 self.add_error("valid_until", of_age_words(refusal.since))
             case services.Ended():

@@ -1,14 +1,17 @@
 """Granting that somebody acts for a patient, changing it, ending it. 45 CFR 164.502(g)."""
 
+from copy import copy
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import services as audit
+from accounts.contact import normal_email
 from accounts.links import services as links
-from accounts.models import AuditEvent, Patient, RelatedPerson
+from accounts.models import AuditEvent, Patient, RelatedPerson, User
 from accounts.models.related_person import normal_name
 from accounts.patients import services as accounts
 from accounts.policy import Action
@@ -37,6 +40,10 @@ class OfAge(Exception):
         self.since = since
 
 
+class OwnGrant(Exception):
+    """The person's e-mail address is that of who enters it: what they may do is for a colleague to say."""
+
+
 class Ended(Exception):
     """The grant was ended: nothing of it changes any more."""
 
@@ -45,7 +52,7 @@ def grant(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
     """Save a new grant for ``person.patient``; without ``valid_from`` it begins today.
 
     A parent's ends, if not before, on the last day before the patient is of age. Raises AlreadyGranted, OfAge,
-    IntegrityError for what makes no sense, and Http404 for who may not.
+    OwnGrant, IntegrityError for what makes no sense, and Http404 for who may not.
     """
     with transaction.atomic():
         patient = patient_for(principal, person.patient.pk, Action.PROXY_CHANGE)
@@ -55,10 +62,11 @@ def grant(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
         if same is not None:
             raise AlreadyGranted(same)
         person.patient, person.granted_by = patient, principal.user  # type: ignore[assignment]
+        _check_not_own(person, principal)
         _fit(person)
         person.save(force_insert=True)
         _record(principal, "proxy.grant", AuditEvent.Action.CREATE, person)
-        grant_changed.send(RelatedPerson, person=person)
+        grant_changed.send(RelatedPerson, person=person, before=None)
     return person
 
 
@@ -72,10 +80,11 @@ def change(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
         if same is not None:
             raise AlreadyGranted(same)
         person.patient = before.patient
+        _check_not_own(person, principal)
         _fit(person)
         person.save(force_update=True)
         _record(principal, "proxy.change", AuditEvent.Action.UPDATE, person)
-        grant_changed.send(RelatedPerson, person=person)
+        grant_changed.send(RelatedPerson, person=person, before=before)
     return person
 
 
@@ -89,12 +98,13 @@ def end(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
         person = grant_for(principal, person.pk, Action.PROXY_CHANGE, lock=True)
         if person.revoked_at is not None:
             return person
+        before = copy(person)
         person.revoked_at, person.revoked_by = timezone.now(), principal.user
         person.save(update_fields=["revoked_at", "revoked_by"])
         ended = links.revoke_of(person, principal=principal)
         accounts.end_account(person, why="grant", principal=principal)
         _record(principal, "proxy.end", AuditEvent.Action.UPDATE, person, links=ended)
-        grant_changed.send(RelatedPerson, person=person)
+        grant_changed.send(RelatedPerson, person=person, before=before)
     return person
 
 
@@ -110,6 +120,23 @@ def active(patient: Patient, now: datetime | None = None) -> list[RelatedPerson]
     return [person for person in grants if person.is_active(now)]
 
 
+def terms_of(person: RelatedPerson) -> dict[str, Any]:
+    """What a grant says, in codes and without names: for the trail, and for what the patient is told."""
+    return {
+        "relationship": person.relationship,
+        "basis": person.basis,
+        "scopes": sorted(person.scopes),
+        "messages": person.messages,
+        "from": person.valid_from.isoformat(),
+        "until": person.valid_until.isoformat() if person.valid_until else "",
+    }
+
+
+def is_own(person: RelatedPerson, user: User) -> bool:
+    """Whether it is a grant of ``user`` themselves, as far as the address says."""
+    return bool(person.email) and normal_email(person.email) == normal_email(user.email)
+
+
 def days_left(person: RelatedPerson, now: datetime | None = None) -> int | None:
     """On how many more days they may act, today among them, where it will end soon; None where it will not."""
     if person.ends_after is None or not person.is_active(now):
@@ -121,6 +148,12 @@ def days_left(person: RelatedPerson, now: datetime | None = None) -> int | None:
 def today_of(patient: Patient, now: datetime | None = None) -> date:
     """The day that it is where the patient is."""
     return (now or timezone.now()).astimezone(ZoneInfo(patient.home_zone)).date()
+
+
+def _check_not_own(person: RelatedPerson, principal: Principal) -> None:
+    """Raises OwnGrant."""
+    if principal.user is not None and is_own(person, principal.user):
+        raise OwnGrant
 
 
 def _fit(person: RelatedPerson) -> None:
@@ -142,13 +175,5 @@ def _record(
         principal=principal,
         entity=person,
         patient=person.patient,
-        detail={
-            "relationship": person.relationship,
-            "basis": person.basis,
-            "scopes": sorted(person.scopes),
-            "messages": person.messages,
-            "from": person.valid_from.isoformat(),
-            "until": person.valid_until.isoformat() if person.valid_until else "",
-            **detail,
-        },
+        detail=terms_of(person) | detail,
     )

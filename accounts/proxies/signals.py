@@ -2,5 +2,6 @@
 
 from django.dispatch import Signal
 
-# Sent in the transaction of the change, with ``person``: the grant as it is now.
+# Sent in the transaction of the change, with ``person``: the grant as it is now, and ``before``: as it was,
+# None of a new one.
 grant_changed = Signal()

@@ -19,7 +19,7 @@ from accounts.proxies import services
 from accounts.proxies.access import grant_for, patient_for
 from accounts.proxies.forms import GrantForm
 
-REFUSALS = (services.AlreadyGranted, services.OfAge, services.Ended)
+REFUSALS = (services.AlreadyGranted, services.OwnGrant, services.OfAge, services.Ended)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def add(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     initial = {"basis": "minor" if is_minor else "", "messages": "proxy" if is_minor else "both"}
     initial["language"] = patient.language
     form = GrantForm(request.POST or None, patient=patient, initial=initial)
+    form.by = request.principal.user
     if request.method == "POST" and form.is_valid():
         try:
             person = services.grant(principal=request.principal, person=form.save(commit=False))
@@ -80,6 +81,7 @@ def change(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     """Change one grant; of one that was ended nothing changes."""
     person = grant_for(request.principal, pk, Action.PROXY_CHANGE)
     form = GrantForm(request.POST or None, instance=person)
+    form.by = request.principal.user
     if request.method == "POST" and form.is_valid():
         try:
             services.change(principal=request.principal, person=form.save(commit=False))

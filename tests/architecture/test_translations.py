@@ -25,6 +25,8 @@ from django.utils.translation import override
 
 from accounts.links import services as links
 from accounts.models import AccessLink, User
+from accounts.proxies.services import terms_of
+from tests import factories
 from tests.conftest import staff
 from tests.msgids import CALLS, ROOT, Message, in_python, in_template, marked, templates
 from tests.party import bearer, browser, make_link
@@ -326,7 +328,9 @@ def test_the_admin_is_spanish(visit: Appointment, clinic_admin: User, auditor: U
 
 
 def mails(visit: Appointment) -> Iterator[tuple[str, str, str]]:
+    grant = factories.make_proxy(visit.patient)
     details = {"minutes": 20, "until": visit.start.isoformat(), "practitioner": str(visit.practitioner.pk)}
+    details |= terms_of(grant) | {"change": "changed", "has_moved": True}
     for kind in Communication.Kind:
         message = Communication(
             appointment=visit,
@@ -336,6 +340,7 @@ def mails(visit: Appointment) -> Iterator[tuple[str, str, str]]:
             due_at=timezone.now(),
             details=details,
         )
+        message.grant = grant
         assert_spanish(texts.compose(message, link="", now=timezone.now()))
         mail = compose(message, link="https://clinic.example/v/x/", now=timezone.now())
         yield kind, str(mail.subject), mail.message().as_bytes().decode()

@@ -345,7 +345,7 @@ def test_a_slow_worker_does_not_send_what_another_has_taken_over(booked, mail_se
         ({"state": "lost"}, "communication_state_known"),
         ({"channel": "fax"}, "communication_channel_known"),
         ({"lead": 5}, "communication_reminders_have_lead"),
-        ({"appointment": None}, "communication_of_a_visit_or_an_offer"),
+        ({"appointment": None}, "communication_of_a_visit_or_by_reference"),
     ],
 )
 def test_the_database_refuses_what_cannot_be(booked, change, name):

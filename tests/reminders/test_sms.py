@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts.contact import e164
 from accounts.models import Clinic, Patient
+from accounts.proxies.services import terms_of
 from tests import factories
 from tests.reminders.conftest import announce, set_policy
 from tests.threads import at_once
@@ -119,7 +120,12 @@ def test_a_text_has_two_segments_at_most_in_the_networks_alphabet(practitioner, 
     lead = 1440 if kind == Kind.REMINDER else 0
     message = Communication(appointment=visit, patient=patient, kind=kind, lead=lead, channel="sms", details=details)
 
-    text = texts.compose(message, link="https://telehealth.example.org/v/" + "x" * 43 + "/", now=timezone.now())
+    if kind == Kind.GRANT:
+        message.grant = factories.make_proxy(patient, given_name="Maximiliana", relationship="GRPRN")
+        message.details |= terms_of(message.grant) | {"change": "changed", "has_moved": True}
+    link = "" if kind == Kind.GRANT else "https://telehealth.example.org/v/" + "x" * 43 + "/"
+
+    text = texts.compose(message, link=link, now=timezone.now())
 
     assert texts.segments(text) <= 2, text
     assert set(text) <= texts.BASIC | texts.EXTENDED

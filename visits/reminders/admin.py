@@ -125,7 +125,7 @@ class CommunicationAdmin(ClinicScopedAdmin):
             self.message_user(request, _("Only members of a clinic send messages."), messages.ERROR)
             return
         planned = 0
-        for message in chosen.exclude(kind=Communication.Kind.OFFER):
+        for message in (one for one in chosen if one.is_repeatable):
             try:
                 services.resend(principal=principal, communication=message)
                 planned += 1

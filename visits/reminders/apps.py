@@ -11,7 +11,7 @@ class RemindersConfig(AppConfig):
     def ready(self) -> None:
         from accounts.proxies.signals import grant_changed
         from visits.booking.signals import appointment_changed
-        from visits.reminders.receivers import plan_for_proxy, plan_messages
+        from visits.reminders.receivers import follow_grant, plan_messages
 
-        grant_changed.connect(plan_for_proxy, dispatch_uid="reminders.plan_for_proxy")
+        grant_changed.connect(follow_grant, dispatch_uid="reminders.follow_grant")
         appointment_changed.connect(plan_messages, dispatch_uid="reminders.plan_messages")

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from email.utils import formataddr, parseaddr
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from visits.reminders import invitation, links
+from visits.reminders.grants import GrantWording
 from visits.reminders.models import Communication
 from visits.reminders.services import rules
 from visits.reminders.wording import Wording
@@ -29,7 +31,7 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
     """The mail for ``message``, in its recipient's language. ``link`` is empty where there is nothing to open."""
     recipient, clinic = message.recipient, message.patient.clinic
     with translation.override(recipient.language):
-        wording = Wording(message, now)
+        wording = GrantWording(message) if message.kind == Kind.GRANT else Wording(message, now)
         stop = links.to_stop(recipient, message.channel) if message.kind in rules.OPTIONAL else ""
         context = {
             "clinic": clinic,
@@ -37,21 +39,14 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
             "wording": wording,
             "headline": wording.headline,
             "lead": wording.lead,
-            "acts_for": message.patient.given_name if message.related_person else "",
-            "at": wording.at,
-            "at_home": wording.at_home,
-            "link": link,
-            "answer_link": links.to_answer(message),
             "stop_link": stop,
-            "is_before": message.kind in BEFORE and bool(link),
-            "is_off": message.kind in {Kind.CANCELLATION, Kind.MISSED},
-            "is_to_come": message.kind in BEFORE,
-            "is_summary": message.kind == Kind.SUMMARY,
-            "come_early": COME_EARLY if wording.at.instant - now > timedelta(hours=1) else 0,
         }
+        template = "emails/grant"
+        if isinstance(wording, Wording):
+            template, context = "emails/visit", context | _of_visit(message, wording, link=link, now=now)
         mail = EmailMultiAlternatives(
             subject=wording.subject,
-            body=render_to_string("emails/visit.txt", context),
+            body=render_to_string(f"{template}.txt", context),
             from_email=formataddr((clinic.name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
             to=[recipient.email],
             headers={
@@ -62,13 +57,28 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
             }
             | _unsubscribe(stop),
         )
-        mail.attach_alternative(render_to_string("emails/visit.html", context), "text/html")
-        if method := METHODS.get(Kind(message.kind)):
+        mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+        if isinstance(wording, Wording) and (method := METHODS.get(Kind(message.kind))):
             for visit in [message.visit, *wording.others]:
                 mail.attach(invitation.attachment(visit, method, now=now, attendee=recipient))
     # What providers send back with each of their reports (django-anymail); others do not look at it.
     mail.metadata = {"message": str(message.pk)}  # type: ignore[attr-defined]
     return mail
+
+
+def _of_visit(message: Communication, wording: Wording, *, link: str, now: datetime) -> dict[str, Any]:
+    return {
+        "acts_for": message.patient.given_name if message.related_person else "",
+        "at": wording.at,
+        "at_home": wording.at_home,
+        "link": link,
+        "answer_link": links.to_answer(message),
+        "is_before": message.kind in BEFORE and bool(link),
+        "is_off": message.kind in {Kind.CANCELLATION, Kind.MISSED},
+        "is_to_come": message.kind in BEFORE,
+        "is_summary": message.kind == Kind.SUMMARY,
+        "come_early": COME_EARLY if wording.at.instant - now > timedelta(hours=1) else 0,
+    }
 
 
 def _unsubscribe(stop: str) -> dict[str, str]:

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from accounts.models import Clinic, Patient, Practitioner
+from accounts.models import Clinic, Patient, Practitioner, RelatedPerson
+from accounts.proxies.services import terms_of
 from visits.booking.models import Appointment
 from visits.reminders import letters, links, texts
+from visits.reminders.grants import Change
 from visits.reminders.models import Communication
 from visits.reminders.services import rules
 from visits.schedule.models import VisitType
@@ -61,6 +63,11 @@ def _preview(visit: Appointment, kind: str, now: datetime, clinician: Practition
         "until": (now + timedelta(hours=2)).isoformat(),
         "practitioner": str(clinician.pk) if clinician else "",
     }
+    grant = RelatedPerson(
+        patient=visit.patient, given_name="Ana", relationship="MTH", reads=True, valid_from=now.date()
+    )
+    if kind == Kind.GRANT:
+        details |= terms_of(grant) | {"change": Change.GRANTED, "has_moved": False}
     message = Communication(
         appointment=visit,
         patient=visit.patient,
@@ -69,6 +76,7 @@ def _preview(visit: Appointment, kind: str, now: datetime, clinician: Practition
         due_at=now,
         details=details,
     )
+    message.grant = grant
     link = f"{settings.BASE_URL}/v/…" if kind in links.TO_THE_VISIT or kind in settings.MESSAGE_LINKS else ""
     mail = letters.compose(message, link=link, now=now)
     sms = texts.compose(message, link=link.replace("…", "x" * 22), now=now) if kind in rules.BY_SMS else ""

@@ -1,4 +1,4 @@
-"""Booking announced a change, or somebody acts for a patient now; the ledger follows in the same transaction."""
+"""Booking announced a change, or who acts for a patient has changed; the ledger follows in the same transaction."""
 
 from typing import Any
 
@@ -19,7 +19,11 @@ def plan_messages(sender: type[Appointment], *, appointment: Appointment, change
         services.suppress(appointment, Communication.Reason.OVER)
 
 
-def plan_for_proxy(sender: type[RelatedPerson], *, person: RelatedPerson, **kwargs: Any) -> None:
-    """Who acts for a patient from now on hears of the visits to come; of what was planned, sending decides."""
+def follow_grant(
+    sender: type[RelatedPerson], *, person: RelatedPerson, before: RelatedPerson | None, **kwargs: Any
+) -> None:
+    """The patient hears of it, and who acts for them from now on of the visits to come; of what was planned, sending
+    decides."""
+    services.tell_of_grant(person, before)
     if person.revoked_at is None:
         services.plan_for_proxy(person)

@@ -8,6 +8,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from visits.reminders import links
+from visits.reminders.grants import GrantWording
 from visits.reminders.models import Communication
 from visits.reminders.wording import Wording
 
@@ -25,10 +26,8 @@ LONGEST_NAME = 30
 def compose(message: Communication, *, link: str, now: datetime) -> str:
     """The text for ``message``, in its recipient's language: who writes, what is, when, the link, how to answer."""
     with translation.override(message.recipient.language):
-        wording = Wording(message, now)
-        sentence = _sentence(wording)
-        if message.related_person is not None:
-            sentence = _("For %(name)s: %(sentence)s") % {"name": message.patient.given_name, "sentence": sentence}
+        is_grant = message.kind == Kind.GRANT
+        sentence = GrantWording(message).in_short if is_grant else _of_visit(message, now)
         parts = [f"{_shortened(message.patient.clinic.name)}: {sentence}", link, _answers(message)]
         return in_gsm(" ".join(part for part in parts if part))
 
@@ -47,6 +46,13 @@ def segments(text: str) -> int:
     """In how many parts the network carries a text of its alphabet."""
     places = sum(2 if sign in EXTENDED else 1 for sign in text)
     return 1 if places <= SINGLE else ceil(places / CHAINED)
+
+
+def _of_visit(message: Communication, now: datetime) -> str:
+    sentence = _sentence(Wording(message, now))
+    if message.related_person is None:
+        return sentence
+    return _("For %(name)s: %(sentence)s") % {"name": message.patient.given_name, "sentence": sentence}
 
 
 def _sentence(wording: Wording) -> str:

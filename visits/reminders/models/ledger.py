@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db import models
@@ -31,6 +32,7 @@ class Communication(Searchable):
         OFFER = "offer", _("Offer of an earlier time")
         SUMMARY = "summary", _("Summary is ready")
         MISSED = "missed", _("Missed visit")
+        GRANT = "grant", _("Who acts for the patient")
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("E-mail")
@@ -68,7 +70,7 @@ class Communication(Searchable):
         CHANNEL_OFF = "channel-off", _("The clinic does not use this channel")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Nobody's visit: an offer to a patient who has none yet.
+    # Nobody's visit: an offer to a patient who has none yet; who acts for them.
     appointment = models.ForeignKey(
         Appointment, models.CASCADE, verbose_name=_("visit"), related_name="communications", null=True
     )
@@ -92,7 +94,7 @@ class Communication(Searchable):
     # What it tells of, in the words of who asked for it: the same thing is announced once.
     reference = models.CharField(max_length=64, blank=True, editable=False)
     # What a message needs besides its visit: minutes of delay, the old time, the time that is offered; which
-    # other visits of its series it named; and how the visit was when this was planned. No names of people.
+    # other visits of its series it named; how the visit was when this was planned, or the grant. No names of people.
     details = models.JSONField(default=dict, blank=True, editable=False)
     # The start of the visit when this was planned: what the patient was told.
     start = models.DateTimeField(_("visit at"), null=True, editable=False)
@@ -142,8 +144,9 @@ class Communication(Searchable):
                 name="communication_without_visit_once_to_each",
             ),
             models.CheckConstraint(
-                condition=models.Q(appointment__isnull=False) | models.Q(kind="offer") & ~models.Q(reference=""),
-                name="communication_of_a_visit_or_an_offer",
+                condition=models.Q(appointment__isnull=False)
+                | models.Q(kind__in=["offer", "grant"]) & ~models.Q(reference=""),
+                name="communication_of_a_visit_or_by_reference",
             ),
             models.CheckConstraint(
                 condition=models.Q(kind="reminder", lead__gt=0) | ~models.Q(kind="reminder") & models.Q(lead=0),
@@ -193,6 +196,11 @@ class Communication(Searchable):
             raise ValueError("This message is about no visit.")
         return self.appointment
 
+    @cached_property
+    def grant(self) -> RelatedPerson:
+        """Of a message about who acts for the patient: the grant that it tells of."""
+        return RelatedPerson.objects.get(pk=uuid.UUID(self.reference), patient=self.patient)
+
     @property
     def recipient(self) -> Patient | RelatedPerson:
         """Whose address and language it goes by."""
@@ -200,8 +208,9 @@ class Communication(Searchable):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether staff may send it again. Whether an offer still stands is for the waitlist to say, not for us."""
-        return self.kind != self.Kind.OFFER
+        """Whether staff may send it again: what is about a visit. Whether an offer still stands is for the waitlist to
+        say, not for us."""
+        return self.kind not in {self.Kind.OFFER, self.Kind.GRANT}
 
     @property
     def was_tried(self) -> bool:

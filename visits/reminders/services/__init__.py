@@ -2,6 +2,7 @@
 
 from visits.reminders.services.answering import is_confirmed
 from visits.reminders.services.delivery import send_due
+from visits.reminders.services.granting import tell_of_grant
 from visits.reminders.services.offering import call_off_offer, offer
 from visits.reminders.services.planning import (
     announce,
@@ -30,4 +31,5 @@ __all__ = [
     "send_due",
     "settle",
     "suppress",
+    "tell_of_grant",
 ]

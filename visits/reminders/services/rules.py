@@ -23,8 +23,8 @@ State = Communication.State
 Reason = Communication.Reason
 Status = Appointment.Status
 
-# Told at once by e-mail, which wakes nobody: somebody has just booked, moved or cancelled.
-AT_ONCE = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.CANCELLATION}
+# Told at once by e-mail, which wakes nobody: somebody has just booked, moved or cancelled, or lets somebody act.
+AT_ONCE = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.CANCELLATION, Kind.GRANT}
 # Who unsubscribes from e-mail still hears by it of what becomes of the visit. STOP ends every text message.
 OPTIONAL = {Kind.REMINDER, Kind.FORM_MISSING, Kind.OFFER, Kind.SUMMARY, Kind.MISSED}
 BY_SMS = {*AT_ONCE, Kind.REMINDER, Kind.CLINICIAN_WAITING, Kind.RUNNING_LATE, Kind.OFFER, Kind.SUMMARY}
@@ -34,15 +34,15 @@ CAN_WAIT = {Kind.REMINDER, Kind.OFFER, Kind.SUMMARY}
 AFTERWARDS = {Kind.CANCELLATION: Status.CANCELLED, Kind.SUMMARY: Status.FULFILLED, Kind.MISSED: Status.NOSHOW}
 # Which of the rights of who acts for a patient one needs to be told of this: any of them.
 NEEDS = {Kind.SUMMARY: {Action.SUMMARY_READ}, Kind.FORM_MISSING: {Action.VISIT_CHECK_IN},
-         Kind.OFFER: {Action.VISIT_CHANGE_OWN}}  # fmt: skip
+         Kind.OFFER: {Action.VISIT_CHANGE_OWN}, Kind.GRANT: {Action.VISIT_CHANGE_OWN}}  # fmt: skip
 TOLD_OF_VISITS = {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN}
-# How long after the visit's end a message still helps; a summary's time runs from when it was planned.
 # Said once of visits that were booked together, and in which state they must be for it.
 OF_SERIES = {Kind.CONFIRMATION: Status.BOOKED, Kind.RESCHEDULE: Status.BOOKED, Kind.CANCELLATION: Status.CANCELLED}
 # How long what one visit says waits for that of an earlier one, which may say it too.
 SERIES_PAUSE = timedelta(seconds=30)
-HELPS_AFTER = {Kind.SUMMARY: timedelta(days=14), Kind.MISSED: timedelta(days=3),
-               Kind.CLINICIAN_WAITING: Appointment.LINE_CLOSES_AFTER,
+# How long a message still helps: from when it was planned, or after the visit's end.
+HELPS_FOR = {Kind.SUMMARY: timedelta(days=14), Kind.GRANT: timedelta(days=3)}
+HELPS_AFTER = {Kind.MISSED: timedelta(days=3), Kind.CLINICIAN_WAITING: Appointment.LINE_CLOSES_AFTER,
                Kind.RUNNING_LATE: Appointment.LINE_CLOSES_AFTER}  # fmt: skip
 
 
@@ -58,6 +58,9 @@ def deadline(message: Communication) -> datetime:
     """From when on a message would only confuse. Somebody asked for a repeat, so it has until the end."""
     if message.kind == Kind.OFFER:
         return _until(message)
+    if message.kind in HELPS_FOR:
+        # A summary may be written, corrected and asked for long after the visit.
+        return message.planned_at + HELPS_FOR[Kind(message.kind)]
     visit = message.visit
     if message.kind == Kind.REMINDER and message.serial == 0:
         # Two reminders at once say the same.
@@ -72,9 +75,7 @@ def deadline(message: Communication) -> datetime:
         return min(following or visit.start, visit.start)
     if message.kind == Kind.FORM_MISSING:
         return visit.start
-    # A summary may be written, corrected and asked for long after the visit.
-    since = message.planned_at if message.kind == Kind.SUMMARY else visit.end
-    return since + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
+    return visit.end + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
 
 
 def is_its_time(message: Communication, now: datetime) -> bool:
@@ -161,7 +162,9 @@ def is_told(person: RelatedPerson, kind: str, now: datetime) -> bool:
 
 
 def goes_to_proxy(message: Communication, now: datetime) -> bool:
-    """Whether somebody who acts for the patient is told of this instead of the patient."""
+    """Whether somebody who acts for the patient is told of this instead of the patient; never of who acts for them."""
+    if message.kind == Kind.GRANT:
+        return False
     instead = [one for one in recipients(message.patient) if one and one.messages == RelatedPerson.Messages.PROXY]
     return message.related_person is None and any(is_told(one, message.kind, now) for one in instead)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.language import page_language
-from accounts.models import Patient
+from accounts.models import Patient, RelatedPerson
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication
 from visits.reminders.models.ledger import in_words
@@ -47,6 +47,19 @@ def will_be_told(visit: Appointment, kind: str) -> dict[str, Any]:
         # Who never heard of a visit does not hear of its end.
         "is_unknown": kind == Communication.Kind.CANCELLATION and not planning.was_told(visit),
     }
+
+
+@register.simple_tag
+def untold_of_grant(person: RelatedPerson) -> str:
+    """Why nobody was told of the last that became of a grant: for staff, who then tell the patient themselves.
+
+    Empty where a message went out, or is about to.
+    """
+    told = Communication.objects.filter(kind=Communication.Kind.GRANT, reference=person.pk.hex)
+    last = told.order_by("-serial").values_list("serial", flat=True)[:1]
+    rows = list(told.filter(serial__in=last))
+    lost = {Communication.State.SUPPRESSED, Communication.State.FAILED}
+    return str(rows[0].get_reason_display()) if rows and all(row.state in lost for row in rows) else ""
 
 
 @register.simple_tag
