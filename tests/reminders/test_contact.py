@@ -76,6 +76,7 @@ def test_the_front_desk_notes_what_the_patient_and_who_acts_for_them_say(
     page = desk.get(of(patient)).content.decode()
     assert patient.email in page
     assert ana.email in page
+    assert patient.phone in page  # as it is written in the record
     assert of(patient) in desk.get(f"/visits/{texted.pk}/").content.decode()
 
     desk.post(of(patient), {f"email-{patient.pk}": "on", f"sms-{ana.pk}": "on"})
