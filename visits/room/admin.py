@@ -139,7 +139,10 @@ class RelayNodeAdmin(ClinicScopedAdmin):
     def meter(self, node: RelayNode) -> str:
         shown = f"{node.load:.0%}"
         return format_html(
-            '<meter min="0" max="1" low="0.7" high="0.85" optimum="0" value="{}">{}</meter> {}', node.load, shown, shown
+            '<span><meter min="0" max="1" low="0.7" high="0.85" optimum="0" value="{}">{}</meter> {}</span>',
+            node.load,
+            shown,
+            shown,
         )
 
     @admin.display(description=_("processor"), ordering="cpu")
