@@ -17,7 +17,7 @@ from visits.booking import services as booking
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, AppointmentChange
 from visits.online import own
-from visits.reminders.models import Communication, ReminderPolicy
+from visits.reminders.models import Communication, ContactPreference, ReminderPolicy
 from visits.reminders.services import rules
 from visits.schedule.models import SchedulePolicy, VisitType
 
@@ -305,6 +305,23 @@ def test_the_link_of_a_phone_visit_is_sent_too(rosa, visit, hours, patient, visi
 
     assert rosa.post(f"/my/{visit.pk}/visits/{later.pk}/link/").status_code == 302
     assert Communication.objects.filter(appointment=later, channel="email").exists()
+
+
+def test_what_will_not_be_sent_is_not_promised(rosa, visit):
+    Appointment.objects.update(mode="phone")
+    form = Communication.objects.create(
+        appointment=visit, patient=visit.patient, kind="form-missing", channel="email",
+        due_at=visit.start - timedelta(days=1),
+    )  # fmt: skip
+
+    by_phone = rosa.get(f"/my/{visit.pk}/visit/").content.decode()
+    Appointment.objects.update(mode="video")
+    by_video = rosa.get(f"/my/{visit.pk}/visit/").content.decode()
+    assert form.label in by_video
+    assert form.label not in by_phone
+
+    ContactPreference.objects.create(patient=visit.patient, channel="email", opted_out_at=timezone.now())
+    assert form.label not in rosa.get(f"/my/{visit.pk}/visit/").content.decode()
 
 
 def test_a_phone_visit_has_nothing_to_join(rosa, visit):

@@ -14,7 +14,7 @@ from tests.party import bearer, make_link
 from tests.reminders.conftest import announce, move
 from visits.booking.models import Appointment
 from visits.reminders import links, services
-from visits.reminders.models import Communication, Confirmation, ContactPreference
+from visits.reminders.models import Communication, Confirmation, ContactPreference, ReminderPolicy
 from visits.schedule.models import SchedulePolicy
 
 
@@ -160,6 +160,9 @@ def test_the_patients_page_says_what_is_to_come(message, rf):
 
 
 def test_what_goes_out_by_both_ways_at_once_is_said_once(message):
+    ReminderPolicy.objects.update_or_create(clinic=message.patient.clinic, defaults={"sms": True})
+    message.patient.phone = "+15550100117"
+    message.patient.save()
     planned = message.visit.communications.filter(kind="reminder", state="planned").first()
     twin = {"patient": planned.patient, "kind": "reminder", "lead": planned.lead, "due_at": planned.due_at}
     message.visit.communications.create(channel="sms", revision=planned.revision, **twin)

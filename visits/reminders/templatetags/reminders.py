@@ -20,12 +20,12 @@ register = template.Library()
 
 @register.inclusion_tag("reminders/_to_come.html", takes_context=True)
 def messages_to_come(context: dict[str, Any], visit: Appointment) -> dict[str, Any]:
-    """What is sent to who looks: the patient, or who acts for them."""
+    """What is sent to who looks, the patient or who acts for them, as things are now."""
     own = visit.communications.filter(related_person=context["principal"].acts_as)
     planned = own.filter(state=Communication.State.PLANNED, revision=visit.revision).order_by("due_at", "channel")
     to_come: dict[tuple[str, datetime], list[str]] = {}
     for message in planned:
-        if not rules.goes_to_proxy(message, message.due_at):
+        if not rules.why_not(message, now=message.due_at):
             to_come.setdefault((message.label, message.due_at), []).append(message.channel)
     return {"to_come": [(label, due_at, by) for (label, due_at), by in to_come.items()]}
 
