@@ -478,7 +478,7 @@ def test_a_tick_whose_time_was_taken_meanwhile_is_named_and_nothing_is_booked_wi
     book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + timedelta(days=7)))
 
     for page in (desk.post("/visits/book/slots/", wanted | ticks), send(desk, wanted, **ticks)):
-        said = re.search(r"Not free any more: ([^<]*)\. Look through the visits again", page.content.decode())
+        said = re.search(r"Not in the list any more: ([^<]*)\. Look through the visits again", page.content.decode())
         assert said
         assert "10:00" in said[1]
         assert list(ticked(page.content.decode()).values()) == [True, False, True]
@@ -503,6 +503,8 @@ def test_a_later_one_lost_at_the_last_moment_offers_no_other_time_for_the_first(
 
     assert "was just taken" in page
     assert 'name="choose"' not in page
+    assert "Not in the list any more" in page
+    assert list(ticked(page).values()) == [True, False]
     assert Appointment.objects.count() == 1
 
 

@@ -284,7 +284,7 @@ def test_a_slot_that_is_taken_meanwhile_is_named_and_nothing_is_moved_without_it
 
     for url, more in ((f"{path}slots/", {}), (path, {"reason": "Snow"})):
         page = desk.post(url, form | seen | more).content.decode()
-        said = re.search(r"Not free any more: ([^<]*)\. Look through the visits again, then move", page)
+        said = re.search(r"Not in the list any more: ([^<]*)\. Look through the visits again, then move", page)
         assert said
         assert "11:00" in said[1]
         assert len(ticks(page)["later"]) == 1
@@ -310,7 +310,7 @@ def test_a_later_one_that_is_taken_at_the_last_moment_is_named_in_the_list_too(
     page = desk.post(path, form | seen).content.decode()
 
     assert "was just taken" in page
-    assert "Not free any more:" in page
+    assert "Not in the list any more:" in page
     assert 'name="choose"' not in page
     assert starts_of(series)[1:] == [at("10:00", tuesday() + n * WEEK) for n in (1, 2, 3)]
 

@@ -82,10 +82,11 @@ class BookPage(Who, Picker):
         for practitioner in self.takers if self.is_any else [self.practitioner]:
             try:
                 return self._book(practitioner, self.visit_type, starts) if practitioner else None
-            except services.SlotTaken as refusal:
-                self.conflict = self.conflict_of(refusal)
             except services.BookingError as refusal:
                 self.conflict = self.conflict_of(refusal)
+                self.repeat = Repeat(self)  # the list shows what is free now
+                if isinstance(refusal, services.SlotTaken):
+                    continue
                 if self.conflict.same:
                     patients.note_found(self.conflict.same, principal=self.principal, request=self.request)
                 return None

@@ -87,7 +87,7 @@ class Repeat:
         words = listed_words(self.page.clock, gone)
         if not words:
             return ""
-        return _("Not free any more: %(times)s. Look through the visits again, then book.") % {"times": words}
+        return _("Not in the list any more: %(times)s. Look through the visits again, then book.") % {"times": words}
 
     def _row(self, number: int, one: services.Occurrence) -> Row:
         start = one.start if one.problem is None else one.instead.start if one.instead else None

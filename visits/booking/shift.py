@@ -66,7 +66,7 @@ class Shift:
 
     @property
     def lost(self) -> str:
-        """What was ticked on this list and is not free any more, in words; empty where there is none."""
+        """What was ticked on this list and is not there to be ticked any more, in words; empty where there is none."""
         if not self.is_seen:
             return ""
         there = {str(row.visit.pk): value_of(row.choice.words.instant) if row.choice else "" for row in self.rows}
@@ -75,7 +75,7 @@ class Shift:
         words = listed_words(self.page.clock, gone)
         if not words:
             return ""
-        return _("Not free any more: %(times)s. Look through the visits again, then move.") % {"times": words}
+        return _("Not in the list any more: %(times)s. Look through the visits again, then move.") % {"times": words}
 
     def covers(self, start: datetime, end: datetime) -> bool:
         """Whether one of the later visits, which would make room, is there now."""
