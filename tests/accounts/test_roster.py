@@ -177,6 +177,7 @@ def archive(kind: str) -> bytes:
         archive("w:gz"),
         archive("zip"),
     ],
+    ids=["png", "jpeg", "gif", "program", "sqlite", "pdf", "utf-16", "gzip", "bzip2", "xz", "tar", "tar-gzip", "zip"],
 )
 def test_pictures_programs_and_archives_by_a_name_of_lists_are_told_by_their_content(
     verified: Any, clinic_admin: User, content: bytes
