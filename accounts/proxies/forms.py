@@ -14,6 +14,9 @@ from accounts.proxies import services
 Basis, Messages = RelatedPerson.Basis, RelatedPerson.Messages
 SAME = _("This person acts for the patient already. Change that instead.")
 OWN = _("This is your own e-mail address. Ask a colleague to enter what you may do for the patient.")
+OWN_STORED = _(
+    "This was entered with your own e-mail address. Ask a colleague to change what you may do for the patient."
+)
 
 
 class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -75,7 +78,9 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
         has_address = data.get("email") or data.get("phone") or "email" in self.errors
         if data.get("messages") != Messages.PATIENT and not has_address:
             self.add_error("email", _("Enter an e-mail address or a phone number, since messages go there."))
-        if self.by is not None and services.is_own(RelatedPerson(email=data.get("email", "")), self.by):
+        if self.by is not None and services.is_own(self.instance, self.by):  # which is still as it is stored
+            self.add_error("email", OWN_STORED)
+        elif self.by is not None and services.is_own(RelatedPerson(email=data.get("email", "")), self.by):
             self.add_error("email", OWN)
         if data.get("phone") and not e164(data["phone"], patient.clinic.time_zone):
             self.add_error("phone", _("Check the phone number: it needs 7 to 15 digits"))

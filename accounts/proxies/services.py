@@ -41,7 +41,7 @@ class OfAge(Exception):
 
 
 class OwnGrant(Exception):
-    """The person's e-mail address is that of who enters it: what they may do is for a colleague to say."""
+    """The person's e-mail address is, or was, that of who enters it: what they may do is for a colleague to say."""
 
 
 class Ended(Exception):
@@ -80,6 +80,7 @@ def change(*, principal: Principal, person: RelatedPerson) -> RelatedPerson:
         if same is not None:
             raise AlreadyGranted(same)
         person.patient = before.patient
+        _check_not_own(before, principal)
         _check_not_own(person, principal)
         _fit(person)
         person.save(force_update=True)

@@ -305,6 +305,20 @@ def test_nobody_enters_themselves(verified, desk, front_desk, patient):
         services.change(principal=desk, person=ana)
 
 
+def test_nobody_changes_their_own_by_moving_it_to_another_address(verified, desk, front_desk, patient):
+    own = factories.make_proxy(patient, email=front_desk.email.title())
+    words = "This was entered with your own e-mail address."
+
+    for email in (ANA, front_desk.email):
+        answer = verified(front_desk).post(f"/proxies/{own.pk}/", TYPED | {"email": email, "reads": "on"})
+        assert words in answer.content.decode()
+    moved = RelatedPerson.objects.get()
+    moved.email, moved.reads = ANA, True
+    with pytest.raises(services.OwnGrant):
+        services.change(principal=desk, person=moved)
+    assert RelatedPerson.objects.get().email == own.email
+
+
 def test_a_colleague_enters_the_parent_who_works_here(verified, clinic_admin, front_desk, patient):
     verified(clinic_admin).post(f"/patients/{patient.pk}/proxies/new/", TYPED | {"email": front_desk.email})
 
