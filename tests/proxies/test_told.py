@@ -15,7 +15,9 @@ from tests import factories
 from tests.proxies.conftest import CHICAGO
 from tests.reminders.conftest import policy, set_policy  # noqa: F401
 from visits.reminders import services as reminders
+from visits.reminders import texts
 from visits.reminders.models import Communication, ContactPreference
+from visits.schedule.templatetags.moments import date_words
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +74,7 @@ def test_the_patient_hears_who_may_act_for_them_and_what_they_may_do(grant, clin
 
     (letter,) = letters()
     assert letter.to == [ROSA]
-    assert letter.subject == "Somebody may act for you now"
+    assert letter.subject == "Somebody may act for you"
     for words in (
         "Hello Rosa. Ana (mother) may act for you.",
         "Ana may: see, change and check in for visits; read summaries and answers.",
@@ -97,8 +99,8 @@ def test_no_family_name_birth_date_or_address_is_in_it(grant, patient):
     ("fields", "words"),
     [
         ({"reads": True}, "read summaries and answers"),
-        ({"email": DESK}, "We write to Ana at another address than before."),
-        ({"phone": "+15550100199"}, "We write to Ana at another address than before."),
+        ({"email": DESK}, "The e-mail address or phone number that we have of Ana was changed."),
+        ({"phone": "+15550100199"}, "The e-mail address or phone number that we have of Ana was changed."),
         ({"messages": "proxy"}, "Messages about visits go to Ana and not to you."),
         ({"messages": "patient"}, "Messages about visits go to you alone."),
         ({"valid_until": timezone.localdate() + timedelta(days=900)}, " to "),
@@ -155,7 +157,7 @@ def test_it_is_in_the_patients_language(patient, grant):
     grant(language="en")
 
     letter = letters()[0]
-    assert letter.subject == "Ahora alguien puede actuar en nombre de usted"
+    assert letter.subject == "Alguien puede actuar en nombre de usted"
     assert "Ana (madre) puede actuar en nombre de usted." in letter.body
     assert letter.extra_headers["Content-Language"] == "es"
 
@@ -192,7 +194,7 @@ def test_who_has_only_a_phone_is_told_by_text(settings, tmp_path, patient, grant
     assert letters() == []
     (text,) = [one.read_text() for one in tmp_path.glob("*.json")]
     assert "+15550100177" in text
-    assert "Ana (mother) may act for you. Ana may: see, change and check in for visits; join visits." in text
+    assert "Ana (mother) may act for you. Ana may: see, change and check in for visits; join visits. If you" in text
 
 
 def test_a_text_wakes_nobody(patient, grant):
@@ -208,6 +210,23 @@ def test_a_text_wakes_nobody(patient, grant):
     row = rows().get()
     assert (row.channel, row.state) == ("sms", "planned")
     assert row.due_at > timezone.now()
+
+
+@pytest.mark.parametrize(("begins", "ends"), [(30, None), (0, 30), (-60, -30)])
+def test_of_what_is_not_from_now_on_for_good_texts_tell_the_days_too(grant, begins, ends):
+    today = timezone.now().astimezone(CHICAGO).date()
+    first, last = (None if days is None else today + timedelta(days=days) for days in (begins, ends))
+    grant(valid_from=first, valid_until=last)
+
+    days = f"From {date_words(first)} to {date_words(last)}." if last else f"From {date_words(first)} on."
+    assert days in texts.compose(rows().get(), link="", now=timezone.now())
+    assert days in letters()[0].body
+
+
+def test_texts_do_not_tell_the_days_of_what_is_from_now_on_for_good(grant):
+    grant()
+
+    assert "From" not in texts.compose(rows().get(), link="", now=timezone.now())
 
 
 @pytest.fixture

@@ -121,7 +121,9 @@ def test_a_text_has_two_segments_at_most_in_the_networks_alphabet(practitioner, 
     message = Communication(appointment=visit, patient=patient, kind=kind, lead=lead, channel="sms", details=details)
 
     if kind == Kind.GRANT:
-        message.grant = factories.make_proxy(patient, given_name="Maximiliana", relationship="GRPRN")
+        today = timezone.localdate()
+        days = {"valid_from": today + timedelta(days=1), "valid_until": today + timedelta(days=300)}
+        message.grant = factories.make_proxy(patient, given_name="Maximiliana", relationship="GRPRN", **days)
         message.details |= terms_of(message.grant) | {"change": "changed", "has_moved": True}
     link = "" if kind == Kind.GRANT else "https://telehealth.example.org/v/" + "x" * 43 + "/"
 

@@ -1,6 +1,7 @@
 """What a message says of who acts for the patient, in the language of the moment: how it was when this was planned.
 
-First names only, and none in headlines.
+First names only, and none in headlines. They are those of now: who was let act as Bob and is called Ana since is Ana in
+both messages.
 """
 
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.models import RelatedPerson
 from accounts.policy import ProxyScope
+from accounts.proxies.services import today_of
 from visits.reminders.models import Communication
+from visits.schedule.templatetags.moments import date_words
 
 MAY = {ProxyScope.MANAGE: "manages", ProxyScope.JOIN: "joins", ProxyScope.READ: "reads"}
 
@@ -37,7 +39,7 @@ class GrantWording:
             return _("A change in who acts with you")
         match self._change:
             case Change.GRANTED:
-                return _("Somebody may act for you now")
+                return _("Somebody may act for you")
             case Change.CHANGED:
                 return _("What somebody may do for you has changed")
             case Change.ENDED:
@@ -56,7 +58,7 @@ class GrantWording:
         """What holds now, in sentences; nothing of what was ended."""
         if self._change == Change.ENDED:
             return []
-        moved = [_("We write to %(name)s at another address than before.") % self._names]
+        moved = [_("The e-mail address or phone number that we have of %(name)s was changed.") % self._names]
         return [self._may, self._messages, *(moved if self.message.details["has_moved"] else []), self._days]
 
     @property
@@ -66,8 +68,11 @@ class GrantWording:
 
     @property
     def in_short(self) -> str:
-        """All that a text message says."""
-        return " ".join([self._news, *([] if self._change == Change.ENDED else [self._may]), self.check])
+        """All that a text message says; of the days only where it is not from now on, for good."""
+        terms = [] if self._change == Change.ENDED else [self._may]
+        if terms and (self._begins_later or self.message.details["until"]):
+            terms.append(self._days)
+        return " ".join([self._news, *terms, self.check])
 
     @property
     def _change(self) -> Change:
@@ -117,6 +122,11 @@ class GrantWording:
         words = _("From %(first)s to %(last)s.") if last else _("From %(first)s on.")
         return words % {"first": first, "last": last}
 
+    @property
+    def _begins_later(self) -> bool:
+        today = today_of(self.message.patient, self.message.planned_at)
+        return date.fromisoformat(self.message.details["from"]) > today
+
     def _day(self, name: str) -> str:
         text = self.message.details[name]
-        return date_format(date.fromisoformat(text), "DATE_FORMAT") if text else ""
+        return date_words(date.fromisoformat(text)) if text else ""
