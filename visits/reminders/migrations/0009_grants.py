@@ -1,4 +1,7 @@
-"""Messages about who acts for a patient: of no visit, like offers."""
+"""Messages about who acts for a patient: of no visit, like offers.
+
+Going back, the database refuses what is there of them: delete the messages of kind ``grant`` before.
+"""
 
 from django.db import migrations, models
 
