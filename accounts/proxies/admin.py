@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -54,6 +55,7 @@ class RelatedPersonAdmin(ClinicScopedAdmin):
         principal = principal_of(request)
         if principal is not None:
             services.change(principal=principal, person=obj)
+            _warn_if_untold(request, obj)
 
     @admin.display(description=_("name"))
     def name(self, person: RelatedPerson) -> str:
@@ -78,5 +80,12 @@ class RelatedPersonAdmin(ClinicScopedAdmin):
         people = [] if principal is None else list(queryset.filter(revoked_at=None))
         for person in people:
             services.end(principal=principal, person=person)  # type: ignore[arg-type]
+            _warn_if_untold(request, person)
         words = ngettext("%(count)d person acts no more.", "%(count)d people act no more.", len(people))
         messages.success(request, words % {"count": len(people)})
+
+
+def _warn_if_untold(request: HttpRequest, person: RelatedPerson) -> None:
+    """Who ends or changes a grant tells the patient, where no message does: a floor above knows, by its tag."""
+    if words := render_to_string("proxies/untold.txt", {"person": person}).strip():
+        messages.warning(request, words)

@@ -13,10 +13,11 @@ from accounts.models import AuditEvent, RelatedPerson
 from accounts.proxies import services
 from tests import factories
 from tests.proxies.conftest import CHICAGO
-from tests.reminders.conftest import policy, set_policy  # noqa: F401
+from tests.reminders.conftest import mail_server, policy, set_policy  # noqa: F401
 from visits.reminders import services as reminders
 from visits.reminders import texts
 from visits.reminders.models import Communication, ContactPreference
+from visits.reminders.services import reports
 from visits.schedule.templatetags.moments import date_words
 
 pytestmark = pytest.mark.django_db
@@ -272,6 +273,117 @@ def test_whom_an_adult_without_an_address_has_asked_hears_nothing_of_others(nowh
 
     assert letters() == []
     assert set(rows().values_list("related_person", "reason")) == {(None, "no-address")}
+
+
+@pytest.mark.parametrize("less", [{"manages": False}, {"manages": False, "joins": False}, {"messages": "patient"}])
+def test_whoever_acts_by_law_is_told_whatever_they_may_do_and_hear_of_visits(nowhere, grant, less):
+    eva = {"given_name": "Eva", "family_name": "Ruiz", "email": "eva@example.org", "reads": True}
+    factories.make_proxy(nowhere, basis="legal", **eva | less)
+    grant()
+
+    assert [letter.to for letter in letters()] == [["eva@example.org"]]
+
+
+def test_staff_read_of_an_opt_out_rather_than_of_no_address(patient, grant):
+    set_policy(patient.clinic, sms=True)
+    patient.email, patient.phone = "", "+15550100177"
+    patient.save()
+    ContactPreference.objects.create(patient=patient, channel="sms", opted_out_at=timezone.now())
+    grant()
+
+    assert (rows().get().channel, rows().get().reason) == ("sms", "opted-out")
+
+
+def test_of_a_closed_record_nobody_is_told(verified, desk, front_desk, patient, grant):
+    ana = grant()
+    factories.make_proxy(patient, given_name="Eva", basis="legal")
+    patient.email, patient.deactivated_at = "", timezone.now()
+    patient.save()
+    Communication.objects.all().delete()
+    services.end(principal=desk, person=ana)
+
+    assert letters() == []
+    assert (rows().get().state, rows().get().reason) == ("suppressed", "not-needed")
+    page = verified(front_desk).get(f"/patients/{patient.pk}/proxies/").content.decode()
+    assert "tell them yourself" not in page
+
+
+# --- what fails is told otherwise --------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(mail_server):  # noqa: F811
+    """The mail server takes nothing."""
+    mail_server.answers["RCPT"] = "550 5.1.1 no such person"
+
+
+def ways() -> list[tuple[Any, ...]]:
+    return [(row.related_person_id, row.channel, row.state) for row in rows()]
+
+
+def test_what_is_refused_by_mail_is_told_by_text(settings, tmp_path, patient, grant, refused):
+    settings.SMS_BACKEND, settings.SMS_FILE_PATH = "visits.reminders.channels.sms.FileBackend", str(tmp_path)
+    set_policy(patient.clinic, sms=True)
+    patient.phone = "+15550100177"
+    patient.save()
+    grant()
+    reminders.send_due()
+
+    assert ways() == [(None, "email", "failed"), (None, "sms", "sent")]
+    assert "Ana (mother) may act for you." in next(tmp_path.glob("*.json")).read_text()
+
+
+def test_what_bounces_later_is_told_to_who_acts_by_law(patient, grant):
+    eva = factories.make_proxy(patient, given_name="Eva", email="eva@example.org", basis="legal")
+    grant()
+    letters()
+
+    for _ in range(2):
+        reports.failed(rows().first(), is_address=True)
+
+    (letter,) = letters()
+    assert letter.to == ["eva@example.org"]
+    assert "Ana (mother) may act for Rosa." in letter.body
+    assert ways() == [(None, "email", "failed"), (eva.pk, "email", "sent")]
+
+
+def test_where_every_way_fails_staff_read_so(verified, front_desk, patient, grant, refused):
+    eva = factories.make_proxy(patient, given_name="Eva", basis="legal")
+    grant()
+    for _ in range(3):
+        reminders.send_due()
+
+    assert ways() == [(None, "email", "failed"), (eva.pk, "email", "failed")]
+    page = verified(front_desk).get(f"/patients/{patient.pk}/proxies/").content.decode()
+    assert "No message could tell the patient of this: tell them yourself. (The provider refused it)" in page
+
+
+def test_what_perhaps_went_out_is_for_staff_to_ask(verified, front_desk, patient, grant):
+    grant()
+    now = timezone.now()
+    rows().update(state="unknown", reason="no-answer", dispatched_at=now)
+
+    page = verified(front_desk).get(f"/patients/{patient.pk}/proxies/").content.decode()
+    assert "The message about this may not have reached the patient: ask them." in page
+
+
+def test_in_the_admin_they_are_warned_too(verified, clinic_admin, nowhere, grant):
+    ana, client = grant(), verified(clinic_admin)
+    pages = "/admin/accounts/relatedperson/"
+    words = "Ana Ruiz: No message could tell the patient of this: tell them yourself. (No address on file)"
+
+    assert words in client.post(f"{pages}{ana.pk}/change/", TYPED | {"reads": "on"}, follow=True).content.decode()
+    ended = {"action": "end_now", "_selected_action": [ana.pk], "confirmed": "yes"}
+    assert words in client.post(pages, ended, follow=True).content.decode()
+
+
+def test_in_the_admin_nobody_is_warned_where_the_patient_is_told(verified, clinic_admin, grant):
+    ana = grant()
+    page = f"/admin/accounts/relatedperson/{ana.pk}/change/"
+
+    answer = verified(clinic_admin).post(page, TYPED | {"reads": "on"}, follow=True)
+    assert "Ana Ruiz:" not in answer.content.decode()
+    assert rows().count() == 2
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from visits.reminders.channels.base import Channel, OptedOut, RefusedForGood, Re
 from visits.reminders.channels.email import EmailChannel
 from visits.reminders.channels.sms import SMSChannel
 from visits.reminders.models import Communication
-from visits.reminders.services import heartbeat, preferences, rules, series
+from visits.reminders.services import granting, heartbeat, preferences, rules, series
 
 State = Communication.State
 Reason = Communication.Reason
@@ -241,6 +241,8 @@ def _finish(
         result["dispatched_at"] = None
     if not _still_ours(message).update(**result):
         log.error("message %s: took longer than its claim", message.pk)
+    elif message.kind == Communication.Kind.GRANT and state in {State.FAILED, State.SUPPRESSED}:
+        granting.tell_otherwise(message)
     log.info("message %s: %s %s", message.pk, state, reason)
     if message.serial and state in {State.SENT, State.UNKNOWN}:
         series.tell_again(message)

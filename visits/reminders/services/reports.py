@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.audit import services as audit
 from accounts.models import AuditEvent
 from visits.reminders.models import Communication
-from visits.reminders.services import preferences, resending, series
+from visits.reminders.services import granting, preferences, resending, series
 
 State = Communication.State
 Reason = Communication.Reason
@@ -24,6 +24,8 @@ def failed(message: Communication, *, is_address: bool) -> None:
     reason = Reason.BOUNCED if is_address else Reason.REFUSED
     if went_out.update(state=State.FAILED, reason=reason, sent_at=None):
         series.take_back(message, reason)
+        if message.kind == Communication.Kind.GRANT:
+            granting.tell_otherwise(message)
         audit.record(
             "message.bounce",
             AuditEvent.Action.UPDATE,

@@ -34,7 +34,8 @@ CAN_WAIT = {Kind.REMINDER, Kind.OFFER, Kind.SUMMARY}
 AFTERWARDS = {Kind.CANCELLATION: Status.CANCELLED, Kind.SUMMARY: Status.FULFILLED, Kind.MISSED: Status.NOSHOW}
 # Which of the rights of who acts for a patient one needs to be told of this: any of them.
 NEEDS = {Kind.SUMMARY: {Action.SUMMARY_READ}, Kind.FORM_MISSING: {Action.VISIT_CHECK_IN},
-         Kind.OFFER: {Action.VISIT_CHANGE_OWN}, Kind.GRANT: {Action.VISIT_CHANGE_OWN}}  # fmt: skip
+         Kind.OFFER: {Action.VISIT_CHANGE_OWN},
+         Kind.GRANT: {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN, Action.SUMMARY_READ}}  # fmt: skip
 TOLD_OF_VISITS = {Action.VISIT_CHANGE_OWN, Action.VISIT_JOIN}
 # Said once of visits that were booked together, and in which state they must be for it.
 OF_SERIES = {Kind.CONFIRMATION: Status.BOOKED, Kind.RESCHEDULE: Status.BOOKED, Kind.CANCELLATION: Status.CANCELLED}
@@ -157,7 +158,8 @@ def address_of(recipient: Patient | RelatedPerson, channel: str) -> str:
 def is_told(person: RelatedPerson, kind: str, now: datetime) -> bool:
     """Whether who acts for a patient is told of this now."""
     needed = NEEDS.get(Kind(kind), TOLD_OF_VISITS)
-    wants = person.messages != RelatedPerson.Messages.PATIENT
+    # To whom messages about visits go says nothing of who stands in the patient's place.
+    wants = kind == Kind.GRANT or person.messages != RelatedPerson.Messages.PATIENT
     return wants and person.is_active(now) and any(person.covers(action) for action in needed)
 
 
@@ -184,6 +186,8 @@ def _visit_says(message: Communication) -> Communication.Reason:
 
 def _grant_says(message: Communication, now: datetime) -> Communication.Reason:
     person = message.related_person
+    if message.kind == Kind.GRANT and not message.patient.is_active:
+        return Reason.NOT_NEEDED  # a closed record opens nothing to anybody
     if person is not None:
         return Reason.NONE if is_told(person, message.kind, now) else Reason.NOT_PROXY
     return Reason.TO_PROXY if goes_to_proxy(message, now) else Reason.NONE

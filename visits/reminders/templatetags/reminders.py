@@ -51,15 +51,24 @@ def will_be_told(visit: Appointment, kind: str) -> dict[str, Any]:
 
 @register.simple_tag
 def untold_of_grant(person: RelatedPerson) -> str:
-    """Why nobody was told of the last that became of a grant: for staff, who then tell the patient themselves.
+    """That no message told anybody of the last that became of a grant, or perhaps none, and why: for staff, who then
+    tell the patient themselves.
 
-    Empty where a message went out, or is about to.
+    Empty where a message went out, or is about to, and where nobody needs to know.
     """
     told = Communication.objects.filter(kind=Communication.Kind.GRANT, reference=person.pk.hex)
     last = told.order_by("-serial").values_list("serial", flat=True)[:1]
     rows = list(told.filter(serial__in=last))
-    lost = {Communication.State.SUPPRESSED, Communication.State.FAILED}
-    return str(rows[0].get_reason_display()) if rows and all(row.state in lost for row in rows) else ""
+    state = Communication.State
+    if not rows or any(row.state not in {state.SUPPRESSED, state.FAILED, state.UNKNOWN} for row in rows):
+        return ""
+    if unknown := next((row for row in rows if row.state == state.UNKNOWN), None):
+        words = _("The message about this may not have reached the patient: ask them. (%(reason)s)")
+        return words % {"reason": unknown.get_reason_display()}
+    if rows[0].reason == Communication.Reason.NOT_NEEDED:
+        return ""
+    words = _("No message could tell the patient of this: tell them yourself. (%(reason)s)")
+    return words % {"reason": rows[0].get_reason_display()}
 
 
 @register.simple_tag
