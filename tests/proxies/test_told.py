@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import AuditEvent, RelatedPerson
 from accounts.proxies import services
@@ -219,7 +219,8 @@ def test_of_what_is_not_from_now_on_for_good_texts_tell_the_days_too(grant, begi
     first, last = (None if days is None else today + timedelta(days=days) for days in (begins, ends))
     grant(valid_from=first, valid_until=last)
 
-    days = f"From {date_words(first)} to {date_words(last)}." if last else f"From {date_words(first)} on."
+    with translation.override("en"):
+        days = f"From {date_words(first)} to {date_words(last)}." if last else f"From {date_words(first)} on."
     assert days in texts.compose(rows().get(), link="", now=timezone.now())
     assert days in letters()[0].body
 
