@@ -57,6 +57,8 @@ def check_in(page: Page, link: str, birth_date: str = "03/14/1979") -> None:
 
 def details(page: Page) -> None:
     """Where one is, and the agreement."""
+    page.get_by_label("I agree").wait_for()
+    page.wait_for_load_state()  # by then the page has folded what it knows
     for label, value in {
         "If we get cut off, we call": "(555) 010-0177",
         "Where you are right now": "48 Alder Street, Madison, WI",
