@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.doors import PrincipalRequest
 from accounts.models import Practitioner
 from visits.booking import services
+from visits.booking.conflict import conflict_of, nobody_free
 from visits.booking.models import Appointment
 from visits.booking.picker import Picker
 from visits.booking.shift import Shift
@@ -122,11 +123,11 @@ class MovePage(Picker):
                     hold=self.held,
                 )
             except services.SlotTaken as refusal:
-                self.conflict = self.conflict_of(refusal)
+                self.conflict = conflict_of(refusal, wanted=self.wanted_start, clock=self.clock)
             except (services.NotAvailable, services.PatientBusy) as refusal:
-                self.conflict = self.conflict_of(refusal)
+                self.conflict = conflict_of(refusal, wanted=self.wanted_start, clock=self.clock)
                 return None
-        self.conflict = self.conflict or self.nobody_free()
+        self.conflict = self.conflict or nobody_free(self.times.free, wanted=self.wanted_start, clock=self.clock)
         return None
 
     def _move_together(self, start: datetime) -> Appointment | None:
@@ -141,7 +142,7 @@ class MovePage(Picker):
                 hold=self.held,
             )
         except (services.SlotTaken, services.NotAvailable, services.PatientBusy) as refusal:
-            self.conflict = self.conflict_of(refusal)
+            self.conflict = conflict_of(refusal, wanted=self.wanted_start, clock=self.clock)
             self.shift = Shift(self)  # the list shows what is free now
             return None
         self.moved_with = len(moved) - 1

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Practitioner
 from visits.booking import patients, services
+from visits.booking.conflict import conflict_of, nobody_free
 from visits.booking.models import Appointment
 from visits.booking.picker import Picker, as_uuid
 from visits.booking.repeat import Repeat
@@ -83,14 +84,14 @@ class BookPage(Who, Picker):
             try:
                 return self._book(practitioner, self.visit_type, starts) if practitioner else None
             except services.BookingError as refusal:
-                self.conflict = self.conflict_of(refusal)
+                self.conflict = conflict_of(refusal, wanted=self.wanted_start, clock=self.clock)
                 self.repeat = Repeat(self)  # the list shows what is free now
                 if isinstance(refusal, services.SlotTaken):
                     continue
                 if self.conflict.same:
                     patients.note_found(self.conflict.same, principal=self.principal, request=self.request)
                 return None
-        self.conflict = self.conflict or self.nobody_free()
+        self.conflict = self.conflict or nobody_free(self.times.free, wanted=self.wanted_start, clock=self.clock)
         return None
 
     def _book(self, practitioner: Practitioner, visit_type: VisitType, starts: Sequence[datetime]) -> Appointment:

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TypeVar
@@ -14,30 +13,21 @@ from django.utils.translation import gettext as _
 
 from accounts.doors import PrincipalRequest
 from accounts.language import page_language
-from accounts.models import Patient, Practitioner
+from accounts.models import Practitioner
 from visits.booking import services
-from visits.booking.days import STRIP, Clock, Day, Part, day_from, near, parts, start_from, strip
-from visits.booking.errors import PatientBusy, Refused
+from visits.booking.conflict import Conflict
+from visits.booking.days import STRIP, Clock, Day, Part, day_from, parts, start_from, strip
+from visits.booking.errors import Refused
 from visits.booking.models import Appointment, Hold
 from visits.booking.times import Leaving, first_free, free_slots_of_any, times
 from visits.schedule.models import VisitType
 from visits.schedule.moment import Moment
-from visits.schedule.slots import Slot, Times, nearest
+from visits.schedule.slots import Slot, Times
 
 ANY = "any"
 FURTHEST = timedelta(days=366)
 
 Row = TypeVar("Row", bound=Model)
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Why it cannot be booked as asked, in words, and what to take instead."""
-
-    title: str
-    text: str
-    times: Sequence[tuple[str, str]] = ()
-    same: Sequence[Patient] = ()
 
 
 class Picker:
@@ -309,75 +299,6 @@ class Picker:
         if self.wanted_start is None:
             problems.append(("when", _("Choose a time.")))
         return problems
-
-    def conflict_of(self, refusal: services.BookingError) -> Conflict:
-        """The refusal in words; one that this page knows no words for is raised again."""
-        match refusal:
-            case services.SlotTaken():
-                return Conflict(
-                    self._named(refusal.start, _("%(time)s was just taken"), _("%(day)s, %(time)s was just taken")),
-                    _("Someone booked it a moment ago. Everything you typed is still here."),
-                    self._around(refusal),
-                )
-            case services.NotAvailable():
-                return Conflict(
-                    self._named(
-                        refusal.start,
-                        _("%(time)s cannot be booked any more"),
-                        _("%(day)s, %(time)s cannot be booked any more"),
-                    ),
-                    _("The time is past, or the hours have changed. Everything you typed is still here."),
-                    self._around(refusal),
-                )
-            case services.PatientBusy():
-                return Conflict(*busy_words(refusal, self.clock))
-            case services.PatientInactive():
-                return Conflict(*inactive_words())
-            case services.AlreadyKnown():
-                return Conflict(
-                    _("Is it one of these patients?"),
-                    _("A patient of this name and birth date is already known here."),
-                    same=refusal.patients,
-                )
-        raise refusal
-
-    def _around(self, refusal: services.SlotTaken | services.NotAvailable) -> list[tuple[str, str]]:
-        """Free times to choose instead; of a later one of a series its own row offers one."""
-        if refusal.start != self.wanted_start:
-            return []
-        return near(refusal.nearest, refusal.start, self.clock)
-
-    def nobody_free(self) -> Conflict:
-        """Of any clinician, none is free at the chosen time."""
-        assert self.wanted_start is not None  # noqa: S101 - ``missing`` has looked
-        return Conflict(
-            _("%(time)s was just taken") % {"time": self.clock.at(self.wanted_start).clock},
-            _("Someone booked it a moment ago. Everything you typed is still here."),
-            near(nearest(self.times.free, self.wanted_start), self.wanted_start, self.clock),
-        )
-
-    def _named(self, start: datetime, words: str, words_of_another: str) -> str:
-        """Of the chosen time the hour; of another one of a series the day, too."""
-        moment = self.clock.at(start)
-        if start == self.wanted_start:
-            return words % {"time": moment.clock}
-        return words_of_another % {"day": moment.short_day, "time": moment.time}
-
-
-def inactive_words() -> tuple[str, str]:
-    """That nothing is booked for the patient any more."""
-    return _("This patient takes no visits any more"), _("A clinic admin can open their record for visits again.")
-
-
-def busy_words(refusal: PatientBusy, clock: Clock) -> tuple[str, str]:
-    """That the patient has another visit then, and which."""
-    other = clock.at(refusal.visit.start)
-    text = _("%(name)s already has a visit at that time, %(time)s with %(clinician)s.") % {
-        "name": refusal.visit.patient.given_name,
-        "time": f"{other.short_weekday} {other.time}",
-        "clinician": refusal.visit.practitioner.name,
-    }
-    return _("The patient is busy then"), text
 
 
 def moved_words(at: Moment, visit: Appointment) -> str:

@@ -14,10 +14,11 @@ from accounts.models import Practitioner
 from accounts.principal import Principal
 from visits.booking import services
 from visits.booking.access import VISITS
+from visits.booking.conflict import busy_words
 from visits.booking.days import Clock, near, start_from, value_of
 from visits.booking.errors import Refused
 from visits.booking.models import Appointment, AppointmentChange
-from visits.booking.picker import as_uuid, busy_words, moved_words
+from visits.booking.picker import as_uuid, moved_words
 from visits.booking.times import free_slots, free_slots_of_any
 from visits.calendar import words
 from visits.calendar.page import CalendarPage

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from accounts.models import Patient, Practitioner
 from visits.booking import patients
 from visits.booking import services as booking
+from visits.booking.conflict import busy_words, inactive_words
 from visits.booking.models import Appointment
-from visits.booking.picker import Picker, busy_words, chosen, inactive_words
+from visits.booking.picker import Picker, chosen
 from visits.booking.who import Who
 from visits.schedule.models import SchedulePolicy
 
