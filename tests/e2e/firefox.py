@@ -144,6 +144,9 @@ class Firefox:
     def wait_for_url(self, pattern: re.Pattern[str]) -> None:
         eventually(lambda: pattern.search(self.url), f"no {pattern.pattern}, but {self.url}")
 
+    def wait_for_load_state(self) -> None:
+        eventually(lambda: self.evaluate("() => document.readyState") == "complete", f"{self.url} does not load")
+
     def locator(self, css: str) -> Locator:
         return Locator(self, lambda: self.driver.find_elements(By.CSS_SELECTOR, css), css)
 
@@ -214,8 +217,8 @@ class Locator:
     def evaluate(self, function: str) -> Any:
         return self._do(lambda found: self.page.evaluate(function, found))
 
-    def wait_for(self, true: Callable[[Locator], object]) -> None:
-        """Wait until ``true(self)``."""
+    def wait_for(self, true: Callable[[Locator], object] = is_visible) -> None:
+        """Wait until ``true(self)``, and without it as Playwright does: until it is seen."""
         eventually(lambda: true(self), f"{self._what}: {self.text()!r}")
 
     def _read(self, read: Callable[[list[WebElement]], Any]) -> Any:

@@ -207,7 +207,7 @@ def test_firefox_and_chromium_have_the_same_words(
         calls.hears(page)
     words = is_on(doctor, rosa)
     doctor.get_by_role("button", name="Share", exact=True).click()
-    rosa.locator("#screen").wait_for(lambda screen: screen.is_visible())
+    rosa.locator("#screen").wait_for()
     assert rosa.locator("#screen video").evaluate(calls.HAS_PICTURE)
     assert is_on(doctor, rosa) == words
 

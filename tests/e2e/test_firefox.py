@@ -62,7 +62,7 @@ def test_a_patient_in_firefox(
 
     # The other way would need a display: a headless Firefox has no screen to show.
     doctor.get_by_role("button", name="Share", exact=True).click()
-    rosa.locator("#screen").wait_for(lambda screen: screen.is_visible())
+    rosa.locator("#screen").wait_for()
     assert rosa.locator("#screen video").evaluate(calls.HAS_PICTURE)
     doctor.get_by_role("button", name="Stop sharing").click()
     rosa.locator("#screen").wait_for(lambda screen: not screen.is_visible())
@@ -77,7 +77,7 @@ def test_a_patient_in_firefox(
     doctor.get_by_role("button", name="Leave").click()
     doctor.get_by_role("button", name="End for all").click()
     expect(doctor).to_have_url(re.compile("/today/$"))
-    rosa.get_by_role("heading", name="The visit has ended").wait_for(lambda heading: heading.is_visible())
+    rosa.get_by_role("heading", name="The visit has ended").wait_for()
 
 
 def test_a_clinician_in_firefox(
