@@ -23,7 +23,7 @@ class Port:
     def __init__(self, descriptor: int, room: int = 8) -> None:
         self.ring = Ring(in_place(), LONGEST, 4096)
         self.inbox, self.outbox = Inbox(LONGEST), Outbox(self.ring.stride, room)
-        self.scratch = kernel.ffi.new("long[2]")
+        self.scratch = kernel.scratch(-1)
         boxes = self.inbox.address, self.outbox.address, int(kernel.ffi.cast("uintptr_t", self.scratch))
         self.system = numpy.array([*kernel.addresses(), descriptor, -1, *boxes], "i8")
         self.book = numpy.zeros(compiled.BOOK, "i8")

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import multiprocessing
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -95,6 +96,19 @@ def test_what_can_wait_does_and_nothing_is_lost(port, sender):
     assert max(looks for looks, _ in looked) == MOST
     assert set(port.handed.datagrams) == {REPORT}
     assert len(port.handed.datagrams) == port.counters["received"]
+
+
+def test_looks_are_an_interval_apart_also_where_the_event_loop_lets_nothing_block(port, sender):
+    os.set_blocking(port.port._pacer.timer, False)  # as uvloop does with all that it watches
+    stays: list[float] = []
+    with coming(lambda: sender.sendto(REPORT, port.address)):
+        for _ in range(5000):
+            begun = time.monotonic()
+            if port.look()[0] == MOST:
+                stays.append(time.monotonic() - begun)
+            if len(stays) == 5:
+                break
+    assert min(stays) > (MOST - 2) * INTERVAL  # the first wait ends when the timer next goes off
 
 
 def test_who_may_look_once_does_not_wait_for_the_timer(port, sender):

@@ -40,7 +40,7 @@ class BatchedPort(UdpPort):
         self._deferred = numpy.zeros((looking.ROUNDS * BATCH, 3), "i8")
         self._events = numpy.zeros((compiled.EVENTS_AT_ONCE * BATCH, 4), "i8")
         self._pacer = Pacer(sock.fileno(), self._look)
-        self._scratch = kernel.ffi.new("long[2]")
+        self._scratch = kernel.scratch(self._pacer.timer)
         self._system = numpy.array(
             [
                 *kernel.addresses(), sock.fileno(), self._pacer.timer, inbox.address, outbox.address,

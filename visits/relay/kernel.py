@@ -1,12 +1,13 @@
 """Linux system calls that Python does not offer: many datagrams at once, and a timer that can be polled.
 
-recvmmsg(2), sendmmsg(2), timerfd_create(2), by cffi's ABI mode: no compiler is needed. The layouts are those of
-64-bit little-endian Linux (x86-64, arm64) with glibc or musl; tests/relay/test_kernel.py holds them to real calls.
+recvmmsg(2), sendmmsg(2), timerfd_create(2), poll(2), by cffi's ABI mode: no compiler is needed. The layouts are those
+of 64-bit little-endian Linux (x86-64, arm64) with glibc or musl; tests/relay/test_kernel.py holds them to real calls.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import sys
 from typing import Any
@@ -28,6 +29,8 @@ int sendmmsg(int, struct mmsghdr *, unsigned int, int);
 int timerfd_create(int, int);
 int timerfd_settime(int, int, const struct itimerspec *, struct itimerspec *);
 int clock_gettime(int, struct timespec *);
+struct pollfd { int fd; short events; short revents; };
+int poll(struct pollfd *, unsigned long, int);
 long read(int, void *, size_t);
 int *__errno_location(void);
 """)
@@ -39,8 +42,8 @@ CLOCK_MONOTONIC = 1
 TFD_FLAGS = os.O_CLOEXEC
 
 # What compiled code calls by its address, in the order of `addresses`.
-CALLED = ("recvmmsg", "sendmmsg", "read", "clock_gettime", "__errno_location")
-RECVMMSG, SENDMMSG, READ, CLOCK_GETTIME, ERRNO = range(len(CALLED))
+CALLED = ("recvmmsg", "sendmmsg", "poll", "read", "clock_gettime", "__errno_location")
+RECVMMSG, SENDMMSG, POLL, READ, CLOCK_GETTIME, ERRNO = range(len(CALLED))
 NEEDED = (*CALLED, "timerfd_create", "timerfd_settime")
 
 
@@ -62,6 +65,14 @@ libc = _load()  # None where these calls cannot be made
 def addresses() -> list[int]:
     """Where the functions of CALLED lie."""
     return [int(ffi.cast("uintptr_t", getattr(libc, name))) for name in CALLED]
+
+
+def scratch(timer: int) -> Any:
+    """Two words to write to, and the pollfd of a timer behind them."""
+    words = ffi.new("long[3]")
+    watched = ffi.cast("struct pollfd *", words + 2)
+    watched.fd, watched.events = timer, select.POLLIN
+    return words
 
 
 def last_error() -> int:

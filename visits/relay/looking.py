@@ -18,7 +18,7 @@ from numba import int64
 
 from visits.relay import compiled, mmsg, ring, rtcp
 from visits.relay.compiling import compiled as compile_with_numba
-from visits.relay.kernel import CALLED, CLOCK_GETTIME, CLOCK_MONOTONIC, ERRNO, NONBLOCK, READ, RECVMMSG, SENDMMSG
+from visits.relay.kernel import CALLED, CLOCK_GETTIME, CLOCK_MONOTONIC, ERRNO, NONBLOCK, POLL, READ, RECVMMSG, SENDMMSG
 from visits.relay.machine import call3, call5, read_int, read_word, where
 from visits.relay.mmsg import BATCH
 from visits.relay.ring import HEAD, is_full, reserve
@@ -26,6 +26,8 @@ from visits.relay.tables import MAX_LANES
 
 ROUNDS = 8  # batches before other work of the event loop gets its turn
 COPIES = (MAX_LANES - 1) * BATCH  # packets for further receivers in one batch
+PATIENCE = 10  # milliseconds; the timer goes off long before
+POLLFD_AT = 16  # bytes of the scratch before what poll wants to know
 TICK = 1_000_000_000 // rtcp.TICKS  # nanoseconds
 
 # The words of `system`: the functions, and what they are called for.
@@ -63,7 +65,14 @@ def look(
         if count < BATCH:
             if not count or book[compiled.LOOKS] >= most:
                 return compiled.DONE
-            call3(system[READ], system[TIMER], system[SCRATCH], 8)  # until the timer goes off
+            wait(system)
+
+
+@compile_with_numba
+def wait(system: Any) -> None:
+    """Until the timer goes off. Reading does not wait: event loops let none of their descriptors block."""
+    call3(system[POLL], system[SCRATCH] + POLLFD_AT, 1, PATIENCE)
+    call3(system[READ], system[TIMER], system[SCRATCH], 8)
 
 
 @compile_with_numba
