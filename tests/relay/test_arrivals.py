@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from visits.relay.arrivals import MAX_NOTED, MAX_SPAN, Arrivals, at_tick
-from visits.relay.compiled import arrived
+from visits.relay.reporting import arrived
 
 
 def read(packet: bytes) -> dict[int, float]:
@@ -49,7 +49,7 @@ def test_what_came_is_told_once_with_its_time():
             chance.shuffle(noted)
         for each in noted:
             arrivals.note(*each)
-        report = arrivals.report(5)
+        report = arrivals.report(5, 0.0)
         if not sent:
             assert report is None
             continue
@@ -63,7 +63,7 @@ def test_a_steady_stream_takes_a_byte_a_packet():
     arrivals = Arrivals()
     for sequence in range(100):
         arrivals.note(sequence, 7.0 + sequence / 200)
-    report = arrivals.report(5)
+    report = arrivals.report(5, 0.0)
     assert len(report) <= 24 + 100
     assert read(report) == pytest.approx({sequence: 7.0 + sequence / 200 for sequence in range(100)}, abs=0.0003)
 
@@ -71,13 +71,13 @@ def test_a_steady_stream_takes_a_byte_a_packet():
 def test_a_jump_starts_over_and_a_flood_is_bounded():
     arrivals = Arrivals()
     arrivals.note(1, 1.0)
-    arrivals.report(5)
+    arrivals.report(5, 0.0)
     arrivals.note(2 + MAX_SPAN, 1.1)
-    assert list(read(arrivals.report(5))) == [2 + MAX_SPAN]
+    assert list(read(arrivals.report(5, 0.0))) == [2 + MAX_SPAN]
     chance = random.Random(4)
     for _ in range(100_000):
         arrivals.note(chance.randrange(1 << 16), chance.random() * 1e6)
-    report = arrivals.report(5)
+    report = arrivals.report(5, 0.0)
     assert len(report) < 24 + 2 * MAX_NOTED + MAX_SPAN
     read(report)
 
@@ -92,8 +92,8 @@ def test_the_compiled_loop_notes_the_same():
             ours.note(sequence, now)
             arrived(compiled.book.buffer_info()[0], at_tick(now) | sequence)
         assert ours.book == compiled.book
-        report = ours.report(5)
-        assert report == compiled.report(5)
+        report = ours.report(5, 0.0)
+        assert report == compiled.report(5, 0.0)
         assert report is None or read(report)
 
 
@@ -101,4 +101,4 @@ def test_a_pause_is_told_right_where_the_numbers_begin_anew():
     arrivals = Arrivals()
     for ahead in range(4):
         arrivals.note(0xFFFE + ahead & 0xFFFF, 7.0 + ahead / 100)
-    assert [*read(arrivals.report(5)).items()] == [(0xFFFE, 7.0), (0xFFFF, 7.01), (0, 7.02), (1, 7.03)]
+    assert [*read(arrivals.report(5, 0.0)).items()] == [(0xFFFE, 7.0), (0xFFFF, 7.01), (0, 7.02), (1, 7.03)]

@@ -16,7 +16,8 @@ from visits.relay.tracks import Track
 MAX_SPAN = 2000  # sequence numbers in one report; after a larger jump the count starts over
 MAX_NOTED = 1000  # packets in one report; a flood beyond that is not reported
 LONGEST_PAUSE = 255  # ticks, between two packets of which the second is the next one
-COUNT, ODD, NOTED = range(3)  # words of `Arrivals.book`
+EVERY = int(0.19 * rtcp.TICKS) << 16  # between two reports: no more than the clock's turn, which comes for all of them
+COUNT, ODD, NEXT, REPORTS, DUE, NOTED = range(6)  # words of `Arrivals.book`
 PAUSES = 8 * (NOTED + MAX_NOTED)  # bytes of it
 
 
@@ -29,12 +30,12 @@ class Arrivals:
     """What came from one publisher since the last report."""
 
     def __init__(self) -> None:
-        # How many packets there are, and whether any was ODD; then `at_tick` and the transport-wide sequence number
-        # (16 bits) of each, and in a byte each the ticks between each two.
+        # How many packets there are, whether any was ODD, the first sequence number that was not reported yet (-1: none
+        # was), how many reports there were, and `at_tick` of the time of the next one. Then `at_tick` and the
+        # transport-wide sequence number (16 bits) of each packet, and in a byte each the ticks between each two.
         self.book = array("q", bytes(8 * NOTED + 9 * MAX_NOTED))
+        self.book[NEXT] = -1
         self._pauses = memoryview(self.book).cast("B")[PAUSES:]
-        self._next: int | None = None  # first sequence number that was not reported yet
-        self._reports = 0
 
     def note(self, sequence: int, now: float) -> None:
         """A packet with this transport-wide sequence number arrived."""
@@ -52,24 +53,30 @@ class Arrivals:
         book[NOTED + count] = value
         book[COUNT] = count + 1
 
-    def report(self, media_ssrc: int) -> bytes | None:
+    def is_due(self, now: float) -> bool:
+        """Whether there is something to report, and the last report is long enough ago."""
+        return self.book[COUNT] > 0 and at_tick(now) >= self.book[DUE]
+
+    def report(self, media_ssrc: int, now: float) -> bytes | None:
         """The RTCP packet about what was noted since the last one; None if that is nothing.
 
-        A packet that comes after a report in which it was missing stays missing.
+        Compiled code sends it by itself where every packet came in its turn (reporting.py). A packet that comes after
+        a report in which it was missing stays missing.
         """
         book = self.book
         count, odd = book[COUNT], book[ODD]
         if not count:
             return None
         book[COUNT] = book[ODD] = 0
+        book[DUE] = at_tick(now) + EVERY
         first, tick = book[NOTED] & 0xFFFF, book[NOTED] >> 16
-        if odd or self._next not in {None, first}:
+        if odd or book[NEXT] not in {-1, first}:
             return self._report_sorted(media_ssrc, book[NOTED : NOTED + count])
         return rtcp.run_feedback(media_ssrc, first, self._number(first + count), tick, bytes(self._pauses[: count - 1]))
 
     def _report_sorted(self, media_ssrc: int, noted: Sequence[int]) -> bytes | None:
         """`report` where some got lost, or came out of their turn or after a pause."""
-        start = noted[0] & 0xFFFF if self._next is None else self._next
+        start = noted[0] & 0xFFFF if self.book[NEXT] < 0 else self.book[NEXT]
         came: dict[int, int] = {}
         for each in noted:
             ahead = (each & 0xFFFF) - start & 0xFFFF
@@ -85,9 +92,9 @@ class Arrivals:
 
     def _number(self, following: int) -> int:
         """The number of a report that ends before a sequence number."""
-        self._next = following & 0xFFFF
-        self._reports += 1
-        return self._reports
+        self.book[NEXT] = following & 0xFFFF
+        self.book[REPORTS] += 1
+        return self.book[REPORTS]
 
 
 class Reception:

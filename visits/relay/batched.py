@@ -51,6 +51,7 @@ class BatchedPort(UdpPort):
         book = numpy.zeros(compiled.BOOK, "i8")
         self._book = memoryview(book)  # type: ignore[arg-type]
         self._book[compiled.PROTECT], self._book[compiled.UNPROTECT] = srtp.protect, srtp.unprotect
+        self._book[compiled.PROTECT_RTCP] = srtp.protect_rtcp
         self._book[compiled.LONGEST] = limits.datagram
         tables, memory = self._routes.tables, numpy.frombuffer(ring.memory, "u1")
         self._arrays = (
@@ -155,6 +156,8 @@ class BatchedPort(UdpPort):
                 self._counters.refuse("srtp_rejected", route.track.owner.peer_id)
             elif kind == compiled.REFUSED:
                 self._counters.refuse("srtp_protect", route.slots[one].owner.peer_id)
+            elif kind == compiled.UNTOLD:
+                self._ingress.forwarder.report_arrivals(route.track.owner, time.monotonic())
             else:
                 for slot in route.slots:
                     slot.sent.forget(one + slot.sequence_offset & 0xFFFF, other - one & 0xFFFF)

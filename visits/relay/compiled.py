@@ -15,10 +15,11 @@ from typing import Any
 
 from numba import int64
 
-from visits.relay import arrivals, mmsg, ring
+from visits.relay import mmsg, ring
 from visits.relay.compiling import compiled
-from visits.relay.machine import call3, read_double, read_word, write_byte, write_double, write_word
+from visits.relay.machine import call3, read_double, swapped, write_double, write_word
 from visits.relay.mmsg import LENGTH, MESSAGE
+from visits.relay.reporting import arrived, report
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD
 from visits.relay.rtcp import PSFB, RTPFB
@@ -31,14 +32,14 @@ MARKER = 0x80
 
 # The words of the loop's book:
 (
-    PROTECT, UNPROTECT, LONGEST,  # of the port: libsrtp's functions, bytes of the longest datagram
+    PROTECT, UNPROTECT, PROTECT_RTCP, LONGEST,  # of the port: libsrtp's functions, bytes of the longest datagram
     FIRST, COUNT, NOW, CLOCK, TICK,  # of the batch: place, packets, and when: nanoseconds, abs-send-time, `at_tick`
     OPEN, AT, SPARE,  # whether it is still in work, the next packet of it, the next place for a copy
     DEFERRED, EVENTS, URGENT,  # how many lie in the arrays; whether of what is deferred some cannot wait
     LOOKS, BATCHES, RECEIVED, FORWARDED, FAILED,  # since Python asked
     BOOK,
-) = range(20)  # fmt: skip
-GAP, OVER_BUDGET, REJECTED, REFUSED = range(4)  # kinds of events
+) = range(21)  # fmt: skip
+GAP, OVER_BUDGET, REJECTED, REFUSED, UNTOLD = range(5)  # kinds of events
 EVENTS_AT_ONCE = 3  # of one packet, at most
 DONE, ODD = -1, 0
 STRANGE, UNPAID = -1, -2  # instead of a shape's number
@@ -55,7 +56,7 @@ def forward(
     `memory` and `words` are the ring, `places` its book. `senders` and `messages` are of the inbox, `names` and
     `vectors` of the outbox. Packets without a route are left to the caller in `deferred`: place, length and sender.
     `events` says what the caller must know of: kind, row, and (GAP) the number that was expected and the one that
-    came, (REFUSED) the lane and 0.
+    came, (REFUSED) the lane and 0; UNTOLD is a publisher who waits for a report of how its packets arrive.
     """
     stride, first = places[ring.STRIDE], book[FIRST]
     base, now = places[ring.BASE], book[NOW] * 1e-9
@@ -101,17 +102,12 @@ def forward(
             for lane in range(route.lanes):
                 pass_over(lanes[row, lane], route.expected, ahead)
         shape = shapes[number]
-        enter(memory, words, begin, sequence, route, shape, book[TICK], now)
+        enter(memory, words, begin, sequence, route, shape, now)
+        tell(memory, begin, route, row, shape, names, vectors, events, outbox, book)
         fan_out(memory, words, first + at, sequence, route, row, lanes[row], shape, rewrites[number], names, vectors,
                 events, places, outbox, book)  # fmt: skip
         book[AT] += 1
     return DONE
-
-
-@compiled
-def swapped(word: int) -> int:
-    """The 32-bit number that a word of a packet is: big-endian (RFC 3550)."""
-    return (word & 0xFF) << 24 | (word & 0xFF00) << 8 | word >> 8 & 0xFF00 | word >> 24 & 0xFF
 
 
 @compiled
@@ -149,8 +145,8 @@ def fits(words: Any, word: int, shape: Any) -> bool:
 
 
 @compiled
-def enter(memory: Any, words: Any, begin: int, sequence: int, route: Any, shape: Any, tick: int, now: float) -> None:
-    """Enter a packet that was decrypted into the books of its route and its publisher."""
+def enter(memory: Any, words: Any, begin: int, sequence: int, route: Any, shape: Any, now: float) -> None:
+    """Enter a packet that was decrypted into the books of its route."""
     route.expected = sequence + 1 & 0xFFFF
     route.moved += 1
     route.octets += int64(words[(begin - HEAD) // 4]) - shape.start
@@ -159,27 +155,19 @@ def enter(memory: Any, words: Any, begin: int, sequence: int, route: Any, shape:
     if memory[begin + 1] & MARKER:
         payload = (begin + shape.start) // 4
         route.frame = int64(words[payload]) | int64(words[payload + 1]) << 32
-    if shape.arrival_at:
-        value = begin + shape.arrival_at
-        arrived(route.arrivals, tick | int64(memory[value]) << 8 | int64(memory[value + 1]))
 
 
 @compiled
-def arrived(book: int, value: int) -> None:
-    """`Arrivals.note`."""
-    count = read_word(book + 8 * arrivals.COUNT)
-    if count == arrivals.MAX_NOTED:
-        return
-    here = book + 8 * (arrivals.NOTED + count)
-    if count:
-        last = read_word(here - 8)
-        pause = (value >> 16) - (last >> 16)
-        if value - last & 0xFFFF == 1 and 0 <= pause <= arrivals.LONGEST_PAUSE:
-            write_byte(book + arrivals.PAUSES + count - 1, pause)
-        else:
-            write_word(book + 8 * arrivals.ODD, 1)
-    write_word(here, value)
-    write_word(book + 8 * arrivals.COUNT, count + 1)
+def tell(
+    memory: Any, begin: int, route: Any, row: int, shape: Any, names: Any, vectors: Any, events: Any, outbox: Any,
+    book: Any,
+) -> None:  # fmt: skip
+    """Note that the packet came, if its sender numbers them for that, and tell the sender if it is time."""
+    if shape.arrival_at:
+        value = begin + shape.arrival_at
+        arrived(route.arrivals, book[TICK] | int64(memory[value]) << 8 | int64(memory[value + 1]))
+        if not report(route, book[TICK], book[PROTECT_RTCP], names, vectors, outbox):
+            note(events, book, UNTOLD, row, 0, 0)
 
 
 @compiled

@@ -123,6 +123,12 @@ class Forwarder:
             return
         self._send(protected, peer.address)
 
+    def report_arrivals(self, peer: Peer, now: float) -> None:
+        """Tell a publisher how its packets arrive."""
+        report = peer.arrivals.report(peer.reported_ssrc, now)
+        if report is not None:
+            self.send_rtcp(peer, report)
+
     def ask_keyframe(self, track: Track, now: float) -> None:
         """Ask the publisher for a keyframe, now or as soon as the limit allows."""
         if track.kind == "video" and track.ssrc is not None and track.may_ask(now):

@@ -9,9 +9,9 @@ Private names, and why each:
 * ``RTCDtlsTransport._rx_srtp``, ``._tx_srtp``: the keyed SRTP sessions. The public way to
   packets goes through a decoder per track, and the relay never decodes.
 * ``_recv``, ``_send`` (of our own `_Wire`): what RTCDtlsTransport calls on its ICE transport.
-* ``pylibsrtp._binding`` (``ffi``, ``lib.srtp_protect``, ``lib.srtp_unprotect``) and ``Session._srtp``, for the
-  batched path only: they work in place, while the public ``Session.protect/unprotect`` copy each packet twice.
-  Where they are missing the portable path is taken, which needs nothing private of pylibsrtp.
+* ``pylibsrtp._binding`` (``ffi``, ``lib.srtp_protect``, ``lib.srtp_unprotect``, ``lib.srtp_protect_rtcp``) and
+  ``Session._srtp``, for the batched path only: they work in place, while the public ``Session.protect/unprotect``
+  copy each packet twice. Where they are missing the portable path is taken, which needs nothing private of pylibsrtp.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Wire:
 
 
 class InPlace:
-    """libsrtp on memory of our own: the addresses of its functions. `protect` and `unprotect` take the addresses of a
+    """libsrtp on memory of our own: the addresses of its functions. Each takes the addresses of a
     context (of `SecureLink.contexts`), of the packet, and of its length, which they change, and return 0 if they did.
     """
 
@@ -76,6 +76,7 @@ class InPlace:
         self._ffi = binding.ffi
         self.protect = self.pointer(binding.ffi.addressof(binding.lib, "srtp_protect"))
         self.unprotect = self.pointer(binding.ffi.addressof(binding.lib, "srtp_unprotect"))
+        self.protect_rtcp = self.pointer(binding.ffi.addressof(binding.lib, "srtp_protect_rtcp"))
 
     def address(self, memory: Any) -> int:
         """Where a buffer lies. It must live as long as the address is used."""

@@ -13,6 +13,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from visits.relay.compiling import compiled
+
 WORD, INT, BYTE, DOUBLE = ir.IntType(64), ir.IntType(32), ir.IntType(8), ir.DoubleType()
 
 
@@ -56,7 +58,7 @@ def _reader(kind: Any, stored: Any) -> Any:
 def _writer(kind: Any, stored: Any) -> Any:
     def write(context: Any, address: Any, value: Any) -> Any:
         def generate(_: Any, builder: Any, signature: Any, given: Any) -> Any:
-            value = builder.trunc(given[1], stored) if stored is BYTE else given[1]
+            value = builder.trunc(given[1], stored) if stored in (BYTE, INT) else given[1]
             builder.store(value, builder.inttoptr(given[0], stored.as_pointer()))
             return ir.Constant(INT, 0)
 
@@ -69,3 +71,10 @@ read_word, write_word = _reader(types.int64, WORD), _writer(types.int64, WORD)
 read_double, write_double = _reader(types.float64, DOUBLE), _writer(types.float64, DOUBLE)
 read_int = _reader(types.int32, INT)
 write_byte = _writer(types.int64, BYTE)  # the lowest of the number
+write_int = _writer(types.int64, INT)  # the lower half of it
+
+
+@compiled
+def swapped(word: int) -> int:
+    """The 32-bit number that a word of a packet is, and the other way round: big-endian (RFC 3550)."""
+    return (word & 0xFF) << 24 | (word & 0xFF00) << 8 | word >> 8 & 0xFF00 | word >> 24 & 0xFF

@@ -19,7 +19,7 @@ HEADER = ffi.sizeof("struct mmsghdr")  # bytes
 MESSAGE, LENGTH = HEADER // 4, ffi.offsetof("struct mmsghdr", "msg_len") // 4  # 32-bit words
 _SOCKADDR = struct.Struct("=HH4s")
 
-COUNT, MAILED, CALLS, LOST, WORDS = range(5)  # words of `Outbox.book`
+COUNT, MAILED, CALLS, LOST, LETTERS, ROOM, WORDS = range(7)  # words of `Outbox.book`
 
 
 @lru_cache(4096)
@@ -31,6 +31,7 @@ def address_word(address: tuple[str, int]) -> int:
     )
 
 
+@lru_cache(4096)
 def word_address(word: int) -> tuple[str, int]:
     """The address of such a word."""
     _, port, host = _SOCKADDR.unpack(word.to_bytes(8, "little", signed=True))
@@ -65,7 +66,8 @@ class Inbox(_Box):
 class Outbox(_Box):
     """For datagrams that lie in the ring, which compiled code takes up, and copies of others (`mail`), in their order.
 
-    `array` holds how many wait, how many of them are copies, and since the start the calls and what was lost.
+    `array` holds how many wait, how many of them are copies, since the start the calls and what was lost, and where
+    the copies lie, with room for so many bytes each.
     """
 
     def __init__(self, room: int, size: int) -> None:
@@ -75,7 +77,7 @@ class Outbox(_Box):
         self._room = room
         self._letters = ffi.new("char[]", BATCH * room)
         self._paper = memoryview(ffi.buffer(self._letters)).cast("B")
-        self._mail_address = int(ffi.cast("uintptr_t", self._letters))
+        self.book[LETTERS], self.book[ROOM] = int(ffi.cast("uintptr_t", self._letters)), room
 
     def mail(self, datagram: bytes, name: int) -> bool:
         """Take up a copy of a datagram; False if there is no room for it."""
@@ -85,7 +87,7 @@ class Outbox(_Box):
             return False
         self._paper[at : at + length] = datagram
         here = 2 * book[COUNT]
-        self.names[here], self.vectors[here], self.vectors[here + 1] = name, self._mail_address + at, length
+        self.names[here], self.vectors[here], self.vectors[here + 1] = name, book[LETTERS] + at, length
         book[COUNT] += 1
         book[MAILED] += 1
         return True

@@ -75,6 +75,11 @@ class Peer:
         self.is_layered = any(len(family) > 1 for family in self.families)
 
     @property
+    def reported_ssrc(self) -> int:
+        """Which of its streams a report on all of them names."""
+        return next(iter(self.by_ssrc), 0)
+
+    @property
     def budget(self) -> float:
         """Work that may still be asked of the relay now, in packets."""
         return self.purse[0]

@@ -151,7 +151,7 @@ class Routes:
             lanes.append(
                 (
                     self._srtp.pointer(outward), address_word(receiver.address), sent.buffer_info()[0],
-                    int.from_bytes(slot.ssrc.to_bytes(4, "big"), "little"), slot.payload_type, slot.sequence_offset,
+                    _word(slot.ssrc), slot.payload_type, slot.sequence_offset,
                     slot.timestamp_offset, slot.numbering.moves, slot.numbering.picture_offset,
                     slot.numbering.base_offset,
                 )
@@ -159,16 +159,23 @@ class Routes:
         row = self.tables.add(sender, ssrc)
         if row is None:
             return None
-        inward, _, keys = peer.link.contexts()
+        inward, outward, keys = peer.link.contexts()
         books = self.tables.routes[row]
         books["inward"] = self._srtp.pointer(inward)
         books["budget"] = peer.purse.buffer_info()[0]
         books["arrivals"] = peer.arrivals.book.buffer_info()[0]
+        books["outward"] = self._srtp.pointer(outward)
+        books["reported"] = _word(peer.reported_ssrc)
         books["lanes"] = len(lanes)
         self.tables.lanes[row, : len(lanes)] = lanes
         route = self.by_row[row] = Route(self, row, track, list(track.outputs), [keys, *kept])
         route.resume()
         return route
+
+
+def _word(ssrc: int) -> int:
+    """An SSRC as a word of a packet: big-endian."""
+    return int.from_bytes(ssrc.to_bytes(4, "big"), "little")
 
 
 def is_rtp(packet: bytes) -> bool:

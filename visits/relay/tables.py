@@ -32,6 +32,8 @@ ROUTE = numpy.dtype(
         ("inward", "i8"),  # address of libsrtp's context for what the publisher sends
         ("budget", "i8"),  # address of Peer.purse
         ("arrivals", "i8"),  # address of Arrivals.book
+        ("outward", "i8"),  # address of libsrtp's context for what the publisher is told
+        ("reported", "i8"),  # the SSRC that it is told about, as a word of a packet
         ("lanes", "i8"),  # how many
         ("known", "i8"),  # shapes, the newest first
         ("shapes", "i2", (OWN_SHAPES,)),

@@ -34,9 +34,8 @@ class Upkeep:
         peer.served_at = now
         if not peer.connected:
             return
-        report = peer.arrivals.report(next(iter(peer.by_ssrc), 0))
-        if report is not None:
-            self._forwarder.send_rtcp(peer, report)
+        if peer.arrivals.is_due(now):
+            self._forwarder.report_arrivals(peer, now)
         for track in peer.tracks.values():
             if self._owes_keyframe(track, now):
                 self._forwarder.ask_keyframe(track, now)
