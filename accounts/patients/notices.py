@@ -1,4 +1,4 @@
-"""Mail to whose account was made or ended: who did not do it themselves knows what to do."""
+"""Mail to whose account was made or ended, or whose address changed: who did not do it themselves knows what to do."""
 
 from enum import StrEnum
 
@@ -9,12 +9,15 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 
-from accounts.models import User
+from accounts.keys.sealing import open_, seal
+from accounts.models import Clinic, User
+from accounts.patients.bearers import Bearer
 
 
 class Change(StrEnum):
     CLAIMED = "claimed"
     ENDED = "ended"
+    ADDRESS = "address"
 
 
 def tell(account: User, change: Change) -> None:
@@ -24,17 +27,34 @@ def tell(account: User, change: Change) -> None:
     transaction.on_commit(lambda: mail_change.delay(str(account.pk), str(change)), robust=True)
 
 
+def tell_old_address(bearer: Bearer, address: str) -> None:
+    """The same of an address that the clinic writes to no more, to that one, which waits for the worker sealed."""
+    from accounts.patients.tasks import mail_old_address
+
+    if address:
+        given = str(bearer.clinic.pk), bearer.language, seal(address, _place(bearer.clinic))
+        transaction.on_commit(lambda: mail_old_address.delay(*given), robust=True)
+
+
 def mail(account: User, change: Change) -> None:
     """Say what became of the account, in its bearer's language; to nobody where the clinic has no address."""
     bearer = account.bearer
-    if bearer is None or not bearer.email:
-        return
-    context = {
-        "change": change,
-        "clinic": bearer.clinic,
-        "url": settings.BASE_URL + reverse("accounts:patient-signin"),
-    }
-    with translation.override(bearer.language):
+    if bearer is not None and bearer.email:
+        _mail(bearer.email, change, bearer.clinic, bearer.language)
+
+
+def mail_to_old_address(clinic: Clinic, language: str, sealed: str) -> None:
+    """Say that nothing comes to this address any more, and whom to call; it names nobody, whoever reads it now."""
+    _mail(open_(sealed, _place(clinic)), Change.ADDRESS, clinic, language)
+
+
+def _mail(address: str, change: Change, clinic: Clinic, language: str) -> None:
+    context = {"change": change, "clinic": clinic, "url": settings.BASE_URL + reverse("accounts:patient-signin")}
+    with translation.override(language):
         subject = render_to_string("emails/account-subject.txt", context).strip()
         body = render_to_string("emails/account.txt", context)
-    send_mail(subject, body, None, [bearer.email])
+    send_mail(subject, body, None, [address])
+
+
+def _place(clinic: Clinic) -> str:
+    return f"patients.notices:{clinic.pk}"

@@ -3,7 +3,7 @@ import logging
 from celery import shared_task
 
 from accounts.codes import forget_old as forget_old_codes
-from accounts.models import PatientCode, User
+from accounts.models import Clinic, PatientCode, User
 from accounts.patients import codes, notices
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,18 @@ def mail_change(account_id: str, change: str) -> None:
         notices.mail(account, notices.Change(change))
     except OSError as error:
         log.error("mail about account %s: %s", account_id, type(error).__name__)
+
+
+@shared_task(name="accounts.patients.tasks.mail_old_address", ignore_result=True)
+def mail_old_address(clinic_id: str, language: str, sealed: str) -> None:
+    """Tell an address that the clinic writes to no more; the trail has the change, so nothing is tried twice."""
+    clinic = Clinic.objects.filter(pk=clinic_id).first()
+    if clinic is None:
+        return
+    try:
+        notices.mail_to_old_address(clinic, language, sealed)
+    except OSError as error:
+        log.error("mail to an old address, clinic %s: %s", clinic_id, type(error).__name__)
 
 
 @shared_task(name="accounts.patients.tasks.forget_old", ignore_result=True)
