@@ -8,6 +8,7 @@ from accounts.models import Clinic, Patient, RelatedPerson, User
 from accounts.patients import notices
 from accounts.patients.tasks import mail_old_address
 from tests import factories
+from tests.conftest import staff
 from visits.records.services import erasure
 
 pytestmark = pytest.mark.django_db
@@ -74,11 +75,10 @@ def test_a_first_address_has_no_old_one(clinic, waiting, django_capture_on_commi
     assert waiting == []
 
 
-def test_who_is_erased_hears_nothing(rosa, waiting, django_capture_on_commit_callbacks):
-    Patient.objects.filter(pk=rosa.pk).update(active=False)
-    rosa.refresh_from_db()
+def test_who_is_erased_hears_nothing(rosa, clinic_admin, waiting, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        erasure._blank(rosa)
+        erasure.erase(principal=staff(clinic_admin), patient=rosa)
+    assert Patient.objects.get(pk=rosa.pk).email == ""
     assert waiting == []
 
 
