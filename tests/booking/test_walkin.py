@@ -47,6 +47,11 @@ def test_a_visit_begins_this_minute_with_who_is_free(walk_in, hours):
     assert (visit.status, visit.changes.get().change) == ("booked", "booked")
 
 
+def test_a_visit_by_phone_has_no_line_to_join(walk_in, clinic):
+    with pytest.raises(services.Closed):
+        walk_in(visit_type=factories.make_visit_type(clinic, mode="phone"))
+
+
 def test_pressed_twice_it_is_one_visit(walk_in):
     assert walk_in() == walk_in()
 

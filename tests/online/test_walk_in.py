@@ -67,6 +67,18 @@ def test_a_walk_in_goes_straight_into_check_in(walter, at_work, noon):
     assert not Hold.objects.exists()
 
 
+def test_a_visit_by_phone_is_not_to_be_had_now(walter, clinic):
+    call = factories.make_visit_type(clinic, name="Call", mode="phone", booked_by=VisitType.BookedBy.PATIENT)
+
+    page = Client().get(NOW).content.decode()
+
+    assert "Urgent" in page
+    assert "Call, " not in page
+    assert "Choose what it is for" in Client().post(NOW, {"type": str(call.pk)}).content.decode()
+    VisitType.objects.exclude(pk=call.pk).update(is_active=False)
+    assert "See someone now" not in Client().get("/book/riverside/").content.decode()
+
+
 def test_when_nobody_is_free_the_code_stays_good_and_nobody_is_added(walter, at_work, noon):
     Availability.objects.update(end_time="12:20")
     busy = factories.make_visit(at_work, visit_type=walter.visit_type, start=noon)

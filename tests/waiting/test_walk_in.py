@@ -67,6 +67,12 @@ def link_of(visit: Appointment) -> str:
 # --- into the queue -------------------------------------------------------------------------------
 
 
+def test_a_visit_by_phone_is_not_offered(desk: Client, visit_type: VisitType) -> None:
+    VisitType.objects.update(mode=VisitType.Mode.PHONE)
+
+    assert "no visit types by video yet" in text(desk.get(PAGE))
+
+
 def test_today_leads_there_and_shows_who_came(desk: Client, form: dict[str, str]) -> None:
     assert f'href="{PAGE}"' in text(desk.get("/today/"))
     assert "Add a walk-in" in text(desk.get(PAGE))

@@ -21,7 +21,7 @@ from visits.online import codes, drafts, services, trouble, zones
 from visits.online.drafts import Draft
 from visits.online.forms import CodeForm, PersonForm
 from visits.online.models import Verification
-from visits.online.picker import Picker, patients_types
+from visits.online.picker import Picker
 from visits.online.trouble import Trouble, hold_of, picker_of
 from visits.reminders.models import ReminderPolicy
 from visits.schedule.models import SchedulePolicy, VisitType
@@ -51,7 +51,7 @@ def choose(request: HttpRequest, slug: str) -> HttpResponse:
         "picker": picker,
         "draft": draft,
         "trouble": found,
-        "takes_walk_ins": booking.takes_walk_ins(clinic) and bool(picker.visit_types),
+        "takes_walk_ins": booking.takes_walk_ins(clinic) and booking.walk_in_types(clinic, for_patient=True).exists(),
         "page_url": request.path,
     }
     is_part = request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request")
@@ -65,7 +65,7 @@ def now(request: HttpRequest, slug: str) -> HttpResponse:
     clinic = get_object_or_404(Clinic, slug=slug)
     if not SchedulePolicy.of(clinic).walk_ins:
         return _nothing(request, clinic)
-    types = list(patients_types(clinic))
+    types = list(booking.walk_in_types(clinic, for_patient=True))
     visit_type = chosen(types, request.POST.get("type"))
     found: Trouble | None = None
     if request.method == "POST" and visit_type is not None and services.begins_too_often(request):
@@ -248,7 +248,7 @@ def _confirm(
     }
     try:
         if draft.is_walk_in:
-            visit_type = get_object_or_404(patients_types(clinic), pk=draft.visit_type)
+            visit_type = get_object_or_404(booking.walk_in_types(clinic, for_patient=True), pk=draft.visit_type)
             return services.walk_in(visit_type=visit_type, **proof), None
         hold = hold_of(draft)
         if hold is None:

@@ -13,7 +13,7 @@ from visits.booking.conflict import busy_words, inactive_words
 from visits.booking.models import Appointment
 from visits.booking.picker import Picker, chosen
 from visits.booking.who import Who
-from visits.schedule.models import SchedulePolicy
+from visits.schedule.models import SchedulePolicy, VisitType
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class WalkInPage(Who, Picker):
         """Whoever is free first: the usual choice of who sees nobody themselves."""
         wanted = chosen(self.practitioners, self.data.get("practitioner"))
         return self.data.get("do") == "any" or (wanted is None and ("practitioner" in self.data or self.own is None))
+
+    @cached_property
+    def visit_types(self) -> list[VisitType]:
+        return list(booking.walk_in_types(self.clinic))
 
     @cached_property
     def practitioner(self) -> Practitioner | None:

@@ -28,7 +28,7 @@ from visits.booking.services.series import (
     together_with,
 )
 from visits.booking.services.states import arrive, cancel, fulfil, miss
-from visits.booking.services.walkin import takes_walk_ins, walk_in, walk_in_new_patient
+from visits.booking.services.walkin import takes_walk_ins, walk_in, walk_in_new_patient, walk_in_types
 from visits.booking.times import free_slots
 
 __all__ = [
@@ -66,4 +66,5 @@ __all__ = [
     "together_with",
     "walk_in",
     "walk_in_new_patient",
+    "walk_in_types",
 ]

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
@@ -30,6 +30,12 @@ def takes_walk_ins(clinic: Clinic, now: datetime | None = None) -> bool:
     return SchedulePolicy.of(clinic).walk_ins and clinic_is_open(clinic, now or timezone.now())
 
 
+def walk_in_types(clinic: Clinic, *, for_patient: bool = False) -> QuerySet[VisitType]:
+    """For what somebody can come without an appointment: a visit by phone has no line that they could join."""
+    types = clinic.visit_types.filter(is_active=True, mode=VisitType.Mode.VIDEO)
+    return types.filter(booked_by=VisitType.BookedBy.PATIENT) if for_patient else types
+
+
 def walk_in(
     *,
     principal: Principal | None,
@@ -43,15 +49,15 @@ def walk_in(
     first. The patient takes the place in line at once. Asked for again before that visit is over, it is the same
     visit. ``principal`` None is the patient, who comes by the clinic's public page.
 
-    Raises Closed, NobodyFree where nothing is left today, PatientBusy also for who is in line already, Http404 for what
-    belongs to another clinic, PermissionDenied.
+    Raises Closed, also for a visit by phone, NobodyFree where nothing is left today, PatientBusy also for who is in
+    line already, Http404 for what belongs to another clinic, PermissionDenied.
     """
     may_book(principal)
     clinic = principal.clinic if principal else patient.clinic
     if {visit_type.clinic_id, patient.clinic_id, practitioner.clinic_id if practitioner else clinic.pk} != {clinic.pk}:
         raise Http404
     start = timezone.now().replace(second=0, microsecond=0)
-    if not (visit_type.is_active and takes_walk_ins(clinic, start)):
+    if not (takes_walk_ins(clinic, start) and walk_in_types(clinic).filter(pk=visit_type.pk).exists()):
         raise Closed
     for one, at in _places(clinic, visit_type, practitioner, start):
         visit = Appointment(
