@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Clinic, Patient, User
+from accounts.models import AuditEvent, Clinic, Patient, User
 from tests import factories
 from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin.models import ConsentText
@@ -88,6 +88,16 @@ def test_a_week_lies_around_it(clinic):
     assert 20 <= clinic.patients.count() <= 30
     assert {patient.language for patient in clinic.patients.all()} == {"en", "es"}
     assert ConsentText.objects.filter(clinic=clinic).count() == 2
+
+
+@pytest.mark.django_db
+def test_the_trail_is_in_the_order_of_time():
+    services.seed()
+
+    refused = AuditEvent.objects.filter(outcome=AuditEvent.Outcome.MINOR_FAILURE)
+    times = [event.recorded for event in refused.order_by("pk")]
+    assert times
+    assert times == sorted(times)
 
 
 @pytest.mark.django_db

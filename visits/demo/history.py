@@ -54,8 +54,9 @@ class History:
         # Of every third: there is enough to count.
         minutes = [row for seat in seats[::6] for row in minutes_of(seat, self.random)]
         LineMinute.objects.bulk_create(minutes, batch_size=1000)
-        for number in range(DAYS):
-            self._refuse(self.days.now - timedelta(days=number, minutes=self.random.randrange(1440)))
+        ago = (timedelta(days=number, minutes=self.random.randrange(1440)) for number in range(DAYS))
+        for at in sorted(self.days.now - one for one in ago):  # the trail is read in the order of its writing
+            self._refuse(at)
 
     def _visits(self) -> Iterator[Appointment]:
         today, patients = self.days.today, self.days.patients
