@@ -48,7 +48,7 @@ function show(state, buttons) {
   const words = dialog.querySelector(`template[data-state="${state}"]`);
   const title = dialog.querySelector("#session-title");
   title.textContent = words.dataset.title;
-  const time = clock.format(new Date(endsAt === Infinity ? Date.now() : endsAt)).toLowerCase();
+  const time = clock.format(new Date(endsAt === Infinity ? Date.now() : endsAt)).toLowerCase().replace(/\s/g, "\u00a0");
   dialog.querySelector("#session-words").textContent = words.content.textContent.replace("{time}", time);
   for (const one of dialog.querySelectorAll("[data-for]")) one.hidden = one.dataset.for !== buttons;
   if (!dialog.open) {
