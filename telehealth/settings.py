@@ -298,6 +298,7 @@ CONTENT_SECURITY_POLICY = {
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
 LOCALE_PATHS = [BASE_DIR / "telehealth" / "locale"]
+FORMAT_MODULE_PATH = ["telehealth.formats"]
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"

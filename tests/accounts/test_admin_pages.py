@@ -1,12 +1,13 @@
 """What pages of the admin say: what is wrong, what happened to a row, that there is nothing."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.urls import reverse
 
 from accounts.audit import services as audit
-from accounts.models import AuditEvent, Clinic, Patient, Practitioner, User
+from accounts.models import AuditEvent, Clinic, EmergencyAccess, Patient, Practitioner, User
 from accounts.policy import Role
 from tests import factories
 from visits.schedule.models import SchedulePolicy
@@ -67,6 +68,19 @@ def test_a_filter_names_those_of_whom_it_knows_nothing(verified: Any, clinic_adm
     found = browser.get(f"{clinicians}?specialty=").content.decode()
     assert "Dr. Nothing" in found
     assert "Dr. Pediatrics" not in found
+
+
+def test_a_list_counts_results_and_breaks_a_time_from_nothing_but_its_date(
+    verified: Any, clinic_admin: User, clinician: User, patient: Patient, clinic: Clinic
+) -> None:
+    at = datetime(2026, 11, 4, 18, 0, tzinfo=UTC)
+    EmergencyAccess.objects.create(
+        clinic=clinic, user=clinician, patient=patient, opened_at=at, expires_at=at + timedelta(hours=1)
+    )
+    page = verified(clinic_admin).get("/admin/accounts/emergencyaccess/").content.decode()
+
+    assert "<span>1 result</span>" in page
+    assert "Nov.\N{NO-BREAK SPACE}4,\N{NO-BREAK SPACE}2026, 12:00\N{NO-BREAK SPACE}p.m." in page
 
 
 def test_the_history_of_a_row_is_what_the_trail_has_of_it(
