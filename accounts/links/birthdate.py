@@ -26,12 +26,16 @@ MONTHS = [
 FILLERS = {"de", "del", "of", "the", "el", "st", "nd", "rd", "th"}
 
 
+class NobodysDate(ValueError):
+    """A date on which nobody was born who is alive: before 1900, or still to come."""
+
+
 def parse(text: str, language: str) -> date:
     """Read a birth date; only the order of day and month depends on ``language``.
 
     Understands ISO (year first), separators of any kind or none, and months as words. Where the
     language's order is impossible (month 14) and the other is not, takes the other.
-    Raises ValueError when it is no date, or one in the future or before 1900.
+    Raises ValueError when it is no date, NobodysDate when it is one in the future or before 1900.
     """
     parts = [part for part in re.findall(r"\d+|[^\W\d_]+", text.casefold()) if part not in FILLERS]
     if len(parts) == 1:
@@ -40,7 +44,7 @@ def parse(text: str, language: str) -> date:
         raise ValueError("not three parts")
     found = _from_word(parts) if any(not part.isdecimal() for part in parts) else _from_numbers(parts, language)
     if not date(1900, 1, 1) <= found <= timezone.localdate():
-        raise ValueError("not a birth date")
+        raise NobodysDate("not a birth date")
     return found
 
 

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.language import page_language
 from accounts.links import birthdate
 
+NOBODYS_DATE = _("A birth date is not before 1900, and not in the future.")
+
 
 class BirthDateField(forms.CharField):
     """A birth date in one field of text, read in the order of the page's language."""
@@ -22,5 +24,7 @@ class BirthDateField(forms.CharField):
         text = super().clean(value)
         try:
             return birthdate.parse(text, page_language())
+        except birthdate.NobodysDate:
+            raise forms.ValidationError(NOBODYS_DATE, code="nobodys") from None
         except ValueError:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None

@@ -9,8 +9,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.audit import services as audit
-from accounts.contact import normal_email, normal_record_number
+from accounts.contact import e164, normal_email, normal_record_number
 from accounts.links import birthdate
+from accounts.links.fields import NOBODYS_DATE
 from accounts.models import AuditEvent, Clinic, Patient
 from accounts.principal import Principal
 from accounts.roster.rows import Row, refuse_doubles
@@ -33,6 +34,8 @@ def check(cells: list[dict[str, str]], *, principal: Principal) -> list[Row]:
     rows = [Row(number, one) for number, one in enumerate(cells, 2)]
     for row in rows:
         _check(row, clinic, by_id, by_person)
+        if row.cells["phone"] and not e164(row.cells["phone"], clinic.time_zone):
+            row.refuse("phone", _("Check the phone number: it needs 7 to 15 digits"))
     refuse_doubles(rows, lambda row: row.made.pk if row.made and not row.is_new else None, "id", _said_twice())
     refuse_doubles(rows, _key, "family_name", _said_twice())
     numbers = _("This record number is in an earlier row.")
@@ -95,9 +98,11 @@ def _known(row: Row, by_id: dict[str, Patient], same: list[Patient]) -> Patient 
 def _born(row: Row, clinic: Clinic) -> date | None:
     try:
         return birthdate.parse(row.cells["birth_date"], clinic.language) if row.cells["birth_date"] else None
+    except birthdate.NobodysDate:
+        row.refuse("birth_date", NOBODYS_DATE)
     except ValueError:
         row.refuse("birth_date", _("This is no birth date. Write it as 1979-03-14."))
-        return None
+    return None
 
 
 def _person(given: str, family: str, born: date) -> tuple[str, date]:

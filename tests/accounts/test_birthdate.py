@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.links.birthdate import parse
+from accounts.links.birthdate import NobodysDate, parse
 
 BORN = date(1979, 3, 14)
 
@@ -52,6 +52,12 @@ def test_the_language_decides_where_both_orders_are_possible() -> None:
 )  # fmt: skip
 def test_refuses(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any
+        parse(text, "en")
+
+
+@pytest.mark.parametrize("text", ["3/14/2999", "3/14/1799"])
+def test_a_date_on_which_nobody_alive_was_born_is_told_from_no_date(text: str) -> None:
+    with pytest.raises(NobodysDate):
         parse(text, "en")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -65,11 +66,31 @@ def test_each_problem_is_named_by_row_and_column_and_nothing_is_saved(verified: 
     rows = {row.number: row.errors for row in choose(browser, text).context["rows"]}
     save(browser, text)
 
-    assert set(rows[3]) == {"family_name", "birth_date"}
-    assert set(rows[4]) == {"language"}
+    assert set(rows[3]) == {"family_name", "birth_date", "phone"}
+    assert set(rows[4]) == {"language", "phone"}
     assert set(rows[5]) == {"family_name"}  # the same person once more
     assert not rows[2]
     assert not Patient.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "birth", "phone"),
+    [
+        ("en", "A birth date is not before 1900, and not in the future.", "Check the phone number"),
+        ("es", "Una fecha de nacimiento no es anterior a 1900 ni está en el futuro.", "Revise el teléfono"),
+    ],
+)
+def test_a_birth_to_come_and_half_a_number_are_told_in_words(
+    verified: Any, clinic_admin: User, language: str, birth: str, phone: str
+) -> None:
+    browser = verified(clinic_admin)
+    browser.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    text = HEAD + "Amy,Li,2999-03-14,amy@example.org,12,en\nAna,Li,1899-12-31,,,\n"
+
+    first, second = choose(browser, text).context["rows"]
+
+    assert first.errors["birth_date"] == second.errors["birth_date"] == birth
+    assert phone in first.errors["phone"]
 
 
 def test_who_is_there_is_changed_and_not_doubled(verified: Any, clinic_admin: User, patient: Patient) -> None:

@@ -429,6 +429,7 @@ def test_who_has_a_visit_then_is_told_when_the_code_was_right_and_the_code_stays
         ({"given_name": ""}, "Enter your first name."),
         ({"family_name": ""}, "Enter your last name."),
         ({"birth_date": "yesterday"}, "We could not read that date."),
+        ({"birth_date": "3/14/2999"}, "A birth date is not before 1900, and not in the future."),
         ({"email": ""}, "Enter your e-mail address."),
         ({"email": "halima"}, "Enter an e-mail address like name@example.org."),
         ({"website": "https://spam.example"}, "That was very quick."),
