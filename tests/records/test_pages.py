@@ -90,6 +90,27 @@ def test_while_it_is_made_the_page_says_how_far_it_is(ada, rosa, as_admin):
     assert "hx-trigger" not in text_of(ada.get(f"/records/{rosa.pk}/copies/"))
 
 
+def test_a_copy_that_could_not_be_made_is_listed_until_there_is_a_newer_one(ada, rosa, as_admin, other_clinic):
+    copies.order(principal=as_admin, patient=rosa, reason="Asked for")
+    RecordCopy.objects.update(state="failed")
+    stranger = factories.make_patient(other_clinic, given_name="Zoe")
+    RecordCopy.objects.create(patient=stranger, state="failed", made_for=as_admin.user)
+    words = "Copies that could not be made"
+
+    page = text_of(ada.get("/records/"))
+    assert words in page
+    assert f'href="/records/{rosa.pk}/"' in page
+    assert "Zoe" not in page
+    assert AuditEvent.objects.get(subtype="record.list").detail == {"shown": 1}
+
+    copies.order(principal=as_admin, patient=rosa, reason="Once more")
+    assert words not in text_of(ada.get("/records/"))
+    RecordCopy.objects.filter(patient=rosa).update(state="failed")
+    assert text_of(ada.get("/records/")).count(f'href="/records/{rosa.pk}/"') == 1
+    Patient.objects.update(erased_at=timezone.now(), deactivated_at=timezone.now())
+    assert words not in text_of(ada.get("/records/"))
+
+
 def test_without_a_reason_nothing_is_made_and_the_page_says_so(ada, rosa):
     for do in ("copy", "hold"):
         page = text_of(ada.post(f"/records/{rosa.pk}/change/", {"do": do, f"{do}-reason": ""}))

@@ -33,32 +33,29 @@ WORKING = (State.WAITING, State.MAKING)
 @for_staff(Action.RECORD_EXPORT)
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: PrincipalRequest) -> HttpResponse:
-    """Find a patient's record (POST ``q``); what patients ask for, and copies that wait to be fetched."""
+    """Find a patient's record (POST ``q``); what patients ask for, copies that wait to be fetched or failed."""
     text = request.POST.get("q", "")[:200]
     found: list[Patient] = []
     with transaction.atomic():
         if text:
             found = patients.find(request.principal.clinic, text, with_inactive=True)
             patients.note_found(found, principal=request.principal, request=request)
-        open_ = list(
-            copies.COPIES.filter(patient__clinic=request.principal.clinic, state__in=RecordCopy.UNDER_WAY).order_by(
-                "asked_at"
-            )[:100]
-        )
-        if open_:
+        shown = list(copies.unfinished(request.principal.clinic)[:100])
+        if shown:
             record(
                 "record.list",
                 Audit.READ,
                 principal=request.principal,
                 request=request,
-                detail={"shown": len(open_)},
+                detail={"shown": len(shown)},
             )
     context = {
         "nav": "records",
         "q": text,
         "found": found,
-        "asked": [copy for copy in open_ if copy.state == State.ASKED],
-        "ready": [copy for copy in open_ if copy.state != State.ASKED],
+        "asked": [copy for copy in shown if copy.state == State.ASKED],
+        "failed": [copy for copy in shown if copy.state == State.FAILED],
+        "ready": [copy for copy in shown if copy.state in (*WORKING, State.READY)],
     }
     return render(request, "records/index.html", context)
 

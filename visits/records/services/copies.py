@@ -5,13 +5,13 @@ from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
-from accounts.models import Patient
+from accounts.models import Clinic, Patient
 from accounts.policy import Action
 from accounts.principal import Principal
 from visits.booking.access import appointment_for
@@ -107,6 +107,14 @@ def copy_for(principal: Principal, pk: uuid.UUID | str, *, lock: bool = False) -
     if copy is None or not principal.may(Action.RECORD_EXPORT):
         raise Http404
     return copy
+
+
+def unfinished(clinic: Clinic) -> QuerySet[RecordCopy]:
+    """What is under way, and what could not be made and was not asked for again since; the oldest first."""
+    newer = RecordCopy.objects.filter(patient=OuterRef("patient"), asked_at__gt=OuterRef("asked_at"))
+    failed = Q(state=State.FAILED, patient__erased_at=None) & ~Exists(newer)
+    found = COPIES.filter(patient__clinic=clinic).filter(Q(state__in=RecordCopy.UNDER_WAY) | failed)
+    return found.order_by("asked_at")
 
 
 def make(pk: uuid.UUID | str) -> bool:
