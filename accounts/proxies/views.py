@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -49,6 +50,7 @@ def people(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         "before": [one for one in shown if one.person.revoked_at is not None],
         "may_change": request.principal.may(Action.PROXY_CHANGE),
         "is_minor": services.today_of(patient) < patient.of_age_on,
+        "visit": _visit(request),
     }
     return render(request, "proxies/people.html", context)
 
@@ -71,7 +73,7 @@ def add(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
         else:
             words = _("%(name)s acts for %(patient)s now.") if person.is_active() else _("It is noted.")
             messages.success(request, words % {"name": person.full_name, "patient": patient.full_name})
-            return redirect("accounts:proxies", pk=patient.pk)
+            return _to_people(request, patient)
     return _form_page(request, patient, form)
 
 
@@ -89,7 +91,7 @@ def change(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
             form.refuse(refusal)
         else:
             messages.success(request, _("The change is saved."))
-            return redirect("accounts:proxies", pk=person.patient.pk)
+            return _to_people(request, person.patient)
     return _form_page(request, person.patient, form, person=person)
 
 
@@ -101,7 +103,19 @@ def end(request: PrincipalRequest, pk: uuid.UUID) -> HttpResponse:
     services.end(principal=request.principal, person=person)
     words = _("%(name)s does not act for %(patient)s any more. Their links are ended.")
     messages.success(request, words % {"name": person.full_name, "patient": person.patient.full_name})
-    return redirect("accounts:proxies", pk=person.patient.pk)
+    return _to_people(request, person.patient)
+
+
+def _visit(request: PrincipalRequest) -> uuid.UUID | None:
+    """From whose page they came, and go back: it stays in the address of each of these pages."""
+    try:
+        return uuid.UUID(request.GET.get("visit", ""))
+    except ValueError:
+        return None
+
+
+def _to_people(request: PrincipalRequest, patient: Patient) -> HttpResponse:
+    return redirect(reverse("accounts:proxies", args=[patient.pk], query=request.GET))
 
 
 def _note_look(request: PrincipalRequest, patient: Patient) -> None:

@@ -69,6 +69,29 @@ def test_the_front_desk_grants_changes_and_ends(verified, front_desk, patient):
     assert {"proxy.grant", "proxy.change", "proxy.end", "proxy.view"} <= set(subtypes)
 
 
+def test_the_way_back_to_the_visit_is_kept_from_page_to_page(verified, front_desk, visit, patient):
+    desk, here = verified(front_desk), f"{people(patient)}?visit={visit.pk}"
+    back = f'href="/visits/{visit.pk}/"'
+    assert f'href="{here}"' in desk.get(f"/visits/{visit.pk}/").content.decode()
+
+    page = desk.get(here).content.decode()
+    assert back in page
+    assert f'href="{people(patient)}new/?visit={visit.pk}"' in page
+
+    form = desk.get(f"{people(patient)}new/?visit={visit.pk}").content.decode()
+    assert f'href="{here}"' in form
+    assert desk.post(f"{people(patient)}new/?visit={visit.pk}", TYPED)["Location"] == here
+    ana = RelatedPerson.objects.get()
+    for address in (f"/proxies/{ana.pk}/", f"/proxies/{ana.pk}/end/"):
+        assert f'"{address}?visit={visit.pk}"' in desk.get(here).content.decode()
+        assert desk.post(f"{address}?visit={visit.pk}", TYPED)["Location"] == here
+
+
+@pytest.mark.parametrize("asked", ["", "?visit=", "?visit=1", "?visit=/today/"])
+def test_without_a_visit_there_is_no_way_back_to_one(verified, front_desk, patient, asked):
+    assert "Visit record" not in verified(front_desk).get(people(patient) + asked).content.decode()
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
