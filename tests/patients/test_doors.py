@@ -317,8 +317,9 @@ def test_the_desk_takes_a_lost_phone_away_after_checking_who_asks(account, front
     refused = desk.post(page, {"do": "reset", "account": account.pk})
     assert "Say how you made sure who asks." in refused.content.decode()
     assert account.totpdevice_set.exists()
-    desk.post(page, {"do": "reset", "check": "call-back", "account": account.pk})
+    done = desk.post(page, {"do": "reset", "check": "call-back", "account": account.pk}, follow=True)
 
+    assert done.content.decode().count("The second factor is taken away") == 1
     assert not account.totpdevice_set.exists()
     event = AuditEvent.objects.get(subtype="mfa.reset")
     assert (event.user, event.patient, event.detail["check"]) == (front_desk, account.patient, "call-back")
