@@ -42,6 +42,13 @@ def party_of(scope: dict[str, Any], resource_id: str) -> Principal | None:
     return party_principal(_user(session), session, resource_id)
 
 
+@database_sync_to_async
+def find_session(scope: dict[str, Any]) -> uuid.UUID | None:
+    """The id of the session that opens the socket, whoever's it is; None when there is none, or it has ended."""
+    row = _session(scope).row
+    return row.pk if row is not None else None
+
+
 def session_id_of(scope: dict[str, Any]) -> uuid.UUID:
     """Of the session that opened the socket, once one of the above has found somebody in it."""
     return cast(uuid.UUID, scope[SESSION_ID])

@@ -147,7 +147,8 @@ CHANNEL_LAYERS = {
     }
 }
 
-# Counters only (accounts.limit): nothing that may not be lost, nothing about patients.
+# Counters (accounts.limit) and which sockets' tickets are unused (visits.live.tickets): nothing that may not be lost,
+# nothing about patients.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -343,6 +344,7 @@ MESSAGE_LINKS: dict[str, str] = {
 
 # --- logs: ids and outcomes, never names, addresses of people, links or message bodies ----------
 
+LOG_LEVEL = env_str("TELEHEALTH_LOG_LEVEL", "WARNING")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -357,8 +359,9 @@ LOGGING = {
     # Their own handlers would write beside ours, and hide nothing.
     "loggers": {
         "django": {"handlers": []},
-        "uvicorn": {"handlers": [], "propagate": True},
+        # Below INFO it writes down each handshake with its cookie and ticket.
+        "uvicorn": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL, "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},  # addresses hold what was searched for
     },
-    "root": {"handlers": ["stderr"], "level": env_str("TELEHEALTH_LOG_LEVEL", "WARNING")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("visits.intake.urls")),
     path("", include("visits.checkin.urls")),
     path("", include("visits.waiting.urls")),
+    path("", include("visits.live.urls")),
     path("", include("visits.room.urls")),
     path("", include("visits.summary.urls")),
     path("", include("visits.reminders.urls")),

@@ -190,6 +190,7 @@ PUBLIC = {
     "admin:login": "leads to signing in",
     "calendar:feed-file": "to who has the secret address",
     "home": "leads to where one's work is",
+    "live:ticket": "to whose browser has a session: it opens nothing that the session does not",
     "online:choose": "where the clinic lets patients book for themselves",
     "online:code": "to the browser whose booking it is",
     "online:now": "where the clinic lets patients book for themselves",

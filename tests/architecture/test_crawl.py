@@ -127,6 +127,7 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "calendar:move": lambda place: {"start": value_of(place.at(5, "10:00"))},
     "calendar:undo": lambda place: {"revision": "1"},
     "intake:questions": lambda place: {"q-asked": "Something else"},
+    "live:ticket": lambda place: {"path": "/ws/board/"},
     "online:move": lambda place: {"start": value_of(place.at(5, "10:00")), "reason": "Snow"},
     "records:change": lambda place: {"do": "hold", "hold-reason": "Case 12"},
     # In capitals, which do as well: what somebody types wrong is shown again to who typed it.

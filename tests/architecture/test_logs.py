@@ -101,6 +101,11 @@ def test_each_line_of_a_traceback_is_marked(sign: str) -> None:
     assert sum(FORGED in line for line in traceback) == 2
 
 
+def test_handshakes_are_not_written_down_unless_asked_for() -> None:
+    """And with their headers never: tests/live/test_tickets.py."""
+    assert not logging.getLogger("uvicorn.error").isEnabledFor(logging.INFO)
+
+
 def test_all_that_is_logged_goes_through_it() -> None:
     handlers = settings.LOGGING["root"]["handlers"]
 

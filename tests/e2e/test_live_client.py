@@ -15,10 +15,15 @@ async ([scenario, name]) => {
   const {Live, LiveError} = await import("/static/js/lib/live.js");
   const sockets = [], heard = [];
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-  const make = () => {
+  // What gives out tickets; each is another one.
+  const desk = {
+    asked: [],
+    give(path) { this.asked.push(path); return Promise.resolve(`t${this.asked.length}`); },
+  };
+  const make = (_, protocols) => {
     const socket = {
-      readyState: 0, sent: [],
-      open() { this.readyState = 1; this.say({type: "welcome", seq: 1, version: 1}); },
+      protocols, readyState: 0, sent: [],
+      open() { this.readyState = 1; this.say({type: "welcome", seq: 1, version: 2}); },
       say(message) { this.onmessage({data: JSON.stringify(message)}); },
       send(text) { this.sent.push(JSON.parse(text)); },
       end(code) { this.readyState = 3; this.onclose?.({code}); },
@@ -27,11 +32,12 @@ async ([scenario, name]) => {
     sockets.push(socket);
     return socket;
   };
-  const live = new Live("ws://nowhere/", {make});
+  const live = new Live("ws://nowhere/ws/board/", {make, ticket: (...asked) => desk.give(...asked)});
   for (const type of ["up", "down", "end", "state", "news", "outdated"])
     live.addEventListener(type, ({detail}) => heard.push([type, detail?.seq ?? detail?.code ?? 0]));
   const failure = (promise) => promise.then(() => "", (error) => error instanceof LiveError ? error.code : "other");
-  const result = await scenarios[name]({live, sockets, heard, wait, failure});
+  await wait(0);
+  const result = await scenarios[name]({live, sockets, heard, wait, failure, desk});
   live.close();
   return result;
 }
@@ -99,6 +105,7 @@ SCENARIOS = {
     "wake": """async ({live, sockets, heard, wait}) => {
       sockets[0].open(); sockets[0].end(1006);
       dispatchEvent(new Event("online"));
+      await wait(0);
       return [sockets.length, heard];
     }""",
     "hanging": """async ({sockets, wait}) => {
@@ -116,21 +123,89 @@ SCENARIOS = {
       globalThis.setTimeout = slow;
       return steps;
     }""",
-    "online": """async ({sockets}) => {
+    "online": """async ({sockets, wait}) => {
       dispatchEvent(new Event("offline"));
       const before = sockets.length;
       dispatchEvent(new Event("online"));
+      await wait(0);
       return [before, sockets.map((socket) => socket.readyState)];
     }""",
     "outage": """async ({live, sockets, heard, wait}) => {
       sockets[0].open(); sockets[0].end(1006);
-      live.wake(); sockets[1].end(1006); live.wake(); sockets[2].end(1006);
-      live.wake(); sockets[3].open(); sockets[3].end(1006);
+      for (const at of [1, 2, 3]) {
+        live.wake();
+        await wait(0);
+        if (at === 3) sockets[at].open();
+        sockets[at].end(1006);
+      }
       return heard.map(([type]) => type);
     }""",
     "offline": """async ({sockets: [s]}) => {
       s.open(); dispatchEvent(new Event("offline"));
       return s.sent.map((m) => m.type);
+    }""",
+    "tickets": """async ({live, sockets, wait, desk}) => {
+      sockets[0].open(); sockets[0].end(4428);
+      while (sockets.length < 2) await wait(5);
+      return [desk.asked, sockets.map((socket) => socket.protocols)];
+    }""",
+    "no ticket": """async ({live, sockets, heard, wait, desk}) => {
+      let asked = 0;
+      desk.give = async () => { asked += 1; throw new TypeError("Failed to fetch"); };
+      sockets[0].open(); sockets[0].end(1006);
+      await wait(4000);
+      return [sockets.length, asked, heard.map(([type]) => type)];
+    }""",
+    "too many tickets": """async ({live, sockets, wait, desk}) => {
+      const [slow, waits] = [setTimeout, []];
+      desk.give = async () => { throw {closes: 4429}; };
+      globalThis.setTimeout = (work, ms) => (waits.push(ms), slow(work, ms));
+      sockets[0].open(); sockets[0].end(1006);
+      live.wake();
+      await new Promise((done) => slow(done, 20));
+      globalThis.setTimeout = slow;
+      return waits.at(-1);
+    }""",
+    "no session": """async ({live, sockets, heard, wait, desk}) => {
+      desk.give = async () => { throw {closes: 4401}; };
+      sockets[0].open(); sockets[0].end(1006);
+      live.wake();
+      await wait(0);
+      live.wake(); dispatchEvent(new Event("online"));
+      await wait(900);
+      return [sockets.length, heard.at(-1)];
+    }""",
+    "closed while fetching": """async ({live, sockets, heard, wait, desk}) => {
+      let give, given;
+      desk.give = (path, signal) => new Promise((done) => { give = done; given = signal; });
+      sockets[0].open(); sockets[0].end(1006);
+      live.wake();
+      const before = given.aborted;
+      live.close();
+      give("late");
+      await wait(900);
+      return [before, given.aborted, sockets.length, heard.map(([type]) => type)];
+    }""",
+    "fetching anew": """async ({live, sockets, wait, desk}) => {
+      const asked = [];
+      desk.give = (path, signal) => new Promise((done) => asked.push({done, signal}));
+      sockets[0].open(); sockets[0].end(1006);
+      live.wake();
+      live.wake();
+      const once = asked.length;
+      dispatchEvent(new Event("online"));
+      asked[0].done("early"); asked[1].done("late");
+      await wait(0);
+      return [once, asked.map(({signal}) => signal.aborted), sockets.map(({protocols}) => protocols[1])];
+    }""",
+    "fetch hangs": """async ({sockets, wait, desk}) => {
+      const [slow, signals] = [setTimeout, []];
+      desk.give = (path, signal) => (signals.push(signal), new Promise(() => {}));
+      globalThis.setTimeout = (work, ms) => slow(work, ms / 100);
+      sockets[0].open(); sockets[0].end(1006);
+      while (signals.length < 4) await new Promise((done) => slow(done, 5));
+      globalThis.setTimeout = slow;
+      return [sockets.length, signals.map((signal) => signal.aborted)];
     }""",
     "outdated": """async ({sockets: [s], heard}) => {
       s.readyState = 1; s.say({type: "welcome", seq: 1, version: 99});
@@ -145,7 +220,7 @@ def play(site: str, person: Callable[..., Page]) -> Callable[[str], Any]:
     page.goto("/signin/")
 
     def run(name: str) -> Any:
-        scenarios = "({" + ",".join(f"{key}: {code}" for key, code in SCENARIOS.items()) + "})"
+        scenarios = "({" + ",".join(f"'{key}': {code}" for key, code in SCENARIOS.items()) + "})"
         return page.evaluate(STAGE.replace("scenarios[name]", f"{scenarios}[name]"), ["", name])
 
     return run
@@ -234,6 +309,41 @@ def test_one_outage_is_told_once(play):
 
 def test_a_network_that_goes_is_noticed_at_once(play):
     assert play("offline") == ["ping"]
+
+
+def test_each_try_shows_a_ticket_of_its_own(play):
+    paths, protocols = play("tickets")
+
+    assert paths == ["/ws/board/", "/ws/board/"]
+    assert protocols == [["telehealth.v2", "t1"], ["telehealth.v2", "t2"]]
+
+
+def test_without_a_ticket_it_tries_again_after_the_usual_pauses(play):
+    sockets, asked, heard = play("no ticket")
+
+    assert sockets == 1
+    assert 3 <= asked <= 5
+    assert heard == ["up", "down"]
+
+
+def test_who_asked_for_too_many_tickets_waits_long(play):
+    assert 7500 <= play("too many tickets") <= 15_000
+
+
+def test_a_session_that_is_over_is_the_end(play):
+    assert play("no session") == [1, ["end", 4401]]
+
+
+def test_who_leaves_while_a_ticket_is_fetched_leaves_no_socket_behind(play):
+    assert play("closed while fetching") == [False, True, 1, ["up", "down"]]
+
+
+def test_a_ticket_is_asked_for_once_and_anew_when_the_network_is_back(play):
+    assert play("fetching anew") == [1, [True, False], ["t1", "late"]]
+
+
+def test_a_ticket_that_does_not_come_is_given_up(play):
+    assert play("fetch hangs") == [1, [True, True, True, False]]
 
 
 def test_another_version_is_told(play):

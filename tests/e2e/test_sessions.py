@@ -94,6 +94,32 @@ def test_who_does_nothing_at_all_is_signed_out_and_comes_back_to_the_page(
     expect(lee.locator("main")).to_contain_text("You were signed out.")
 
 
+OPEN = "() => window.sockets.filter(({readyState}) => readyState === 1).length === 2"
+CUT = "() => window.sockets.forEach((socket) => socket.close(3000))"
+
+
+def test_the_sockets_come_back_in_a_tab_of_before_somebody_signed_in_elsewhere(
+    person: Callable[..., Page], clinician: User
+) -> None:
+    """Whose token is none any more: tickets are fetched with another."""
+    lee = signed_in(person("lee"), clinician)
+    lee.goto("/today/")
+    lee.wait_for_function(OPEN)
+    asked: list[tuple[str, int]] = []
+    lee.on("response", lambda got: "ticket" in got.url and asked.append((got.request.method, got.status)))
+
+    lee.context.clear_cookies(name="csrf")
+    lee.evaluate(CUT)
+    lee.wait_for_function(OPEN)
+    assert {("POST", 403), ("GET", 200), ("POST", 200)} == set(asked)
+    assert {attempt["code"] for attempt in lee.evaluate("() => window.tries") if "code" in attempt} == {3000}
+
+    asked.clear()
+    lee.evaluate(CUT)
+    lee.wait_for_function(OPEN)
+    assert set(asked) == {("POST", 200)}, "it keeps the good one"
+
+
 @pytest.mark.parametrize(
     ("language", "title", "button"),
     [("en", "Are you still there?", "Stay signed in"), ("es", "¿Sigue ahí?", "Seguir con la sesión abierta")],

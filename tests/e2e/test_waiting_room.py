@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from accounts.models import User
 from tests import factories
@@ -36,6 +36,22 @@ def visit(practitioner: Any, patient: Any, visit_type: Any) -> Appointment:
 def as_(page: Page, client: Client) -> Page:
     steps.carry_session(page, client)
     return page
+
+
+def without_socket(page: Page, address: str) -> Callable[[], None]:
+    """From now on the page's socket closes as soon as it opens; what is returned waits until one has."""
+    closed: list[WebSocketRoute] = []
+
+    def close(socket: WebSocketRoute) -> None:
+        socket.close(code=1011)
+        closed.append(socket)
+
+    def wait() -> None:
+        while not closed:
+            page.wait_for_timeout(20)  # by the clock on the wall, as tickets are fetched
+
+    page.route_web_socket(address, close)
+    return wait
 
 
 @pytest.fixture
@@ -200,8 +216,9 @@ def test_the_call_is_heard_while_the_devices_are_checked_again(rosa, visit, clin
 
 def test_without_a_socket_the_page_asks_by_itself(rosa, visit, clinician):
     rosa.clock.install()
-    rosa.route_web_socket("**/waiting/", lambda socket: socket.close(code=1011))
+    is_closed = without_socket(rosa, "**/waiting/")
     rosa.goto(f"/my/{visit.pk}/waiting/")
+    is_closed()
     rosa.clock.run_for(4000)
     expect(rosa.get_by_text("You lost the connection. Joining again, stay here.")).to_be_visible()
     steps.behind(services.admit, principal=staff(clinician), visit=visit)
@@ -222,8 +239,9 @@ def test_a_moment_is_told_to_the_clinician(board, rosa, visit):
 
 def test_a_board_that_lost_its_line_says_so_and_comes_back(board):
     board.clock.install()
-    board.route_web_socket("**/ws/board/", lambda socket: socket.close())
+    is_closed = without_socket(board, "**/ws/board/")
     board.reload()
+    is_closed()
     board.clock.run_for(6000)
     expect(board.get_by_text("Not up to date since")).to_be_visible()
     expect(board.get_by_role("link", name="Update now")).to_be_visible()

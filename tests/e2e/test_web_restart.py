@@ -1,26 +1,21 @@
 """The web process dies while two people talk: their media go on, and a new process takes their sockets up."""
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from telehealth.embedded import end_with_parent, stop, wait_until
+from telehealth.embedded import stop
 from tests.conftest import staff
 from tests.e2e import calls, media, steps
 from tests.e2e.conftest import note
 from tests.party import browser, make_link
 from tests.room.conftest import admit
+from tests.web import Web
 from visits.booking.models import Appointment
 from visits.room import services
 from visits.room.models import Presence, Seat
@@ -28,43 +23,6 @@ from visits.room.models import Presence, Seat
 pytestmark = pytest.mark.e2e
 DEAD_FOR = 6  # seconds
 TRIES = "() => window.tries"
-
-
-class Web:
-    """A web process with the test's database, and always the same port."""
-
-    def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-        self.address = f"http://localhost:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "telehealth.asgi:application", "--host", "127.0.0.1", "--port",
-             str(self.port), "--ws", "websockets-sansio", "--lifespan", "off", "--log-level", "warning"],
-            env={**os.environ, "TELEHEALTH_DEBUG": "1", "TELEHEALTH_BASE_URL": self.address,
-                 "TELEHEALTH_DATABASE_URL": database_url()},
-            cwd=settings.BASE_DIR, preexec_fn=end_with_parent,
-        )  # fmt: skip
-        wait_until(self._answers, self.process, "The web process")
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def kill(self) -> None:
-        """As when its machine loses power: it says goodbye to nobody."""
-        self.process.kill()
-        self.process.wait()
-
-
-def database_url() -> str:
-    """The one in use: the same server, and the test's name."""
-    name = connection.settings_dict["NAME"]
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
-    return urlsplit(os.environ["TELEHEALTH_DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
 @pytest.fixture

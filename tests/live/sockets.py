@@ -7,15 +7,18 @@ from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.test import Client
 
+from tests.live.tickets import offered
 from tests.settle import settle
 
 ORIGIN = "http://localhost"
 
 
 class Socket:
-    """One open socket: ``async with Socket(client, path) as socket``."""
+    """One open socket: ``async with Socket(client, path) as socket``. Without ``subprotocols`` it fetches a ticket."""
 
-    def __init__(self, client: Client, path: str, *, origin: str | None = ORIGIN) -> None:
+    def __init__(
+        self, client: Client, path: str, *, origin: str | None = ORIGIN, subprotocols: list[str] | None = None
+    ) -> None:
         from telehealth.asgi import application
 
         headers = [(b"host", b"localhost")]
@@ -24,16 +27,21 @@ class Socket:
         cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
         if cookie:
             headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie.value}".encode()))
-        scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers, "subprotocols": []}
-        self.communicator = ApplicationCommunicator(application, scope)
+        self.client, self.subprotocols = client, subprotocols
+        self.scope: dict[str, Any] = {"type": "websocket", "path": path, "query_string": b"", "headers": headers}
+        self.communicator = ApplicationCommunicator(application, self.scope)
         self.id = self.seq = 0
         self.code: int | None = None
         self.accepted = False
+        self.accepted_protocol: str | None = None
 
     async def __aenter__(self) -> Self:
+        if self.subprotocols is None:
+            self.subprotocols = await offered(self.client, self.scope["path"])
+        self.scope["subprotocols"] = self.subprotocols
         await self.communicator.send_input({"type": "websocket.connect"})
         first = await self.communicator.receive_output(timeout=10)
-        self.accepted = first["type"] == "websocket.accept"
+        self.accepted, self.accepted_protocol = first["type"] == "websocket.accept", first.get("subprotocol")
         return self
 
     async def __aexit__(self, *_: object) -> None:

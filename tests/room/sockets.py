@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from tests.headless import Participant
+from tests.live.tickets import offered
 from tests.settle import settle
 from visits.relay.client import Joined, SlotMids
 
@@ -26,8 +27,9 @@ class Page:
             headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie.value}".encode()))
         from telehealth.asgi import application
 
-        scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers, "subprotocols": []}
-        self.socket = ApplicationCommunicator(application, scope)
+        self.client = client
+        self.scope: dict[str, Any] = {"type": "websocket", "path": path, "query_string": b"", "headers": headers}
+        self.socket = ApplicationCommunicator(application, self.scope)
         self.number = 0
         self.seq = 0
         self.heard: list[dict[str, Any]] = []
@@ -35,6 +37,7 @@ class Page:
         self.code: int | None = None
 
     async def __aenter__(self) -> Self:
+        self.scope["subprotocols"] = await offered(self.client, self.scope["path"])
         await self.socket.send_input({"type": "websocket.connect"})
         self.accepted = (await self.socket.receive_output(timeout=10))["type"] == "websocket.accept"
         return self

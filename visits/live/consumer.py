@@ -13,17 +13,19 @@ from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from django.http import Http404
+from redis import RedisError
 
 from accounts.principal import Principal
-from accounts.scope import session_id_of
+from accounts.scope import find_session, session_id_of
 from accounts.sessions import services as sessions
 from accounts.sessions.watch import Ended, watch
+from visits.live import tickets
 from visits.live.messages import VERSION, Inbox, Message, Refused, Schema, is_too_large
 
 logger = logging.getLogger(__name__)
 
 NORMAL, GOING_AWAY, TOO_LARGE, BROKEN = 1000, 1001, 1009, 1011  # RFC 6455 section 7.4.1
-NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, TOO_MANY_REFUSALS = 4401, 4404, 4409, 4429
+NOT_ALLOWED, NOT_FOUND, SEAT_TAKEN, NO_TICKET, TOO_MANY_REFUSALS = 4401, 4404, 4409, 4428, 4429
 
 LOOK_AGAIN_SECONDS = 5  # the channel layer may lose a nudge: read the state again by ourselves
 CHECK_RIGHT_SECONDS = 15
@@ -144,7 +146,8 @@ class LiveConsumer(AsyncConsumer):
 
     async def websocket_connect(self, event: dict[str, Any]) -> None:
         # Accept first: only then does a browser learn the close code of a refusal.
-        await self.send({"type": "websocket.accept"})
+        is_offered = tickets.SUBPROTOCOL in self.scope["subprotocols"]
+        await self.send({"type": "websocket.accept", "subprotocol": tickets.SUBPROTOCOL if is_offered else None})
         self._open = True
         await self._guarded(self._begin)
 
@@ -193,6 +196,7 @@ class LiveConsumer(AsyncConsumer):
         """What one browser says to another, by ``visits.live.events``; only the room hears it."""
 
     async def _begin(self) -> None:
+        await self._show_ticket()
         who = await self.principal()
         if who is None:
             raise Closed(NOT_ALLOWED)
@@ -207,6 +211,21 @@ class LiveConsumer(AsyncConsumer):
         await self.say("welcome", version=VERSION, **await self.greeting())
         await self.send_state()
         self._clock = asyncio.create_task(self._keep_looking())
+
+    async def _show_ticket(self) -> None:
+        session_id = await find_session(self.scope)
+        if session_id is None:
+            raise Closed(NOT_ALLOWED)
+        if not self.scope["subprotocols"]:
+            await self.say("welcome", version=VERSION)  # a page of before there were tickets: it loads itself anew
+        try:
+            is_good = await database_sync_to_async(tickets.redeem)(
+                self.scope["subprotocols"], session_id=session_id, path=self.scope["path"]
+            )
+        except RedisError:
+            raise Closed(BROKEN) from None
+        if not is_good:
+            raise Closed(NO_TICKET)
 
     async def _take(self, event: dict[str, Any]) -> None:
         frame = event.get("text")

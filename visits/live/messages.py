@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 64 * 1024
 MAX_ID = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 MESSAGES_PER_SECOND, MESSAGE_BURST = 20, 40

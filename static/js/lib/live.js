@@ -10,7 +10,10 @@
  * "outdated" (the server speaks another version: load the page again).
  */
 
-const VERSION = 1;
+import {fetchTicket} from "./ticket.js";
+
+const VERSION = 2;
+const SUBPROTOCOL = `telehealth.v${VERSION}`;
 /** Closed for good: over, not allowed, no such visit, a newer copy has the seat. */
 export const FINAL_CODES = new Set([1000, 4401, 4404, 4409]);
 const TOO_MANY_REFUSALS = 4429;
@@ -52,6 +55,8 @@ export class LiveError extends Error {
 export class Live extends EventTarget {
   #url;
   #make;
+  #ticket;
+  #fetching = null; // what gives the ticket's request up, while it goes on
   #socket = null;
   #id = 0;
   #seq = 0;
@@ -65,11 +70,12 @@ export class Live extends EventTarget {
   #timer = 0; // the next try is due, or this one has hung for too long
   #pingTimer = 0;
 
-  /** Opens at once. `make` creates the WebSocket (for tests). */
-  constructor(url, {make = (address) => new WebSocket(address)} = {}) {
+  /** Opens at once. `make` creates the WebSocket, `ticket` fetches what each needs (for tests). */
+  constructor(url, {make = (...how) => new WebSocket(...how), ticket = fetchTicket} = {}) {
     super();
     this.#url = url;
     this.#make = make;
+    this.#ticket = ticket;
     this.#open();
     // Timers sleep with a phone: look at once when the network is back; and whether it is gone.
     for (const change of ["online", "offline"]) globalThis.addEventListener?.(change, this.#onNetwork);
@@ -108,7 +114,7 @@ export class Live extends EventTarget {
     if (this.#ended) return;
     if (this.#socket?.readyState === 1) {
       this.request("ping", {}, {within: 3000}).catch((error) => error.code === "timeout" && this.#drop());
-    } else if (this.#socket?.readyState !== 0) {
+    } else if (!this.#isTrying) {
       this.#openNow();
     }
   }
@@ -121,9 +127,13 @@ export class Live extends EventTarget {
     socket?.close(1000);
   }
 
+  get #isTrying() {
+    return this.#fetching !== null || this.#socket?.readyState === 0;
+  }
+
   #onNetwork = ({type}) => {
     // What was tried before there was a network waits for answers that cannot come.
-    if (type === "online" && this.#socket?.readyState === 0) this.#openNow();
+    if (type === "online" && this.#isTrying) this.#openNow();
     else this.wake();
   };
 
@@ -132,21 +142,43 @@ export class Live extends EventTarget {
     this.#open();
   }
 
-  #open() {
+  async #open() {
     clearTimeout(this.#timer);
+    clearInterval(this.#pingTimer);
+    this.#giveUpFetching();
     const hung = this.#socket;
     this.#socket = null;
     hung?.close();
-    const socket = this.#make(this.#url);
+    const within = Math.min(Math.max((Date.now() - this.#lostAt) / 2, OPEN_WITHIN), OPEN_AT_LAST);
+    this.#timer = setTimeout(() => this.#drop(), within);
+    const fetching = new AbortController();
+    this.#fetching = fetching;
+    let ticket = "";
+    let closes = 1006;
+    try {
+      ticket = await this.#ticket(new URL(this.#url).pathname, fetching.signal);
+    } catch (error) {
+      closes = error.closes ?? 1006;
+    }
+    if (fetching !== this.#fetching) return; // given up meanwhile
+    this.#fetching = null;
+    if (ticket) this.#connect(ticket);
+    else this.#onClose(closes);
+  }
+
+  #connect(ticket) {
+    const socket = this.#make(this.#url, [SUBPROTOCOL, ticket]);
     this.#socket = socket;
     this.#id = this.#seq = this.#resyncing = 0;
     this.#heard = Date.now();
     socket.onmessage = (event) => socket === this.#socket && this.#receive(event.data);
     socket.onclose = (event) => socket === this.#socket && this.#onClose(event.code, event.reason);
-    clearInterval(this.#pingTimer);
     this.#pingTimer = setInterval(() => this.#beat(), PING_EVERY);
-    const within = Math.min(Math.max((Date.now() - this.#lostAt) / 2, OPEN_WITHIN), OPEN_AT_LAST);
-    this.#timer = setTimeout(() => this.#drop(), within);
+  }
+
+  #giveUpFetching() {
+    this.#fetching?.abort();
+    this.#fetching = null;
   }
 
   #beat() {
@@ -157,9 +189,12 @@ export class Live extends EventTarget {
   /** The line is dead though nobody said so: closing it properly could take minutes. */
   #drop() {
     const socket = this.#socket;
-    if (!socket) return;
-    socket.onmessage = socket.onclose = null;
-    socket.close();
+    if (!socket && !this.#fetching) return;
+    this.#giveUpFetching();
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
     this.#onClose(1006);
   }
 
@@ -244,6 +279,7 @@ export class Live extends EventTarget {
 
   #finish() {
     this.#ended = true;
+    this.#giveUpFetching();
     clearTimeout(this.#timer);
     clearInterval(this.#pingTimer);
     for (const change of ["online", "offline"]) globalThis.removeEventListener?.(change, this.#onNetwork);
