@@ -43,8 +43,8 @@ def party_of(scope: dict[str, Any], resource_id: str) -> Principal | None:
 
 
 @database_sync_to_async
-def find_session(scope: dict[str, Any]) -> uuid.UUID | None:
-    """The id of the session that opens the socket, whoever's it is; None when there is none, or it has ended."""
+def find_session_id(scope: dict[str, Any]) -> uuid.UUID | None:
+    """Of the session that opens the socket, whoever's it is; None when there is none, or it has ended."""
     row = _session(scope).row
     return row.pk if row is not None else None
 

@@ -37,6 +37,7 @@ window.WebSocket = class extends WebSocket {
     const attempt = {began: now()};
     window.tries.push(attempt);
     this.addEventListener("open", () => (attempt.opened = now()));
+    this.addEventListener("message", () => (attempt.welcomed ??= now()));
     this.addEventListener("close", ({code}) => Object.assign(attempt, {ended: now(), code}));
   }
 };

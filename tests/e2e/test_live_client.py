@@ -315,7 +315,7 @@ def test_each_try_shows_a_ticket_of_its_own(play):
     paths, protocols = play("tickets")
 
     assert paths == ["/ws/board/", "/ws/board/"]
-    assert protocols == [["telehealth.v2", "t1"], ["telehealth.v2", "t2"]]
+    assert protocols == [["telehealth", "t1"], ["telehealth", "t2"]]
 
 
 def test_without_a_ticket_it_tries_again_after_the_usual_pauses(play):

@@ -18,6 +18,10 @@ from tests.e2e.test_patient_pages import SMALL, look
 
 pytestmark = pytest.mark.e2e
 
+# A page's own socket and the session's, at which the server knows the session by now.
+OPEN = "() => window.tries.filter(({welcomed, ended}) => welcomed && !ended).length === 2"
+CUT = "() => window.sockets.forEach((socket) => socket.close(3000))"
+
 
 def signed_in(page: Page, user: User) -> Page:
     steps.carry_session(page, verify(Client(), user))
@@ -36,7 +40,7 @@ def test_a_session_that_is_ended_from_the_list_covers_its_page_at_once(
     here, there = signed_in(person("here"), clinician), signed_in(person("there", **SMALL), clinician)
     there.goto("/today/")
     expect(there.get_by_role("heading", level=1)).to_be_visible()
-    there.wait_for_timeout(1000)  # its socket is open
+    there.wait_for_function(OPEN)
 
     here.goto("/sessions/")
     expect(here.locator("main li")).to_have_count(2)
@@ -83,7 +87,7 @@ def test_who_does_nothing_at_all_is_signed_out_and_comes_back_to_the_page(
     lee = signed_in(person("lee"), clinician)
     lee.goto("/today/")
     expect(lee.get_by_role("heading", level=1)).to_be_visible()
-    lee.wait_for_timeout(1000)
+    lee.wait_for_function(OPEN)
 
     last_active(clinician, minutes_ago=16)
 
@@ -92,10 +96,6 @@ def test_who_does_nothing_at_all_is_signed_out_and_comes_back_to_the_page(
     lee.goto("/today/")
     expect(lee).to_have_url(re.compile(r"/signin/\?.*next=%2Ftoday%2F"))
     expect(lee.locator("main")).to_contain_text("You were signed out.")
-
-
-OPEN = "() => window.sockets.filter(({readyState}) => readyState === 1).length === 2"
-CUT = "() => window.sockets.forEach((socket) => socket.close(3000))"
 
 
 def test_the_sockets_come_back_in_a_tab_of_before_somebody_signed_in_elsewhere(

@@ -29,7 +29,7 @@ from tests.party import browser, make_link
 from tests.web import Web
 from visits.booking.models import Appointment
 from visits.live import tickets, views
-from visits.live.consumer import BROKEN, NO_TICKET, NOT_ALLOWED
+from visits.live.consumer import BROKEN, NO_TICKET, NOT_ALLOWED, TOO_MANY_REFUSALS
 from visits.live.tickets import SUBPROTOCOL
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,7 +132,7 @@ def offers(ticket: str) -> list[list[str]]:
         [SUBPROTOCOL, *["x"] * 1000, ticket],
         [ticket],
         [ticket, SUBPROTOCOL],
-        ["telehealth.v1", ticket],
+        ["telehealth.v2", ticket],
         ["graphql-ws", ticket],
     ]
 
@@ -153,7 +153,7 @@ async def test_a_page_that_knows_of_no_tickets_hears_that_it_is_outdated(staff_c
     async with Socket(staff_client, BOARD, subprotocols=[]) as socket:
         assert await socket.next() == {"type": "welcome", "seq": 1, "version": 2}
         assert await socket.next() == {"type": "closed"}
-        assert socket.code == NO_TICKET
+        assert socket.code == TOO_MANY_REFUSALS, "if it stays, it waits long before it tries again"
 
 
 async def test_another_sites_page_opens_nothing_with_a_ticket(staff_client: Client, fetch: Any) -> None:

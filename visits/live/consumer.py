@@ -16,7 +16,7 @@ from django.http import Http404
 from redis import RedisError
 
 from accounts.principal import Principal
-from accounts.scope import find_session, session_id_of
+from accounts.scope import find_session_id, session_id_of
 from accounts.sessions import services as sessions
 from accounts.sessions.watch import Ended, watch
 from visits.live import tickets
@@ -196,7 +196,7 @@ class LiveConsumer(AsyncConsumer):
         """What one browser says to another, by ``visits.live.events``; only the room hears it."""
 
     async def _begin(self) -> None:
-        await self._show_ticket()
+        await self._redeem_ticket()
         who = await self.principal()
         if who is None:
             raise Closed(NOT_ALLOWED)
@@ -212,12 +212,14 @@ class LiveConsumer(AsyncConsumer):
         await self.send_state()
         self._clock = asyncio.create_task(self._keep_looking())
 
-    async def _show_ticket(self) -> None:
-        session_id = await find_session(self.scope)
+    async def _redeem_ticket(self) -> None:
+        session_id = await find_session_id(self.scope)
         if session_id is None:
             raise Closed(NOT_ALLOWED)
         if not self.scope["subprotocols"]:
-            await self.say("welcome", version=VERSION)  # a page of before there were tickets: it loads itself anew
+            # A page of before there were tickets: it loads itself anew, or, where it does not listen, seldom tries.
+            await self.say("welcome", version=VERSION)
+            raise Closed(TOO_MANY_REFUSALS)
         try:
             is_good = await database_sync_to_async(tickets.redeem)(
                 self.scope["subprotocols"], session_id=session_id, path=self.scope["path"]

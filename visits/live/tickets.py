@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.core.cache import cache
 
-from visits.live.messages import VERSION
-
-SUBPROTOCOL = f"telehealth.v{VERSION}"
+# Without a version: a browser drops a socket that answers with none of what it offered, and a page of another version
+# has to hear "welcome", which says so.
+SUBPROTOCOL = "telehealth"
 LIFE = 30  # seconds, by the clock of Redis, which all processes share
 
 

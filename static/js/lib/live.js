@@ -13,7 +13,7 @@
 import {fetchTicket} from "./ticket.js";
 
 const VERSION = 2;
-const SUBPROTOCOL = `telehealth.v${VERSION}`;
+const SUBPROTOCOL = "telehealth";
 /** Closed for good: over, not allowed, no such visit, a newer copy has the seat. */
 export const FINAL_CODES = new Set([1000, 4401, 4404, 4409]);
 const TOO_MANY_REFUSALS = 4429;
