@@ -345,6 +345,7 @@ MESSAGE_LINKS: dict[str, str] = {
 # --- logs: ids and outcomes, never names, addresses of people, links or message bodies ----------
 
 LOG_LEVEL = env_str("TELEHEALTH_LOG_LEVEL", "WARNING")
+QUIETER = ("WARNING", "ERROR", "CRITICAL")  # than INFO
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -360,7 +361,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": []},
         # Below INFO it writes down each handshake with its cookie and ticket.
-        "uvicorn": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL, "propagate": True},
+        "uvicorn": {"handlers": [], "level": LOG_LEVEL if LOG_LEVEL in QUIETER else "INFO", "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},  # addresses hold what was searched for
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
