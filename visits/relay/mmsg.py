@@ -74,7 +74,6 @@ class Outbox(_Box):
         super().__init__(size)
         self.array = numpy.zeros(WORDS, "i8")  # for compiled code
         self.book = memoryview(self.array)  # type: ignore[arg-type]  # the same for Python's
-        self._room = room
         self._letters = ffi.new("char[]", BATCH * room)
         self._paper = memoryview(ffi.buffer(self._letters)).cast("B")
         self.book[LETTERS], self.book[ROOM] = int(ffi.cast("uintptr_t", self._letters)), room
@@ -82,8 +81,8 @@ class Outbox(_Box):
     def mail(self, datagram: bytes, name: int) -> bool:
         """Take up a copy of a datagram; False if there is no room for it."""
         book, length = self.book, len(datagram)
-        at = book[MAILED] * self._room
-        if book[MAILED] == BATCH or length > self._room:
+        at = book[MAILED] * book[ROOM]
+        if book[MAILED] == BATCH or length > book[ROOM]:
             return False
         self._paper[at : at + length] = datagram
         here = 2 * book[COUNT]
