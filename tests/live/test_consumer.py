@@ -17,6 +17,7 @@ from tests.live.sockets import Socket
 from tests.party import browser, make_link
 from visits.live import consumer, events
 from visits.live.messages import MAX_BYTES, MESSAGE_BURST, REFUSAL_BURST, VERSION
+from visits.waiting import board as today
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,6 +29,13 @@ def quick(monkeypatch):
     """The socket's clock runs fast: it looks again, and at the right, ten times a second."""
     monkeypatch.setattr(consumer, "LOOK_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(consumer, "CHECK_RIGHT_SECONDS", 0.1)
+
+
+@pytest.fixture
+def same_minute(monkeypatch):
+    """The minute, of which every board is told, does not turn during the test."""
+    now, versions = timezone.now(), today.versions
+    monkeypatch.setattr(today, "versions", lambda clinic, _: versions(clinic, now))
 
 
 @pytest.fixture
@@ -99,7 +107,9 @@ async def test_a_link_opens_the_socket_of_its_own_visit_only(visit, practitioner
         ('{"type":"ping","id":1,"extra":true}', "bad-field"),
     ],
 )
-async def test_a_bad_message_gets_a_coded_error_and_hurts_nobody(verified, clinician, front_desk, frame, code):
+async def test_a_bad_message_gets_a_coded_error_and_hurts_nobody(
+    verified, clinician, front_desk, same_minute, frame, code
+):
     """Row 24 of the checklist: malformed messages are answered, and others are served."""
     clients = await database_sync_to_async(lambda: (verified(clinician), verified(front_desk)))()
     async with Socket(clients[0], BOARD) as bad, Socket(clients[1], BOARD) as other:
@@ -239,7 +249,7 @@ async def test_a_lost_nudge_costs_a_moment_only(board, quick, practitioner):
     assert after["version"] != before["version"]
 
 
-async def test_a_nudge_without_news_sends_nothing(board, clinic):
+async def test_a_nudge_without_news_sends_nothing(board, clinic, same_minute):
     async with board() as socket:
         await socket.until("state")
         await database_sync_to_async(events.board_changed)(clinic.pk)
@@ -247,7 +257,7 @@ async def test_a_nudge_without_news_sends_nothing(board, clinic):
         assert await socket.is_silent(0.5)
 
 
-async def test_another_clinics_board_hears_nothing(verified, stranger, clinician, visit, clinic):
+async def test_another_clinics_board_hears_nothing(verified, stranger, clinician, visit, clinic, same_minute):
     client = await database_sync_to_async(verified)(stranger)
     async with Socket(client, BOARD) as socket:
         await socket.until("state")

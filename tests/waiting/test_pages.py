@@ -360,10 +360,11 @@ def test_the_reminder_light_is_the_ledgers_last_word(visit, clinician):
 
 
 def test_the_reminder_light_says_when_the_patient_confirmed_this_very_time(visit, clinic, clinician):
-    before = board.versions(clinic, timezone.now())
+    now = timezone.now()
+    before = board.versions(clinic, now)
     Confirmation.objects.create(appointment=visit, revision=visit.revision, channel="sms")
     assert lights(visit, clinician)["reminder"] == ("ok", "confirmed by the patient")
-    assert board.versions(clinic, timezone.now()) != before
+    assert board.versions(clinic, now) != before
 
     Appointment.objects.update(revision=visit.revision + 1)
     assert lights(visit, clinician)["reminder"][0] == "na"
