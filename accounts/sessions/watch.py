@@ -96,9 +96,10 @@ def read_ends(session_ids: list[uuid.UUID]) -> dict[uuid.UUID, datetime | None]:
     return dict.fromkeys(session_ids) | dict(rows.values_list("pk", "expires_at"))
 
 
-async def has_ended(session_id: uuid.UUID) -> bool:
-    end = (await read_ends([session_id]))[session_id]
-    return isinstance(_word_for(end, timezone.now()), Ended)
+async def how_ended(session_id: uuid.UUID) -> Ended | None:
+    """None for one that goes on."""
+    word = _word_for((await read_ends([session_id]))[session_id], timezone.now())
+    return word if isinstance(word, Ended) else None
 
 
 _watches: "WeakKeyDictionary[asyncio.AbstractEventLoop, Watch]" = WeakKeyDictionary()

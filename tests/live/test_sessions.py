@@ -95,6 +95,24 @@ async def test_a_socket_closes_when_time_is_up(here: Client) -> None:
         assert await reason_of(board) == Ended.TIMED_OUT
 
 
+@pytest.mark.parametrize("way", Ended)
+async def test_who_sees_first_that_a_session_has_ended_says_how(
+    way: Ended, here: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look at the right comes before the watch's."""
+    monkeypatch.setattr(watch, "LOOK_EVERY", 60)
+    monkeypatch.setattr(consumer, "LOOK_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(consumer, "CHECK_RIGHT_SECONDS", 0.05)
+    async with Socket(here, BOARD) as board:
+        await board.until("state")
+        if way == Ended.TIMED_OUT:
+            await Session.objects.aupdate(expires_at=timezone.now())
+        else:
+            await Session.objects.all().adelete()
+
+        assert await reason_of(board) == way
+
+
 async def test_an_open_board_is_no_activity(here: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer, "LOOK_AGAIN_SECONDS", 0.05)
     monkeypatch.setattr(consumer, "CHECK_RIGHT_SECONDS", 0.05)

@@ -18,7 +18,7 @@ from redis import RedisError
 from accounts.principal import Principal
 from accounts.scope import find_session_id, session_id_of
 from accounts.sessions import services as sessions
-from accounts.sessions.watch import Ended, watch
+from accounts.sessions.watch import Ended, how_ended, watch
 from visits.live import tickets
 from visits.live.messages import VERSION, Inbox, Message, Refused, Schema, is_too_large
 
@@ -275,6 +275,8 @@ class LiveConsumer(AsyncConsumer):
 
     async def _check_right(self) -> None:
         now = await self.principal()
+        if now is None and self.session_id and (ended := await how_ended(self.session_id)):
+            raise Closed(NOT_ALLOWED, ended)  # the watch has not looked since
         if now is None or (now.key, now.role, now.clinic.pk) != (self.who.key, self.who.role, self.who.clinic.pk):
             raise Closed(NOT_ALLOWED)
         self.who = now

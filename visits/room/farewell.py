@@ -7,7 +7,7 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 
-from accounts.sessions.watch import LOOK_EVERY, has_ended
+from accounts.sessions.watch import LOOK_EVERY, how_ended
 from visits.relay.client import RelayUnavailable
 from visits.room import presence, services
 from visits.room.media import relay
@@ -37,7 +37,7 @@ async def _wait_and_go(seat: Seat, within: float, session_id: UUID | None) -> No
     until = time.monotonic() + within
     while (left := until - time.monotonic()) > 0:
         await asyncio.sleep(min(left, LOOK_EVERY))
-        if session_id and await has_ended(session_id):
+        if session_id and await how_ended(session_id):
             return await let_go(seat, presence.REMOVED)
     await let_go(seat, presence.LOST)
 
