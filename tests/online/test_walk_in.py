@@ -105,6 +105,16 @@ def test_a_closed_clinic_says_so(walter, clinic):
     assert walter.client.post(NOW, {"type": str(walter.visit_type.pk)}).status_code == 200
 
 
+def test_an_open_clinic_without_visits_by_video_does_not_say_that_it_is_closed(walter, at_work):
+    VisitType.objects.update(mode=VisitType.Mode.PHONE)
+
+    page = Client().get(NOW).content.decode()
+
+    assert "Nobody sees patients without an appointment now." in page
+    assert "closed" not in page
+    assert walter.client.post(NOW, {"type": str(walter.visit_type.pk)}).status_code == 200
+
+
 @pytest.mark.parametrize(("is_on", "words"), [(True, "Book a time, or call us"), (False, "Call us")])
 def test_a_clinic_that_closes_meanwhile_says_so_and_leads_to_a_time_where_there_are_any(
     walter, at_work, policy, is_on, words
