@@ -9,12 +9,13 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts.models import Clinic, Session, User
+from accounts.models import Clinic, Patient, Session, User
 from accounts.policy import Role
 from tests import factories
 from tests.conftest import verify
 from tests.e2e import steps
 from tests.e2e.test_patient_pages import SMALL, look
+from tests.party import make_account, sign_in
 
 pytestmark = pytest.mark.e2e
 
@@ -79,6 +80,29 @@ def test_who_does_nothing_is_warned_and_stays_by_one_press(person: Callable[...,
     lee.wait_for_timeout(3000)
     expect(dialog).to_be_hidden()
     assert Session.objects.get(user=clinician).seen_at > timezone.now() - timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_who_is_signed_in_to_a_patients_account_is_warned_too(
+    person: Callable[..., Page], patient: Patient, width: int
+) -> None:
+    account = make_account(patient)
+    rosa = person("rosa", viewport={"width": width, "height": 900})
+    steps.carry_session(rosa, sign_in(account))
+    rosa.goto("/me/")
+    expect(rosa.get_by_role("heading", name="My visits")).to_be_visible()
+    dialog = rosa.locator("#session")
+
+    Session.objects.filter(user=account).update(expires_at=timezone.now() + timedelta(seconds=100))
+    expect(dialog).to_be_visible(timeout=20_000)
+    expect(dialog).to_contain_text("Are you still there?")
+    look(rosa)
+    dialog.get_by_role("button", name="Stay signed in").press("Enter")
+    expect(dialog).to_be_hidden()
+
+    Session.objects.filter(user=account).update(expires_at=timezone.now())
+    expect(dialog).to_contain_text("Nobody did anything here for a while", timeout=20_000)
+    look(rosa)
 
 
 def test_who_does_nothing_at_all_is_signed_out_and_comes_back_to_the_page(
