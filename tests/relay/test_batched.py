@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import sys
+import time
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,7 @@ from tests.headless import Participant, eventually
 from tests.relay.conftest import Relay
 from tests.relay.offers import EXTENSIONS, VIDEO_PT
 from visits.relay import kernel, paths, ring, rtcp, rtp
+from visits.relay.batched import ODD_COST
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.hooks import in_place
@@ -391,6 +393,27 @@ async def test_who_is_over_budget_gets_no_more_than_the_portable_path_would_give
     assert relay.engine.counters["over_budget"] > 500
     assert relay.engine.counters["forwarded"] - passed < 2400 * 0.75
     assert relay.engine.halls["room"].copies["ann"].budget >= 0
+    await relay.close()
+
+
+async def test_replays_are_paid_for_as_the_work_that_they_are():
+    relay = Relay(Limits(packets_per_second=300), "batched")
+    ann, ben = Participant("ann"), Participant("ben")
+    await relay.enter(ann, ben)
+    await steady(relay, ann)
+    packet = ann.link.protect(ann.packet(ann.microphone, b"again" * 5))
+    ann.send(packet)
+    await asyncio.sleep(0.05)
+    counters = relay.engine.counters
+    rejected, began = counters["srtp_rejected"], time.monotonic()
+    for _ in range(20):
+        for _ in range(40):
+            ann.send(packet)
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    budget = 300 * (1 + time.monotonic() - began)
+    assert 0 < counters["srtp_rejected"] - rejected <= budget / (1 + ODD_COST)
+    assert counters["over_budget"] > 500
     await relay.close()
 
 

@@ -25,6 +25,8 @@ from visits.relay.routes import Routes, is_rtp
 from visits.relay.tracks import missing_between
 from visits.relay.udp import UdpPort
 
+ODD_COST = 7  # packets, beside the one that it is: whoever replays a packet makes work one by one
+
 
 class BatchedPort(UdpPort):
     """The node's UDP port where Linux and pylibsrtp allow the batched path. OSError if there is no timer left."""
@@ -118,7 +120,7 @@ class BatchedPort(UdpPort):
                 at = book[compiled.AT]
                 length, sender = self._inbox.messages[at * MESSAGE + LENGTH], self._inbox.names[2 * at]
                 book[compiled.AT] += 1
-                self._portable(book[compiled.FIRST] + at, int(length), int(sender))
+                self._odd(book[compiled.FIRST] + at, int(length), int(sender))
             if book[compiled.DEFERRED]:
                 left = self._deferred[: book[compiled.DEFERRED]].tolist()
                 book[compiled.DEFERRED] = book[compiled.URGENT] = 0
@@ -162,6 +164,14 @@ class BatchedPort(UdpPort):
                 for slot in route.slots:
                     slot.sent.forget(one + slot.sequence_offset & 0xFFFF, other - one & 0xFFFF)
                 self._ingress.forwarder.ask_again(route.track, missing_between(one - 1, other))
+
+    def _odd(self, place: int, length: int, sender: int) -> None:
+        """Let the portable path have a packet that has a route, if its sender can pay for that."""
+        peer = self._ingress.roster.by_address.get(word_address(sender))
+        if peer is not None and not peer.affords(ODD_COST):
+            self._counters.refuse("over_budget", peer.peer_id)
+        else:
+            self._portable(place, length, sender)
 
     def _portable(self, place: int, length: int, sender: int) -> None:
         """Let the portable path have a packet, and see whether the next of its kind need it."""
