@@ -227,6 +227,7 @@ ADMIN = {
     "admin:password_change_done": look(TRAIL),
     "admin:reminders_communication_preview": look(ADMINS),
     "admin:reminders_communication_preview_mail": look(ADMINS),
+    "admin:reminders_messagetemplate_preview": ask(ADMINS),
     "admin:schedule_scheduleexception_copy": page(("clinic_admin",)),
     "admin:view_on_site": look(),  # no model has an address of its own
 }
@@ -270,6 +271,7 @@ MODELS = {
     "reminders.confirmation": Rows(ADMINS),
     "reminders.contactpreference": Rows(ADMINS, delete=ADMINS),
     "reminders.leadtime": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
+    "reminders.messagetemplate": Rows(ADMINS, add=ADMINS, change=ADMINS, delete=ADMINS),
     # A clinic has its rules once, and ours has them.
     "reminders.reminderpolicy": Rows(ADMINS, add=ROOT, change=ADMINS, delete=ADMINS),
     "room.encounter": Rows(ADMINS),

@@ -158,6 +158,12 @@ BODIES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "admin:intake_questionnaire_add": lambda place: {
         "clinic": place.clinic.pk, "title_en": "New", "items-0-text_en": "Question?", "items-0-type": "string",
     },
+    "admin:reminders_messagetemplate_preview": lambda place: {
+        "clinic": place.clinic.pk, "kind": "missed", "language": "es", "mail_words": "Words.", "as": "mail"
+    },
+    "admin:reminders_messagetemplate_add": lambda place: {
+        "clinic": place.clinic.pk, "kind": "missed", "language": "es", "mail_words": "Words."
+    },
     "admin:reminders_leadtime_add": lambda place: {"policy": place.clinic.pk, "minutes": "77", "email": "on"},
     "admin:schedule_availability_add": lambda place: {
         "practitioner": place.off_duty.pk, "weekday": "1", "start_time": "09:00", "end_time": "10:00"

@@ -46,7 +46,7 @@ from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.intake.models import QuestionnaireResponse
 from visits.records.models import LegalHold, RecordCopy, RetentionRule
 from visits.reminders import links as letters
-from visits.reminders.models import Communication, Confirmation, ContactPreference, ReminderPolicy
+from visits.reminders.models import Communication, Confirmation, ContactPreference, MessageTemplate, ReminderPolicy
 from visits.room.models import Encounter, RelayNode, Seat
 from visits.schedule.hours import day_of
 from visits.schedule.models import OpeningHours, ScheduleException, SchedulePolicy, VisitType
@@ -208,6 +208,8 @@ class Place:
 
     def _messages(self) -> None:
         ReminderPolicy.make(self.clinic)
+        words = f"Words of {self.whose}."
+        MessageTemplate.objects.create(clinic=self.clinic, kind="summary", language="en", mail_words=words)
         self.message = Communication.objects.create(
             appointment=self.coming, patient=self.patient, kind="confirmation", due_at=timezone.now(), serial=9,
             revision=1, state=Communication.State.SENT, sent_at=timezone.now(), address=self.patient.email,

@@ -18,6 +18,7 @@ from tests.conftest import verify
 from tests.e2e import steps
 from tests.party import make_link
 from visits.booking.models import Appointment
+from visits.reminders.models import MessageTemplate
 
 pytestmark = pytest.mark.e2e
 
@@ -80,3 +81,31 @@ def test_every_page(person: Callable[..., Page], administrator: User, visit: App
     ada.get_by_role("button", name="Go").click()
     expect(ada.get_by_role("button", name="Yes, do it")).to_be_visible()
     look_at(ada, "question")
+
+
+def test_a_message_is_looked_at_before_its_words_are_saved(
+    person: Callable[..., Page], administrator: User, visit: Appointment
+) -> None:
+    ada = person("ada")
+    refused: list[str] = []
+    ada.on("console", lambda said: refused.append(said.text) if said.type in {"error", "warning"} else None)
+    steps.carry_session(ada, verify(Client(), administrator))
+    ada.goto(reverse("admin:reminders_communication_preview"))
+    ada.locator("section", has_text="Reminder").get_by_role("link", name="Add words of your own").first.press("Enter")
+    ada.get_by_label("In the e-mail:").fill("Please have your medicines at hand.")
+    ada.get_by_label("In the text message:").fill("Have tea.")
+    ada.get_by_role("button", name="Show the e-mail").press("Enter")
+    look = ada.frame_locator("iframe[name=letter]")
+    expect(look.get_by_text("Please have your medicines at hand.")).to_be_visible()
+    assert refused == []
+    look_at(ada, "template-mail")
+    refused.clear()  # axe and screenshots write styles of their own into the page
+    ada.get_by_role("button", name="Show the text message").press("Enter")
+    expect(look.get_by_text("Have tea.")).to_be_visible()
+    assert refused == []
+    assert not MessageTemplate.objects.exists()
+
+    ada.get_by_role("button", name="Save", exact=True).click()
+
+    expect(ada.locator("#result_list")).to_contain_text("Please have your medicines at hand.")
+    assert MessageTemplate.objects.get().kind == "reminder"

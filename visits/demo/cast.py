@@ -103,6 +103,12 @@ EXCEPTIONS = [
     ("new.clinician@riverside.example", "off", 0, 4, "", "", "Getting started"),
 ]
 
+# What the clinic says in its reminders besides what each of them says.
+OWN_WORDS = {
+    "en": "Please have your medicines at hand, and a list of what you would like to ask.",
+    "es": "Tenga a mano sus medicinas y una lista de lo que quiera preguntar.",
+}
+
 CONSENT_TEXTS = {
     "en": """You are about to see your clinician by video instead of in a room at the clinic.
 

@@ -17,7 +17,7 @@ from visits.demo import cast, happenings, questions, seeding, summaries
 from visits.demo.days import Days, close_old, is_quiet
 from visits.demo.history import History
 from visits.reminders.links import issue
-from visits.reminders.models import ReminderPolicy
+from visits.reminders.models import MessageTemplate, ReminderPolicy
 from visits.schedule.hours import day_of, zone_of
 from visits.schedule.models import VisitType
 
@@ -68,6 +68,8 @@ def seed(now: datetime | None = None) -> Clinic:
     patients = seeding.make_patients(clinic)
     if not ReminderPolicy.objects.filter(clinic=clinic).exists():
         ReminderPolicy.make(clinic, sms=True)
+        for language, words in cast.OWN_WORDS.items():
+            MessageTemplate.objects.create(clinic=clinic, kind="reminder", language=language, mail_words=words)
     is_new = not Appointment.objects.filter(clinic=clinic).exists()
     days = Days(clinic, patients, now)
     close_old(clinic, now)

@@ -1,17 +1,21 @@
 """The ledger to read: what was sent, what not, and why. How a clinic reminds, and what patients want."""
 
-from typing import Any
+from typing import Any, cast
 
 from csp.constants import SELF
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 
 from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, HappenedFilter, principal_of
@@ -25,10 +29,12 @@ from visits.reminders.models import (
     Confirmation,
     ContactPreference,
     LeadTime,
+    MessageTemplate,
     ReminderPolicy,
 )
 from visits.reminders.models.policy import DEFAULT_LEADS
-from visits.reminders.previews import previews
+from visits.reminders.previews import Preview, preview_of, previews
+from visits.reminders.services import rules
 
 LANGUAGES = dict(Patient._meta.get_field("language").flatchoices)
 
@@ -143,6 +149,66 @@ class CommunicationAdmin(ClinicScopedAdmin):
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+
+class MessageTemplateForm(forms.ModelForm):  # type: ignore[type-arg]
+    preview: Preview | None = None  # once the form is valid
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if self.errors:
+            return data
+        kind, clinic = data.get("kind", self.instance.kind), data.get("clinic") or self.instance.clinic
+        language = data.get("language", self.instance.language)
+        template = MessageTemplate(
+            clinic=clinic, kind=kind, language=language, mail_words=data["mail_words"], text_words=data["text_words"]
+        )
+        self.preview = preview_of(template, now=timezone.now())
+        if data["text_words"] and kind not in rules.BY_SMS:
+            self.add_error("text_words", _("This message is never sent as a text message."))
+        return data
+
+
+@admin.register(MessageTemplate)
+class MessageTemplateAdmin(ClinicScopedAdmin):
+    section = Section.TEXTS
+    about = _("What you say in messages to patients besides what each of them says by itself.")
+    form = MessageTemplateForm
+    change_form_template = "admin/reminders/messagetemplate/change_form.html"
+    fixed_fields = ("kind", "language")
+    audited_fields = ("kind", "language", "mail_words", "text_words")
+    list_display = ("kind", "language", "mail_words", "text_words", "clinic")
+    list_filter = ("kind", "language", "clinic")
+    list_select_related = ("clinic",)
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = path("preview/", self.admin_site.admin_view(self.preview), name="reminders_messagetemplate_preview")
+        return [preview, *super().get_urls()]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the page of all messages was left for, or else the language of the clinic."""
+        principal = principal_of(request)
+        language = {"language": principal.clinic.language} if principal else {}
+        return language | super().get_changeform_initial_data(request)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().render_change_form(request, context, *args, **kwargs)
+        response._csp_update = {"frame-src": [SELF]}  # type: ignore[attr-defined]
+        return response
+
+    @method_decorator(require_POST)
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """How the message looks with the words of the form, which are not saved; ``as`` says ``mail`` or ``text``."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, request.POST.get("template", ""))
+        kind = self.get_form(request, row, change=row is not None)
+        form = cast(MessageTemplateForm, kind(request.POST, instance=row))
+        shown = form.preview if form.is_valid() else None
+        if shown is not None and request.POST.get("as") != "text":
+            return framed(shown.html)
+        context = {"preview": shown, "problems": [words for found in form.errors.values() for words in found]}
+        return framed(render_to_string("emails/sms_preview.html", context))
 
 
 class LeadFormSet(LabelledRows):

@@ -12,7 +12,7 @@ from django.utils import translation
 
 from visits.reminders import invitation, links
 from visits.reminders.grants import GrantWording
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, MessageTemplate
 from visits.reminders.services import rules
 from visits.reminders.wording import Wording
 
@@ -27,8 +27,13 @@ METHODS = {
 BEFORE = {Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.REMINDER, Kind.FORM_MISSING, Kind.RUNNING_LATE}
 
 
-def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAlternatives:
-    """The mail for ``message``, in its recipient's language. ``link`` is empty where there is nothing to open."""
+def compose(
+    message: Communication, *, link: str, now: datetime, template: MessageTemplate | None = None
+) -> EmailMultiAlternatives:
+    """The mail for ``message``, in its recipient's language. ``link`` is empty where there is nothing to open.
+
+    With the words of ``template`` in place of those that the clinic has.
+    """
     recipient, clinic = message.recipient, message.patient.clinic
     with translation.override(recipient.language):
         wording = GrantWording(message) if message.kind == Kind.GRANT else Wording(message, now)
@@ -41,12 +46,13 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
             "lead": wording.lead,
             "stop_link": stop,
         }
-        template = "emails/grant"
+        layout = "emails/grant"
         if isinstance(wording, Wording):
-            template, context = "emails/visit", context | _of_visit(message, wording, link=link, now=now)
+            layout, context = "emails/visit", context | _of_visit(message, wording, link=link, now=now)
+            context["own_words"] = (template or MessageTemplate.of(message)).mail_words
         mail = EmailMultiAlternatives(
             subject=wording.subject,
-            body=render_to_string(f"{template}.txt", context),
+            body=render_to_string(f"{layout}.txt", context),
             from_email=formataddr((clinic.name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
             to=[recipient.email],
             headers={
@@ -57,7 +63,7 @@ def compose(message: Communication, *, link: str, now: datetime) -> EmailMultiAl
             }
             | _unsubscribe(stop),
         )
-        mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+        mail.attach_alternative(render_to_string(f"{layout}.html", context), "text/html")
         if isinstance(wording, Wording) and (method := METHODS.get(Kind(message.kind))):
             for visit in [message.visit, *wording.others]:
                 mail.attach(invitation.attachment(visit, method, now=now, attendee=recipient))

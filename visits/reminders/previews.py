@@ -10,7 +10,8 @@ from accounts.proxies.services import terms_of
 from visits.booking.models import Appointment
 from visits.reminders import letters, links, texts
 from visits.reminders.grants import Change
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, MessageTemplate
+from visits.reminders.models.template import KINDS
 from visits.reminders.services import rules
 from visits.schedule.models import VisitType
 
@@ -28,13 +29,30 @@ class Preview:
     html: str
     sms: str
     segments: int
+    template: MessageTemplate | None  # the clinic's own words; None where it can add none
+
+    @property
+    def has_own_words(self) -> bool:
+        return self.template is not None and bool(self.template.mail_words or self.template.text_words)
 
 
 def previews(clinic: Clinic, language: str, *, now: datetime) -> list[Preview]:
     """One for each kind of message in ``language``; none of an offer, which names a clinician, where there is none."""
+    own = {one.kind: one for one in MessageTemplate.objects.filter(clinic=clinic, language=language)}
+    templates = {kind: own.get(kind, MessageTemplate(clinic=clinic, kind=kind, language=language)) for kind, _ in KINDS}
     visit = _made_up(clinic, language, now)
     clinician = Practitioner.objects.filter(clinic=clinic).first()
-    return [_preview(visit, kind, now, clinician) for kind in Kind if kind != Kind.OFFER or clinician]
+    kinds = [kind for kind in Kind if kind != Kind.OFFER or clinician]
+    return [_preview(visit, kind, now, clinician, templates.get(kind)) for kind in kinds]
+
+
+def preview_of(template: MessageTemplate, *, now: datetime) -> Preview | None:
+    """How the message would look with these words, saved or not; None of an offer where there is no clinician."""
+    clinician = Practitioner.objects.filter(clinic=template.clinic).first()
+    if template.kind == Kind.OFFER and clinician is None:
+        return None
+    visit = _made_up(template.clinic, template.language, now)
+    return _preview(visit, template.kind, now, clinician, template)
 
 
 def _made_up(clinic: Clinic, language: str, now: datetime) -> Appointment:
@@ -55,7 +73,9 @@ def _made_up(clinic: Clinic, language: str, now: datetime) -> Appointment:
     )
 
 
-def _preview(visit: Appointment, kind: str, now: datetime, clinician: Practitioner | None) -> Preview:
+def _preview(
+    visit: Appointment, kind: str, now: datetime, clinician: Practitioner | None, template: MessageTemplate | None
+) -> Preview:
     details = {
         "minutes": 20,
         "old_start": (visit.start - timedelta(days=1)).isoformat() if kind == Kind.RESCHEDULE else "",
@@ -78,8 +98,10 @@ def _preview(visit: Appointment, kind: str, now: datetime, clinician: Practition
     )
     message.grant = grant
     link = f"{settings.BASE_URL}/v/…" if kind in links.TO_THE_VISIT or kind in settings.MESSAGE_LINKS else ""
-    mail = letters.compose(message, link=link, now=now)
-    sms = texts.compose(message, link=link.replace("…", "x" * 22), now=now) if kind in rules.BY_SMS else ""
+    mail = letters.compose(message, link=link, now=now, template=template)
+    sms = ""
+    if kind in rules.BY_SMS:
+        sms = texts.compose(message, link=link.replace("…", "x" * 22), now=now, template=template)
     return Preview(
         code=str(kind),
         kind=str(Kind(kind).label),
@@ -88,4 +110,5 @@ def _preview(visit: Appointment, kind: str, now: datetime, clinician: Practition
         html=str(mail.alternatives[0][0]),
         sms=sms,
         segments=texts.segments(sms) if sms else 0,
+        template=template,
     )

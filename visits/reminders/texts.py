@@ -1,4 +1,7 @@
-"""A message as a text message: within two segments, in the alphabet of the network (3GPP TS 23.038, GSM 7 bit)."""
+"""A message as a text message: within two segments, and what a clinic adds, in the alphabet of the network.
+
+3GPP TS 23.038, GSM 7 bit.
+"""
 
 import unicodedata
 from datetime import datetime
@@ -9,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from visits.reminders import links
 from visits.reminders.grants import GrantWording
-from visits.reminders.models import Communication
+from visits.reminders.models import Communication, MessageTemplate
 from visits.reminders.wording import Wording
 
 Kind = Communication.Kind
@@ -23,12 +26,16 @@ SINGLE, CHAINED = 160, 153
 LONGEST_NAME = 30
 
 
-def compose(message: Communication, *, link: str, now: datetime) -> str:
-    """The text for ``message``, in its recipient's language: who writes, what is, when, the link, how to answer."""
+def compose(message: Communication, *, link: str, now: datetime, template: MessageTemplate | None = None) -> str:
+    """The text for ``message``, in its recipient's language: who writes, what is, when, the link, how to answer.
+
+    With the words of ``template`` in place of those that the clinic has.
+    """
     with translation.override(message.recipient.language):
         is_grant = message.kind == Kind.GRANT
         sentence = GrantWording(message).in_short if is_grant else _of_visit(message, now)
-        parts = [f"{_shortened(message.patient.clinic.name)}: {sentence}", link, _answers(message)]
+        own_words = "" if is_grant else (template or MessageTemplate.of(message)).text_words
+        parts = [f"{_shortened(message.patient.clinic.name)}: {sentence}", own_words, link, _answers(message)]
         return in_gsm(" ".join(part for part in parts if part))
 
 

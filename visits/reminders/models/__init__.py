@@ -5,6 +5,7 @@ from visits.reminders.models.heartbeat import Heartbeat
 from visits.reminders.models.ledger import Communication
 from visits.reminders.models.policy import LeadTime, ReminderPolicy
 from visits.reminders.models.preference import ContactPreference
+from visits.reminders.models.template import MessageTemplate
 
 __all__ = [
     "Communication",
@@ -13,5 +14,6 @@ __all__ = [
     "Heartbeat",
     "InboundMessage",
     "LeadTime",
+    "MessageTemplate",
     "ReminderPolicy",
 ]
