@@ -16,6 +16,7 @@ from tests.threads import at_once
 from visits.booking import services as booking
 from visits.booking.models import Appointment, AppointmentSeries
 from visits.reminders import services, texts
+from visits.reminders.channels.email import EmailChannel
 from visits.reminders.models import Communication
 from visits.reminders.services import reports
 from visits.reminders.services.planning import was_told
@@ -122,6 +123,40 @@ def test_four_workers_at_once_send_one(series, mailoutbox):
 
     assert len(mailoutbox) == 1
     assert confirmations(series) == [(State.SENT, ""), *[(State.SUPPRESSED, Reason.IN_SERIES)] * 2]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("when", ["written", "handed over"])
+@pytest.mark.parametrize("change", [cancel, lambda visit: move(visit, visit.start + timedelta(hours=1))])
+def test_who_was_named_while_it_was_sent_hears_what_became_of_it(series, mailoutbox, monkeypatch, when, change):
+    """A visit changes after the message that names it was written, or while the provider takes it."""
+    send = EmailChannel.send
+
+    def send_meanwhile(self: Any, message: Any, *, now: Any, handing_over: Any) -> str:
+        def hand_over() -> None:
+            if when == "written":
+                change(series[2])
+            handing_over()
+            if when == "handed over":
+                change(series[2])
+
+        monkeypatch.setattr(EmailChannel, "send", send)
+        return send(self, message, now=now, handing_over=hand_over)
+
+    monkeypatch.setattr(EmailChannel, "send", send_meanwhile)
+    services.send_due()
+    services.send_due(timezone.now() + timedelta(minutes=2))
+
+    said = [mail.subject for mail in mailoutbox]
+    if when == "handed over":
+        assert said[0].startswith("Your 3 video visits are booked")
+        assert said[1].startswith("Your visit ")
+        assert "cancelled" in said[1] or "new time" in said[1]
+        assert len(said) == 2
+    else:
+        series[2].refresh_from_db()
+        assert len(said) == 1, "written anew, as it is now"
+        assert said[0].startswith(f"Your {2 if series[2].status == Appointment.Status.CANCELLED else 3} video visits")
 
 
 def test_what_never_arrived_leaves_the_others_to_their_own(series, mailoutbox):

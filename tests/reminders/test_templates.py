@@ -13,7 +13,7 @@ from tests.conftest import verify
 from tests.reminders.conftest import announce
 from tests.reminders.test_letters import body
 from visits.booking.models import Appointment
-from visits.reminders import services, texts
+from visits.reminders import letters, services, texts
 from visits.reminders.models import Communication, MessageTemplate
 from visits.reminders.models.template import KINDS
 
@@ -83,6 +83,19 @@ def test_the_text_message_has_its_own(visit: Appointment, clinic: Clinic) -> Non
     assert "medicines" not in text
 
 
+def test_what_is_said_of_a_delay_is_not_said_when_it_is_over(visit: Appointment, clinic: Clinic) -> None:
+    make(clinic, Kind.RUNNING_LATE, mail_words="Take your time.")
+    message = Communication(appointment=visit, patient=visit.patient, kind=Kind.RUNNING_LATE, due_at=visit.start)
+
+    said = {}
+    for minutes in (20, 0):
+        message.details = {"minutes": minutes}
+        said[minutes] = str(letters.compose(message, link="", now=visit.start).body)
+
+    assert "Take your time." in said[20]
+    assert "Take your time." not in said[0]
+
+
 @pytest.mark.parametrize("kind", [kind for kind, _ in KINDS])
 def test_every_kind_shows_them(practitioner: Practitioner, admin_client: Client, kind: str) -> None:
     make(practitioner.clinic, kind, mail_words="Bring tea.")
@@ -105,9 +118,9 @@ def test_an_admin_writes_them_and_the_trail_has_them(admin_client: Client, clini
 
     own = MessageTemplate.objects.get()
     assert (own.clinic, own.kind, own.language, own.mail_words) == (clinic, "confirmation", "en", "Bring tea.")
-    assert (
-        AuditEvent.objects.get(subtype="admin.add", entity_type="MessageTemplate").detail["mail_words"] == "Bring tea."
-    )
+    event = AuditEvent.objects.get(subtype="admin.add", entity_type="MessageTemplate")
+    assert (event.detail["kind"], event.detail["language"]) == ("confirmation", "en")
+    assert "tea" not in str(event.detail), "the trail has no words of people"
     change = reverse("admin:reminders_messagetemplate_change", args=[own.pk])
     assert admin_client.post(change, {"mail_words": "", "text_words": "Bring tea."}).status_code == 302
     own.refresh_from_db()
@@ -119,6 +132,10 @@ def test_an_admin_writes_them_and_the_trail_has_them(admin_client: Client, clini
     [
         ({"mail_words": "See https://evil.example/"}, "Leave web addresses out"),
         ({"mail_words": "See WWW.evil.example"}, "Leave web addresses out"),
+        ({"mail_words": "See evil.org/here."}, "Leave web addresses out"),
+        ({"text_words": "ftp://evil.example/"}, "Leave web addresses out"),
+        ({"text_words": "Look: bit.ly/x."}, "such as “bit.ly/x.”"),
+        ({"mail_words": "Pay at pay.clinic.health"}, "such as “pay.clinic.health”"),
         ({"text_words": "See http://evil.example/"}, "Leave web addresses out"),
         ({"mail_words": "x" * 601}, "at most 600 characters"),
         ({"text_words": "x" * 71}, "at most 70 characters"),
@@ -137,6 +154,12 @@ def test_what_will_not_do_is_said_and_what_was_typed_is_kept(
     assert words in page
     assert all(value in page for name, value in fields.items() if name.endswith("words"))
     assert not MessageTemplate.objects.exists()
+
+
+def test_an_address_to_write_to_and_times_of_day_will_do(admin_client: Client, clinic: Clinic) -> None:
+    words = "Ask desk@riverside.org, from 8 a.m. to 5.30 p.m., e.g. by St. Mary's."
+
+    assert admin_client.post(ADD, typed(clinic, mail_words=words)).status_code == 302
 
 
 def test_a_message_has_words_once_in_a_language(admin_client: Client, clinic: Clinic) -> None:

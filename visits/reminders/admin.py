@@ -176,7 +176,7 @@ class MessageTemplateAdmin(ClinicScopedAdmin):
     form = MessageTemplateForm
     change_form_template = "admin/reminders/messagetemplate/change_form.html"
     fixed_fields = ("kind", "language")
-    audited_fields = ("kind", "language", "mail_words", "text_words")
+    audited_fields = ("kind", "language")
     list_display = ("kind", "language", "mail_words", "text_words", "clinic")
     list_filter = ("kind", "language", "clinic")
     list_select_related = ("clinic",)
@@ -202,8 +202,8 @@ class MessageTemplateAdmin(ClinicScopedAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         row = self.get_object(request, request.POST.get("template", ""))
-        kind = self.get_form(request, row, change=row is not None)
-        form = cast(MessageTemplateForm, kind(request.POST, instance=row))
+        form_class = self.get_form(request, row, change=row is not None)
+        form = cast(MessageTemplateForm, form_class(request.POST, instance=row))
         shown = form.preview if form.is_valid() else None
         if shown is not None and request.POST.get("as") != "text":
             return framed(shown.html)

@@ -1,5 +1,6 @@
 """What a clinic says in its messages besides what each of them must say."""
 
+import re
 import uuid
 
 from django.conf import settings
@@ -16,12 +17,16 @@ Kind = Communication.Kind
 # Of who acts for a patient a clinic has nothing to add.
 KINDS = [(str(kind), kind.label) for kind in Kind if kind != Kind.GRANT]
 LONGEST_IN_MAIL, LONGEST_IN_TEXT = 600, 70
+# A scheme, or names with dots between them that end in letters; no address to write to.
+ADDRESS = re.compile(r"\w+://\S*|(?<![@\w.-])(?:\w[\w-]*\.)+[^\W\d_]{2,}(?![\w@])\S*")
 
 
 def check_no_address(words: str) -> None:
-    """Refuse words with a web address: a message has one link, the patient's own, and they learn to trust no other."""
-    if "://" in words or "www." in words.lower():
-        raise ValidationError(_("Leave web addresses out: the message has a link of its own."))
+    """Refuse what phones and mail programs make a link of: a message has one, the patient's own, and no other is to be
+    trusted."""
+    if found := ADDRESS.search(words):
+        says = _("Leave web addresses out, such as “%(address)s”: the message has a link of its own.")
+        raise ValidationError(says % {"address": found[0]})
 
 
 class MessageTemplate(models.Model):
@@ -35,7 +40,10 @@ class MessageTemplate(models.Model):
         _("in the e-mail"),
         blank=True,
         validators=[MaxLengthValidator(LONGEST_IN_MAIL), check_no_address],
-        help_text=_("A few sentences below ours. Everybody gets the same: no names, and nothing about health."),
+        help_text=_(
+            "A few sentences below ours. Everybody gets the same, by video or by phone, whoever moved or cancelled: "
+            "no names, and nothing about health."
+        ),
     )
     text_words = models.CharField(
         _("in the text message"),
@@ -72,5 +80,7 @@ class MessageTemplate(models.Model):
     def of(cls, message: Communication) -> "MessageTemplate":
         """The words of the clinic in this message, unsaved and empty where it has none."""
         recipient = message.recipient
+        if message.kind == Kind.RUNNING_LATE and not message.details.get("minutes"):
+            return cls()  # on time again: what is said of a delay does not fit
         whose = {"clinic": recipient.clinic, "kind": message.kind, "language": recipient.language}
         return cls.objects.filter(**whose).first() or cls(**whose)

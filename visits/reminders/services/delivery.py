@@ -125,6 +125,8 @@ def _handle(message: Communication, now: datetime) -> int:
         _look(message, now)
         if named := rules.named_with(message):
             message.details["named"] = named
+        elif not message.serial:
+            message.details.pop("named", None)  # of a try before this one
         provider_id = CHANNELS[message.channel].send(message, now=now, handing_over=partial(_hand_over, message, now))
     except Withdrawn as withdrawn:
         if withdrawn.reason:
@@ -180,6 +182,10 @@ def _hand_over(message: Communication, now: datetime) -> None:
             message.appointment.status, message.appointment.revision = visit.status, visit.revision
         if reason := rules.why_not(message, now=now):
             raise Withdrawn(reason)
+        if not series.is_as_named(message):  # it is written anew
+            soon = {"state": State.PLANNED, "due_at": now + FIRST_PAUSE, "attempts": F("attempts") - 1}
+            _still_ours(message).update(**soon)
+            raise Withdrawn(Reason.NONE)
         message.address = rules.address_of(message.recipient, message.channel)
         noted = {"details": message.details, **columns(message, "address")}
         if not _still_ours(message).update(dispatched_at=timezone.now(), **noted):

@@ -11,7 +11,7 @@ from accounts.models import RelatedPerson
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, remind_at
-from visits.reminders.services import rules
+from visits.reminders.services import rules, series
 
 Kind = Communication.Kind
 Channel = Communication.Channel
@@ -35,6 +35,7 @@ def plan(appointment: Appointment) -> None:
     """
     now = timezone.now()
     old = appointment.communications.filter(revision__lt=appointment.revision)
+    series.settle(appointment)
     old.filter(state=State.PLANNED).update(state=State.SUPPRESSED, reason=Reason.SUPERSEDED)
     for person in rules.recipients(appointment.patient):
         _plan_for(appointment, person, old.filter(related_person=person), now)
@@ -95,6 +96,7 @@ def is_no_news(appointment: Appointment) -> bool:
 @transaction.atomic
 def plan_cancellation(appointment: Appointment) -> None:
     """Call off what was planned; tell the patient, if they may have been told of the visit at all."""
+    series.settle(appointment)
     told = {row.related_person_id for row in appointment.communications.filter(TOLD)}
     suppress(appointment, Reason.CANCELLED)
     for person in rules.recipients(appointment.patient):

@@ -113,6 +113,12 @@ def named_with(message: Communication) -> list[list[Any]]:
     return [[str(pk), revision] for pk, revision in rows.order_by("start").values_list("appointment_id", "revision")]
 
 
+def is_named(message: Communication) -> bool:
+    """Whether what was handed over of another visit of its series says this, too."""
+    handed_over = _in_series(message).filter(dispatched_at__isnull=False).values_list("details", flat=True)
+    return any(_this(message) in details.get("named", []) for details in handed_over)
+
+
 def quiet_hours(patient: Patient) -> QuietHours:
     """The clinic's quiet hours on the patient's clock."""
     policy = ReminderPolicy.of(patient.clinic)
@@ -241,8 +247,13 @@ def _waits_for_series(message: Communication) -> bool:
 def _series_says(message: Communication) -> Communication.Reason:
     """Visits booked together are confirmed, moved or cancelled by one message: of the first still to be told of."""
     went_out = _in_series(message).filter(state__in=[State.SENT, State.UNKNOWN]).values_list("details", flat=True)
-    this = [str(message.appointment_id), message.revision]
-    return Reason.IN_SERIES if any(this in details.get("named", []) for details in went_out) else Reason.NONE
+    is_said = any(_this(message) in details.get("named", []) for details in went_out)
+    return Reason.IN_SERIES if is_said else Reason.NONE
+
+
+def _this(message: Communication) -> list[Any]:
+    """How a message names the visit of this one."""
+    return [str(message.appointment_id), message.revision]
 
 
 def _has_answered(visit: Appointment) -> bool:

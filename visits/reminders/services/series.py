@@ -2,10 +2,33 @@
 
 from django.db.models import QuerySet
 
+from visits.booking.models import Appointment
 from visits.reminders.models import Communication
+from visits.reminders.services import rules
 
 State = Communication.State
 Reason = Communication.Reason
+
+
+def settle(appointment: Appointment) -> None:
+    """What the message of another visit says, or is just saying, of this one counts as told from now on."""
+    waiting = appointment.communications.filter(state__in=[State.PLANNED, State.CLAIMED], dispatched_at=None)
+    said = [row.pk for row in waiting.filter(kind__in=rules.OF_SERIES) if rules.is_named(row)]
+    if said:
+        waiting.filter(pk__in=said).update(state=State.SUPPRESSED, reason=Reason.IN_SERIES)
+
+
+def is_as_named(message: Communication) -> bool:
+    """Whether the other visits are as the message names them, and stay so until the transaction ends.
+
+    Who changes one of them holds its row: then they are not.
+    """
+    named = dict(message.details.get("named", []))
+    if not named or message.serial:  # what is sent again names those that are as they were then
+        return True
+    visits = Appointment.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=named)
+    status = rules.OF_SERIES[Communication.Kind(message.kind)]
+    return sum(visit.status == status and visit.revision == named[str(visit.pk)] for visit in visits) == len(named)
 
 
 def take_back(message: Communication, reason: Communication.Reason) -> None:
