@@ -22,7 +22,7 @@ from accounts.contact import e164
 from accounts.models import Clinic, Patient
 from accounts.proxies.services import terms_of
 from tests import factories
-from tests.reminders.conftest import announce, set_policy
+from tests.reminders.conftest import announce, cancel, move, set_policy
 from tests.threads import at_once
 from visits.booking.models import Appointment
 from visits.reminders import services, texts
@@ -279,6 +279,96 @@ def test_a_word_cancels(sent, word):
     sent.refresh_from_db()
     assert sent.status == Appointment.Status.CANCELLED
     assert sent.changes.get(change="cancelled").role == "patient"
+
+
+def another(visit: Appointment, **fields: Any) -> Appointment:
+    """Another visit of the same patient, in a week, unless ``fields`` say otherwise; they had its confirmation."""
+    start = visit.start + timedelta(days=7)
+    other = factories.make_visit(visit.practitioner, **{"patient": visit.patient, "start": start} | fields)
+    announce(other, "booked")
+    other.communications.filter(channel="email").delete()
+    services.send_due()
+    return other
+
+
+def as_they_were(*visits: Appointment) -> bool:
+    booked = Appointment.objects.filter(pk__in=[visit.pk for visit in visits], status=Appointment.Status.BOOKED)
+    return booked.count() == len(visits) and not Confirmation.objects.exists()
+
+
+@pytest.mark.parametrize("word", ["OK", "X"])
+def test_an_answer_is_to_the_last_text_and_never_to_an_older_one(sent, word):
+    """Staff cancel a visit of two; what comes back to that text is about no other visit."""
+    other = another(sent)
+    cancel(other)
+    other.communications.filter(channel="email").delete()
+    services.send_due()
+    assert text_of(other, Kind.CANCELLATION).state == State.SENT
+
+    assert "cannot be answered, so nothing is changed" in reply(word)
+    assert as_they_were(sent)
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind.values) - {"confirmation", "reschedule", "reminder"}))
+@pytest.mark.parametrize("word", ["C", "X"])
+def test_a_text_that_asks_for_no_answer_takes_none(sent, kind, word):
+    now = timezone.now()
+    Communication.objects.create(
+        patient=sent.patient,
+        appointment=sent,
+        kind=kind,
+        channel="sms",
+        due_at=now,
+        state="sent",
+        sent_at=now,
+        dispatched_at=now,
+        address=PHONE,
+    )
+
+    assert "cannot be answered, so nothing is changed" in reply(word)
+    assert as_they_were(sent)
+
+
+@pytest.mark.parametrize("what", ["cancelled", "moved", "arrived"])
+@pytest.mark.parametrize("word", ["C", "X"])
+def test_what_became_of_the_visit_of_the_last_text_is_said_and_no_other_is_touched(sent, what, word):
+    other = another(sent)
+    if what == "moved":
+        move(other, other.start + timedelta(days=1))
+    else:
+        Appointment.objects.filter(pk=other.pk).update(status=what)
+
+    assert "was changed or has begun, so nothing is changed" in reply(word)
+    assert as_they_were(sent)
+
+
+def test_two_patients_with_one_phone_answer_what_came_last(sent, clinic):
+    sibling = factories.make_patient(clinic, given_name="Leo", phone=sent.patient.phone)
+    other = another(sent, patient=sibling)
+
+    assert "is cancelled" in reply("X")
+    assert as_they_were(sent)
+    other.refresh_from_db()
+    assert other.status == Appointment.Status.CANCELLED
+
+
+def test_who_shares_the_phone_may_answer_for_the_one_who_has_the_same_text(sent):
+    """Somebody who does not manage the visits had the same word after the patient."""
+    proxy = factories.make_proxy(sent.patient, phone=sent.patient.phone, manages=False, joins=True, messages="both")
+    services.plan_for_proxy(proxy)
+    sent.communications.filter(related_person=proxy, channel="email").delete()
+    services.send_due()
+    assert sent.communications.get(related_person=proxy, channel="sms", kind=Kind.CONFIRMATION).state == State.SENT
+
+    assert "We expect you on" in reply("C")
+
+
+def test_a_text_that_never_arrived_is_not_the_one_that_is_answered(sent):
+    other = another(sent)
+    signed(f"/messages/sms/{text_of(other).pk}/status/", {"MessageStatus": "undelivered", "ErrorCode": "30003"})
+
+    assert "is cancelled" in reply("X")
+    assert as_they_were(other)
 
 
 def test_too_late_to_cancel_by_text(sent):

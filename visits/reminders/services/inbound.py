@@ -1,15 +1,14 @@
 """Text messages from patients: one word says that they come, cancels, or ends the texts. In both languages."""
 
 import unicodedata
-from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Patient, RelatedPerson
-from visits.reminders.links import is_answerable
+from visits.reminders.links import ANSWERABLE, is_answerable
 from visits.reminders.models import Communication, InboundMessage
 from visits.reminders.services import answering, preferences
 from visits.reminders.texts import in_gsm, when_of
@@ -58,9 +57,9 @@ def _obey(word: str, sender: str, patient: Patient) -> str:
 
 def _answer(word: str, sender: str, patient: Patient) -> str:
     call = {"phone": patient.clinic.phone}
-    message = _answerable(sender, timezone.now())
+    message = _answerable(sender)
     if message is None:
-        return _("We know of no visit to come. Call %(phone)s.") % call
+        return _("Our last text cannot be answered, so nothing is changed. Call %(phone)s.") % call
     when = {"when": when_of(Wording(message, timezone.now()))}
     try:
         if word in CONFIRM:
@@ -68,18 +67,24 @@ def _answer(word: str, sender: str, patient: Patient) -> str:
             return _("Thank you. We expect you on %(when)s.") % when
         answering.cancel(message)
     except answering.Closed:
-        return _("We know of no visit to come. Call %(phone)s.") % call
+        return _("The visit of our last text was changed or has begun, so nothing is changed. Call %(phone)s.") % call
     except answering.TooLate:
         return _("It is too late to cancel by text. Call %(phone)s.") % call
     return _("Your visit on %(when)s is cancelled.") % when
 
 
-def _answerable(sender: str, now: datetime) -> Communication | None:
-    """The message that this answers: the last one about a visit that is still to come as it said."""
-    sent = _sent_to(sender).filter(
-        appointment__status="booked", appointment__start__gt=now, revision=F("appointment__revision")
-    )
-    return next((message for message in sent if is_answerable(message)), None)
+def _answerable(sender: str) -> Communication | None:
+    """The message that this answers: the last one that the number may have got, or none if it cannot be answered.
+
+    Never an older one: that may be about another visit. Who shares the phone has the same word of the same visit, so
+    it is enough that one of them may answer.
+    """
+    sent = _sent_to(sender).exclude(state=Communication.State.FAILED)
+    last = sent.first()
+    if last is None or last.kind not in ANSWERABLE:
+        return None
+    same = sent.filter(appointment=last.appointment, revision=last.revision, kind__in=ANSWERABLE)
+    return next((message for message in same if is_answerable(message)), None)
 
 
 def _sent_to(number: str) -> QuerySet[Communication]:
