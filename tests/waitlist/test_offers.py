@@ -15,6 +15,7 @@ from visits.booking.models import Appointment, AppointmentChange, Hold
 from visits.reminders import services as reminders
 from visits.reminders.models import Communication, ContactPreference, ReminderPolicy
 from visits.schedule.models import ScheduleException, SchedulePolicy
+from visits.schedule.services import copy_week
 from visits.waitlist import services
 from visits.waitlist.fitting import Part
 from visits.waitlist.models import Offer, Opening, WaitlistEntry
@@ -282,6 +283,28 @@ def test_new_weekly_hours_are_offered(waits, hours):
     services.tick()
 
     assert open_offer().start == at("09:00", TUESDAY - 3 * DAY)
+
+
+def test_time_off_that_is_made_shorter_frees_what_it_took(waits, hours, clinic):
+    off = ScheduleException.objects.create(clinic=clinic, kind="off", first_day=TUESDAY - 4 * DAY, last_day=TUESDAY)
+    waits()
+    off.last_day = TUESDAY - 2 * DAY
+    off.save()
+
+    assert Opening.objects.filter(begin__lte=at("09:00", TUESDAY), end__gt=at("09:00", TUESDAY)).exists()
+
+
+def test_extra_hours_of_a_copied_week_are_offered(waits, hours, clinic, clinic_admin):
+    monday = TUESDAY - DAY
+    ScheduleException.objects.create(
+        clinic=clinic, practitioner=hours, kind="extra", first_day=monday - 7 * DAY, last_day=monday - 7 * DAY,
+        start_time=time(18), end_time=time(18, 40),
+    )  # fmt: skip
+    Opening.objects.all().delete()
+    waits()
+    copy_week(principal=staff(clinic_admin), practitioner=hours, from_monday=monday - 7 * DAY, to_mondays=[monday])
+
+    assert Opening.objects.filter(begin__lte=at("18:00", monday), end__gt=at("18:00", monday)).exists()
 
 
 def test_new_time_off_offers_nothing(waits, hours, clinic):

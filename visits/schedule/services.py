@@ -52,7 +52,8 @@ def copy_week(
                 if moved not in there:
                     owner = {"clinic_id": practitioner.clinic_id, "practitioner": practitioner}
                     added.append(ScheduleException(**owner, **moved._asdict(), note=note))
-        ScheduleException.objects.bulk_create(added)
+        for one in added:
+            one.save()  # each by itself: who waits for an earlier time listens
         detail = {"from": str(from_monday), "to": [str(monday) for monday in targets], "added": len(added)}
         record("schedule.copy-week", Audit.CREATE, principal=principal, entity=practitioner, detail=detail)
         return added

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
 from visits.booking.models import Appointment, AppointmentChange
@@ -49,6 +49,14 @@ def follow_weekly_hours(*, instance: Availability, **_: Any) -> None:
 @receiver([post_save, post_delete], sender=OpeningHours)
 def follow_opening_hours(*, instance: OpeningHours, **_: Any) -> None:
     openings.of_hours(instance.clinic, None)
+
+
+@receiver(pre_save, sender=ScheduleException)
+def follow_what_an_exception_was(*, instance: ScheduleException, **_: Any) -> None:
+    """Time off that is made shorter, goes elsewhere or is another's frees what it took."""
+    was = ScheduleException.objects.select_related("clinic", "practitioner").filter(pk=instance.pk).first()
+    if was is not None and was.kind == Kind.OFF:
+        openings.of_exception(was)
 
 
 @receiver([post_save, post_delete], sender=ScheduleException)

@@ -28,7 +28,8 @@ def is_as_named(message: Communication) -> bool:
         return True
     visits = Appointment.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=named)
     status = rules.OF_SERIES[Communication.Kind(message.kind)]
-    return sum(visit.status == status and visit.revision == named[str(visit.pk)] for visit in visits) == len(named)
+    same = [visit for visit in visits if visit.status == status and visit.revision == named[str(visit.pk)]]
+    return len(same) == len(named)
 
 
 def take_back(message: Communication, reason: Communication.Reason) -> None:
