@@ -1,5 +1,7 @@
 """How often something may happen, counted in Redis."""
 
+from contextlib import suppress
+
 import redis
 from django.core.cache import cache
 
@@ -24,3 +26,15 @@ def spent(key: str, *, times: int, unknown: bool = False) -> bool:
         return int(cache.get(f"limit:{key}", 0)) >= times
     except redis.RedisError:
         return unknown
+
+
+def give_back(key: str) -> None:
+    """Take back what ``too_many`` counted for something that turned out not to count."""
+    with suppress(redis.RedisError, ValueError):  # ValueError: the seconds are over
+        cache.decr(f"limit:{key}")
+
+
+def note(key: str, *, seconds: int) -> None:
+    """Have ``key`` be ``spent`` once for ``seconds`` from now, however often it was noted before."""
+    with suppress(redis.RedisError):
+        cache.set(f"limit:{key}", 1, seconds)

@@ -30,19 +30,23 @@ CODE_DAY_TIMES, CODE_DAY_SECONDS = 100, 24 * 3600
 BORN_TIMES, BORN_SECONDS = 10, 24 * 3600
 
 
-def must_wait(request: HttpRequest, email: str) -> int:
-    """For how many seconds at most no password for this account is checked from here; 0 when one is checked now."""
-    if limit.spent(_network(request), times=NETWORK_TIMES):
+def count(request: HttpRequest, email: str) -> int:
+    """Count a guess of this account's password: for how many seconds at most none is checked from here; 0 when this one
+    is checked now. Counted before it is checked, so that parallel guesses get no more than others."""
+    network, account = _network(request), _account(email)
+    if limit.too_many(network, times=NETWORK_TIMES, seconds=NETWORK_SECONDS):
+        limit.give_back(network)
         return NETWORK_SECONDS
-    if limit.spent(_account(email), times=ACCOUNT_TIMES) and not is_known(request, email):
+    if limit.too_many(account, times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS) and not is_known(request, email):
+        uncount(request, email)
         return ACCOUNT_SECONDS
     return 0
 
 
-def count_wrong(request: HttpRequest, email: str) -> None:
-    """Note a wrong password."""
-    limit.too_many(_network(request), times=NETWORK_TIMES, seconds=NETWORK_SECONDS)
-    limit.too_many(_account(email), times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS)
+def uncount(request: HttpRequest, email: str) -> None:
+    """Take back what ``count`` counted: the password was right, or is not checked."""
+    limit.give_back(_network(request))
+    limit.give_back(_account(email))
 
 
 def codes_must_wait(request: HttpRequest, user: User) -> int:
@@ -71,8 +75,8 @@ def count_wrong_birth_date(email: str) -> None:
 
 
 def know(request: HttpRequest, email: str) -> None:
-    """Note that the owner has signed in from here, second factor and all."""
-    limit.too_many(_known(request, email), times=1, seconds=KNOWN_SECONDS)
+    """Note that the owner has signed in from here, second factor and all: known for 90 days from now."""
+    limit.note(_known(request, email), seconds=KNOWN_SECONDS)
 
 
 def is_known(request: HttpRequest, email: str) -> bool:

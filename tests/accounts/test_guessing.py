@@ -1,5 +1,6 @@
 """Guesses of passwords: from one address, from thousands, at one account or at all; and the owner meanwhile."""
 
+import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from accounts.login import guessing
 from accounts.models import Clinic, User
@@ -16,6 +17,7 @@ from tests import factories
 from tests.accounts.authenticator import Authenticator
 from tests.accounts.test_passkeys import key, sign_in  # noqa: F401
 from tests.accounts.test_signin import CODE, SIGNIN, code_of, is_in, phone_of
+from tests.threads import at_once
 
 HOME = "192.0.2.7"
 
@@ -23,6 +25,15 @@ HOME = "192.0.2.7"
 @pytest.fixture(autouse=True)
 def counters_begin_anew() -> None:
     cache.clear()
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that were compared with somebody's."""
+    passwords: list[str] = []
+    check: Callable[..., bool] = User.check_password
+    monkeypatch.setattr(User, "check_password", lambda self, raw: (passwords.append(raw), check(self, raw))[1])
+    return passwords
 
 
 def guess(user: User, n: int, password: str = "wrong") -> int:
@@ -37,15 +48,12 @@ def forget(user: User) -> None:
 
 
 def test_ten_thousand_guesses_from_as_many_addresses_get_nothing(
-    clinician: User, monkeypatch: pytest.MonkeyPatch
+    clinician: User, checked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Row 12 of the checklist: of 10,000 guesses ten are checked, though the right one is among them."""
-    checked: list[str] = []
-    check: Callable[..., bool] = User.check_password
     # One minute, however long this machine takes; and without drawing the page each time.
     monkeypatch.setattr(guessing, "ACCOUNT_SECONDS", 3600)
     monkeypatch.setattr("accounts.login.views._page", lambda *given, status=200: HttpResponse(status=status))
-    monkeypatch.setattr(User, "check_password", lambda self, raw: (checked.append(raw), check(self, raw))[1])
 
     statuses = {guess(clinician, n, factories.PASSWORD if n % 100 == 50 else f"wrong {n}") for n in range(10_000)}
 
@@ -68,6 +76,40 @@ def test_the_owner_comes_in_meanwhile_from_where_they_were_and_elsewhere_a_minut
     forget(clinician)
     assert guess(clinician, 21, factories.PASSWORD) == 302
     assert guessing.ACCOUNT_SECONDS <= 60
+
+
+def test_each_sign_in_keeps_the_network_known_for_its_full_time(rf: RequestFactory, clinician: User) -> None:
+    """Who signs in daily is no stranger on day 90."""
+    request = rf.get("/", REMOTE_ADDR=HOME)
+    guessing.know(request, clinician.email)
+    cache.touch(f"limit:{guessing._known(request, clinician.email)}", 1)  # day 90 comes in a second
+
+    guessing.know(request, clinician.email)
+
+    time.sleep(1.2)
+    assert guessing.is_known(request, clinician.email)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_forty_guesses_at_once_no_more_are_checked_than_one_by_one(clinician: User, checked: list[str]) -> None:
+    """Row 12 of the checklist: parallel guesses at one account, from as many networks."""
+    statuses = at_once([lambda n=n: guess(clinician, n) for n in range(40)])  # type: ignore[misc]
+
+    assert len(checked) == guessing.ACCOUNT_TIMES
+    assert sorted(statuses) == [200] * guessing.ACCOUNT_TIMES + [429] * (40 - guessing.ACCOUNT_TIMES)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_forty_guesses_at_once_from_one_network_no_more_are_checked_either(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 12 of the checklist: parallel guesses at as many accounts, from one network."""
+    monkeypatch.setattr(guessing, "NETWORK_TIMES", 5)
+    nobody = [User(email=f"user{n}@example.org") for n in range(40)]
+
+    statuses = at_once([lambda one=one: guess(one, 1) for one in nobody])  # type: ignore[misc]
+
+    assert sorted(statuses) == [200] * 5 + [429] * 35
 
 
 def test_the_wait_is_shown_and_nothing_typed_is_lost(clinician: User) -> None:
@@ -114,3 +156,4 @@ def test_who_signs_in_rightly_is_never_counted(clinic: Clinic, settings: Any) ->
     person = factories.make_member(clinic, Role.CLINICIAN)
 
     assert {guess(person, n, factories.PASSWORD) for n in range(guessing.ACCOUNT_TIMES * 2)} == {302}
+    assert {guess(person, 1, factories.PASSWORD) for _ in range(guessing.NETWORK_TIMES + 1)} == {302}
