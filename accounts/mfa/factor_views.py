@@ -62,7 +62,7 @@ def add_phone(request: HttpRequest) -> HttpResponse:
             form.add_error("code", refusal(wrong))
         else:
             del request.session[SESSION_KEY]
-            messages.success(request, _("Your authenticator app is added."))
+            messages.success(request, _("Your authenticator app is added. You are signed out everywhere else."))
             return redirect("accounts:factors")
     secret = services.secret_for(user, key)
     context = {"form": form, "secret": secret, "qr": qr.svg(secret.uri), "clinic": home_clinic(user)}
@@ -83,7 +83,8 @@ def add_passkey(request: HttpRequest) -> HttpResponse:
         except passkeys.Refused:
             form.add_error(None, passkey_refusal())
         else:
-            messages.success(request, _("Your passkey is added. Use it the next time you sign in."))
+            words = _("Your passkey is added. Use it the next time you sign in. You are signed out everywhere else.")
+            messages.success(request, words)
             return redirect("accounts:factors")
     context = {"form": form, "clinic": home_clinic(cast(User, request.user))}
     return render(request, "accounts/factor_passkey.html", context)

@@ -160,7 +160,8 @@ def must_sign_in_anew(request: HttpRequest) -> bool:
 def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) -> TOTPDevice:
     """Make ``key`` a second factor of the user once ``code`` shows that their app has it.
 
-    With ``replaces`` it takes the place of all earlier phones. Raises WrongCode; AlreadyEnrolled, SignInAnew.
+    With ``replaces`` it takes the place of all earlier phones. All other sessions end. Raises WrongCode;
+    AlreadyEnrolled, SignInAnew.
     """
     user = cast(User, request.user)
     with transaction.atomic():
@@ -173,6 +174,7 @@ def enrol(*, request: HttpRequest, key: str, code: str, replaces: bool = False) 
             remove_phones(request, but=device)
         record("mfa.enrol", request, user, right, detail={"kind": Kind.PHONE})
         if right:
+            end_other_sessions(request)
             tell(user, Change.ADDED, Kind.PHONE)
     if not right:
         raise WrongCode
@@ -185,11 +187,10 @@ def remove_phones(request: HttpRequest, but: Device) -> None:
     for phone in phones_of(cast(User, request.user)):
         if phone != but:
             phone.delete()
-    end_other_sessions(request)
 
 
 def end_other_sessions(request: HttpRequest) -> None:
-    """Whoever else is signed in by now signs in anew. Call it in the transaction that takes a factor away."""
+    """Whoever else is signed in by now signs in anew. Call it in the transaction that changes a factor."""
     own = cast(SessionStore, request.session)
     sessions.end_all(cast(User, request.user), why="factor", but=own, request=request)
 

@@ -71,7 +71,7 @@ def options_to_verify(request: HttpRequest) -> dict[str, Any]:
 def enrol(*, request: HttpRequest, answer: str, name: str = "", replaces: bool = False) -> WebAuthnCredential:
     """Make the key that the browser made a second factor of the signed-in user; with ``replaces`` instead of phones.
 
-    Raises Refused; mfa.AlreadyEnrolled, mfa.SignInAnew as mfa.enrol.
+    All other sessions end. Raises Refused; mfa.AlreadyEnrolled, mfa.SignInAnew as mfa.enrol.
     """
     user = cast(User, request.user)
     try:
@@ -84,6 +84,7 @@ def enrol(*, request: HttpRequest, answer: str, name: str = "", replaces: bool =
             if replaces:
                 mfa.remove_phones(request, but=device)
             mfa.record("mfa.enrol", request, user, True, device)
+            mfa.end_other_sessions(request)
             tell(user, Change.ADDED, kind_of(device))
     except (*MALFORMED, IntegrityError) as wrong:  # IntegrityError: the key is enrolled already
         mfa.record("mfa.enrol", request, user, False, detail={"kind": "passkey", "reason": _reason(wrong)})

@@ -87,6 +87,33 @@ def test_a_passkey_and_another_phone_are_added_and_told(
     assert list(details) == [{"kind": "passkey"}, {"kind": "totp"}]
 
 
+def add_phone(client: Client) -> Any:
+    client.get(reverse("accounts:factor-phone"))
+    return client.post(reverse("accounts:factor-phone"), {"code": code_for(client.session["mfa_key"])})
+
+
+def make_codes(client: Client) -> Any:
+    return client.post(reverse("accounts:recovery-codes"))
+
+
+@pytest.mark.parametrize("add", [add_phone, add_passkey, make_codes])
+def test_adding_one_ends_all_sessions_but_this(
+    verified: Any, clinician: User, stranger: User, add: Callable[[Client], Any]
+) -> None:
+    """Row 14 of the checklist: a changed factor ends what was open with the others; and it is said."""
+    browser, elsewhere, other = verified(clinician), verified(clinician), verified(stranger)
+
+    add(browser)
+
+    if add is not make_codes:  # the page before has said so
+        assert "You are signed out everywhere else." in browser.get(PAGE).content.decode()
+    assert browser.get(PAGE).status_code == 200
+    assert elsewhere.get(PAGE).status_code == 302
+    assert other.get(PAGE).status_code == 200
+    ended = AuditEvent.objects.get(subtype="session.end-all")
+    assert (ended.user, ended.detail) == (clinician, {"why": "factor", "sessions": 1})
+
+
 def test_a_wrong_code_adds_no_phone(verified: Any, clinician: User) -> None:
     browser = verified(clinician)
     browser.get(reverse("accounts:factor-phone"))
