@@ -14,6 +14,7 @@ from visits.booking import services as booking
 from visits.booking.models import Appointment, AppointmentChange, Hold
 from visits.reminders import services as reminders
 from visits.reminders.models import Communication, ContactPreference, ReminderPolicy
+from visits.reminders.services import delivery
 from visits.schedule.models import ScheduleException, SchedulePolicy
 from visits.schedule.services import copy_week
 from visits.waitlist import services
@@ -43,6 +44,14 @@ def book_with_a_colleague(entry, gap):
         visit_type=gap.visit_type,
         start=gap.start,
     )
+
+
+def end(entry, user, answer):
+    """What becomes of the entry's open offer."""
+    if answer == "withdraw":
+        services.leave(principal=staff(user), visit=entry.appointment)
+    else:
+        getattr(services, answer)(open_offer())
 
 
 # --- who is asked, and when -----------------------------------------------------------------------
@@ -87,6 +96,40 @@ def test_staff_do_not_send_an_offer_again_which_may_not_stand_any_more(waits, ga
     assert path not in client.get(reverse("room:visit", kwargs={"pk": entry.appointment_id})).content.decode()
     assert client.post(path).status_code == 404
     assert told(entry) == [message]
+
+
+@pytest.mark.parametrize("answer", ["accept", "decline", "withdraw"])
+def test_what_is_answered_or_withdrawn_is_not_sent(waits, gap, front_desk, mailoutbox, answer):
+    entry = waits()
+    cancel(gap, front_desk)
+    services.tick()
+    end(entry, front_desk, answer)
+    reminders.send_due()
+
+    assert [(message.state, message.reason) for message in told(entry)] == [("suppressed", "not-needed")]
+    assert not any("earlier time" in mail.subject for mail in mailoutbox)
+
+
+@pytest.mark.parametrize("answer", ["accept", "decline", "withdraw"])
+@pytest.mark.parametrize("tries_again", [False, True])
+def test_nor_when_a_worker_has_the_message_already(waits, gap, front_desk, mailoutbox, answer, tries_again):
+    """It is claimed, or comes back for another try: the last look sees it."""
+    entry = waits()
+    cancel(gap, front_desk)
+    services.tick()
+    Communication.objects.exclude(kind="offer").delete()
+    message = delivery._claim(timezone.now(), set(), asked_for=False)
+    assert message is not None
+    end(entry, front_desk, answer)
+    if tries_again:
+        delivery._try_later(message, timezone.now(), Communication.Reason.REFUSED)
+        Communication.objects.filter(kind="offer").update(due_at=timezone.now())
+        reminders.send_due()
+    else:
+        delivery._handle(message, timezone.now())
+
+    assert [(message.state, message.reason) for message in told(entry)] == [("suppressed", "not-needed")]
+    assert not any("earlier time" in mail.subject for mail in mailoutbox)
 
 
 def test_nobody_is_asked_without_somebody_on_the_list(gap, front_desk):

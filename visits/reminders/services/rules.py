@@ -221,7 +221,9 @@ def _patient_asked(message: Communication) -> bool:
 
 
 def _need_says(message: Communication) -> Communication.Reason:
-    """Nobody is reminded of what they do already, or asked for what they gave."""
+    """Nobody is reminded of what they do already, asked for what they gave, or offered what is not to be had."""
+    if message.kind == Kind.OFFER:
+        return Reason.NONE if _offer_stands(message) else Reason.NOT_NEEDED
     if message.kind not in {Kind.REMINDER, Kind.FORM_MISSING}:
         return Reason.NONE
     visit = message.visit
@@ -263,6 +265,15 @@ def _has_answered(visit: Appointment) -> bool:
     # Check-in is no floor below, so this asks by the names of its relations to a visit.
     agreed = Appointment.objects.filter(pk=visit.pk, check_in__details_at__isnull=False, consent__isnull=False)
     return visit.mode == VisitType.Mode.PHONE or agreed.exists()
+
+
+def _offer_stands(message: Communication) -> bool:
+    """Whether the offer is open: not answered, run out or withdrawn. One that is still to be made has no reference."""
+    if message.appointment is None or not message.reference:
+        return True
+    # The waitlist is no floor below: by the names of its relations, too.
+    entries = Appointment.objects.filter(pk=message.appointment.pk, waitlist_entries__offers__state="open")
+    return message.reference in map(str, entries.values_list("waitlist_entries__offers", flat=True))
 
 
 def _until(message: Communication) -> datetime:

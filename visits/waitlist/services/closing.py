@@ -18,9 +18,9 @@ def lock(offer: Offer) -> tuple[Appointment, Offer]:
 
 
 def close_offer(offer: Offer, state: Offer.State) -> None:
-    """Note the end of an open offer; unless it is accepted, its time is free again and its message is called off."""
+    """Note the end of an open offer and call its message off; unless it is accepted, its time is free again."""
     offer.state, offer.closed_at = state, timezone.now()
     offer.save(update_fields=["state", "closed_at"])
+    reminders.call_off_offer(reference=str(offer.pk))
     if state != Offer.State.ACCEPTED:
         booking.release(Hold(pk=offer.held))
-        reminders.call_off_offer(reference=str(offer.pk))
