@@ -223,7 +223,17 @@ class ClinicScopedAdmin(ClinicScope, _ModelAdmin):
         return name not in {self.clinic_path, "clinic"} or bool(getattr(request.user, "is_superuser", False))
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._stepped_up(request, super().changeform_view)(request, *args, **kwargs)
+        return self._stepped_up(request, self._tried_again)(request, *args, **kwargs)
+
+    def _tried_again(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Of two who save the same at once, the form of the second finds the first one's row when it looks again, and
+        says so beside what was typed."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:
+            if request.method != "POST":
+                raise
+            return super().changeform_view(request, *args, **kwargs)
 
     def _stepped_up(self, request: HttpRequest, view: Any) -> Any:
         return fresh_factor(view) if self.gives_rights and request.method == "POST" else view

@@ -12,8 +12,10 @@ from tests import factories
 from tests.conftest import verify
 from tests.reminders.conftest import announce
 from tests.reminders.test_letters import body
+from tests.threads import at_once
 from visits.booking.models import Appointment
 from visits.reminders import letters, services, texts
+from visits.reminders.admin import MessageTemplateAdmin
 from visits.reminders.models import Communication, MessageTemplate
 from visits.reminders.models.template import KINDS
 
@@ -239,3 +241,44 @@ def test_they_are_the_clinic_admins_alone(request: pytest.FixtureRequest, who: s
     for answer in (browser.get(ADD), browser.post(ADD, typed(clinic)), browser.post(LOOK, typed(clinic))):
         assert answer.status_code in {302, 403}
     assert not MessageTemplate.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_who_save_the_same_at_once_one_does_and_the_others_are_told(
+    clinic: Clinic, clinic_admin: User
+) -> None:
+    browsers = [verify(Client(), clinic_admin) for _ in range(8)]
+
+    answers = at_once([lambda one=one: one.post(ADD, typed(clinic)) for one in browsers])  # type: ignore[misc]
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [302]
+    for answer in answers:
+        if answer.status_code == 200:
+            page = answer.content.decode()
+            assert "There are words for this message in this language already." in page
+            assert "Bring tea." in page
+    assert AuditEvent.objects.filter(subtype="admin.add").count() == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_the_database_refuses_is_tried_once_more(
+    clinic: Clinic, admin_client: Client, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    tries: list[MessageTemplate] = []
+    save = MessageTemplateAdmin.save_model
+
+    def refused(self: Any, request: Any, obj: MessageTemplate, form: Any, change: bool) -> None:
+        tries.append(obj)
+        if len(tries) <= times:
+            raise IntegrityError
+        save(self, request, obj, form, change)
+
+    monkeypatch.setattr(MessageTemplateAdmin, "save_model", refused)
+    if times == 2:
+        with pytest.raises(IntegrityError):
+            admin_client.post(ADD, typed(clinic))
+    else:
+        assert admin_client.post(ADD, typed(clinic)).status_code == 302
+
+    assert len(tries) == 2
+    assert MessageTemplate.objects.count() == 2 - times
