@@ -16,6 +16,8 @@ from tests.room.conftest import be_here, enter
 from tests.threads import at_once
 from visits.booking import services as booking
 from visits.booking.models import Appointment
+from visits.reminders.models import Communication
+from visits.reminders.services import rules
 from visits.room import presence, services
 from visits.room.models import Encounter, Presence, Seat
 from visits.room.state import call_state
@@ -257,3 +259,19 @@ def test_the_state_of_a_call_costs_a_handful_of_queries(
 
     with django_assert_num_queries(queries):
         assert len(call_state(principal, visit.pk).people) == 4
+
+
+def test_who_is_in_the_call_is_not_told_that_the_clinician_waits(
+    encounter: Encounter, as_clinician: Principal, as_patient: Principal
+) -> None:
+    visit, now = encounter.appointment, timezone.now()
+    message = Communication(appointment=visit, patient=visit.patient, kind=Communication.Kind.CLINICIAN_WAITING)
+    be_here(as_clinician, visit)
+    enter(as_patient, visit)
+    assert not rules.why_not(message, now=now)
+
+    seat = be_here(as_patient, visit)
+    assert rules.why_not(message, now=now) == Communication.Reason.NOT_NEEDED
+
+    presence.left(seat=seat.pk, epoch=seat.epoch, why=presence.LOST)
+    assert not rules.why_not(message, now=now)

@@ -178,6 +178,27 @@ def test_the_message_says_how_late(day, say, mailoutbox):
     assert "15 minutes later" in mail.body
 
 
+@pytest.mark.parametrize(("after", "reason"), [(24, ""), (25, "too-late")])
+def test_after_an_outage_a_delay_is_told_until_the_visit_begins(day, say, clock, mailoutbox, after, reason):
+    (visit,) = day(10)
+    say(15)
+    clock.tick(after * MINUTE)
+    reminders.send_due()
+
+    assert Communication.objects.get(appointment=visit, kind="running-late").reason == reason
+    assert len([mail for mail in mailoutbox if "running late" in mail.subject]) == (not reason)
+
+
+def test_who_is_called_in_is_not_told_of_a_delay_any_more(day, say, clinician):
+    (visit,) = day(10)
+    say(15)
+    Appointment.objects.filter(pk=visit.pk).update(status=Appointment.Status.ARRIVED)
+    Ticket.objects.create(appointment=visit, admitted_at=NOW, admitted_by=clinician)
+    reminders.send_due()
+
+    assert Communication.objects.get(appointment=visit, kind="running-late").reason == "not-needed"
+
+
 def test_a_visit_that_moved_since_is_told_anew(day, say, front_desk):
     (visit,) = day(10)
     say(15)

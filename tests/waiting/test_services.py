@@ -141,6 +141,16 @@ def test_who_is_let_in_long_after_the_visits_end_is_told_all_the_same(as_patient
     assert rules.why_not(message, now=visit.end + visit.LINE_CLOSES_AFTER) == Communication.Reason.TOO_LATE
 
 
+def test_that_the_clinician_waits_is_said_for_a_quarter_of_an_hour(as_patient, visit, clinician):
+    ticket = arrive(as_patient, visit)
+    Ticket.objects.filter(pk=ticket.pk).update(seen_at=None)
+    services.admit(principal=staff(clinician), visit=visit)
+    message = visit.communications.get(kind=Communication.Kind.CLINICIAN_WAITING, channel="email")
+
+    assert not rules.why_not(message, now=timezone.now() + timedelta(minutes=14))
+    assert rules.why_not(message, now=timezone.now() + timedelta(minutes=15)) == Communication.Reason.TOO_LATE
+
+
 def test_who_is_called_in_a_second_time_is_told_a_second_time(as_patient, visit, clinician):
     for again in (False, True):
         ticket = services.arrive(principal=as_patient, visit=visit, again=again)

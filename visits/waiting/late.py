@@ -127,7 +127,7 @@ def _told(visits: list[Appointment], behind: dict[uuid.UUID, int], now: datetime
     for visit in visits:
         minutes, word = behind.get(visit.pk, 0), words.get(visit.pk, _Word())
         if minutes not in {word.last, word.heard}:
-            found.append(Told(visit, minutes, _is_reachable(visit, now)))
+            found.append(Told(visit, minutes, _is_reachable(visit, minutes, now)))
     return found
 
 
@@ -305,12 +305,17 @@ def _call_off(behind: dict[uuid.UUID, int], visits: list[Appointment]) -> None:
     )
 
 
-def _is_reachable(visit: Appointment, now: datetime) -> bool:
+def _is_reachable(visit: Appointment, minutes: int, now: datetime) -> bool:
     for person, channel in product(rules.recipients(visit.patient), rules.channels(visit.clinic, LATE)):
         message = Communication(
-            appointment=visit, patient=visit.patient, related_person=person, kind=LATE, channel=channel
+            appointment=visit,
+            patient=visit.patient,
+            related_person=person,
+            revision=visit.revision,
+            kind=LATE,
+            channel=channel,
+            details={"minutes": minutes},
         )
-        message.revision = visit.revision
         if not rules.why_not(message, now=now):
             return True
     return False

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.contact import e164
 from accounts.models import Clinic, Patient, RelatedPerson
-from accounts.policy import Action
+from accounts.policy import Action, Role
 from visits.booking.models import Appointment
 from visits.intake import services as intake
 from visits.reminders.models import Communication, ReminderPolicy
@@ -42,9 +42,9 @@ OF_SERIES = {Kind.CONFIRMATION: Status.BOOKED, Kind.RESCHEDULE: Status.BOOKED, K
 # How long what one visit says waits for that of an earlier one, which may say it too.
 SERIES_PAUSE = timedelta(seconds=30)
 # How long a message still helps: from when it was planned, or after the visit's end.
-HELPS_FOR = {Kind.SUMMARY: timedelta(days=14), Kind.GRANT: timedelta(days=3)}
-HELPS_AFTER = {Kind.MISSED: timedelta(days=3), Kind.CLINICIAN_WAITING: Appointment.LINE_CLOSES_AFTER,
-               Kind.RUNNING_LATE: Appointment.LINE_CLOSES_AFTER}  # fmt: skip
+HELPS_FOR = {Kind.SUMMARY: timedelta(days=14), Kind.GRANT: timedelta(days=3),
+             Kind.CLINICIAN_WAITING: timedelta(minutes=15)}  # fmt: skip
+HELPS_AFTER = {Kind.MISSED: timedelta(days=3)}
 
 
 def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
@@ -76,6 +76,8 @@ def deadline(message: Communication) -> datetime:
         return min(following or visit.start, visit.start)
     if message.kind == Kind.FORM_MISSING:
         return visit.start
+    if message.kind == Kind.RUNNING_LATE and (minutes := message.details.get("minutes")):
+        return visit.start + timedelta(minutes=minutes)
     return visit.end + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
 
 
@@ -224,6 +226,10 @@ def _need_says(message: Communication) -> Communication.Reason:
     """Nobody is reminded of what they do already, asked for what they gave, or offered what is not to be had."""
     if message.kind == Kind.OFFER:
         return Reason.NONE if _offer_stands(message) else Reason.NOT_NEEDED
+    if message.kind == Kind.RUNNING_LATE:
+        return Reason.NOT_NEEDED if _is_let_in(message.visit) else Reason.NONE
+    if message.kind == Kind.CLINICIAN_WAITING:
+        return Reason.NOT_NEEDED if _is_in_the_call(message.visit) else Reason.NONE
     if message.kind not in {Kind.REMINDER, Kind.FORM_MISSING}:
         return Reason.NONE
     visit = message.visit
@@ -265,6 +271,23 @@ def _has_answered(visit: Appointment) -> bool:
     # Check-in is no floor below, so this asks by the names of its relations to a visit.
     agreed = Appointment.objects.filter(pk=visit.pk, check_in__details_at__isnull=False, consent__isnull=False)
     return visit.mode == VisitType.Mode.PHONE or agreed.exists()
+
+
+def _is_let_in(visit: Appointment) -> bool:
+    """Whether the visit has begun for its patient: they were called in."""
+    # The waiting room and the call are no floors below either.
+    return Appointment.objects.filter(pk=visit.pk, ticket__admitted_at__isnull=False).exists()
+
+
+def _is_in_the_call(visit: Appointment) -> bool:
+    """Whether the patient, or who acts for them, is in the call now."""
+    present = Appointment.objects.filter(
+        pk=visit.pk,
+        encounter__seats__role__in=[Role.PATIENT, Role.PROXY],
+        encounter__seats__presences__joined_at__isnull=False,
+        encounter__seats__presences__left_at=None,
+    )
+    return present.exists()
 
 
 def _offer_stands(message: Communication) -> bool:
