@@ -99,6 +99,7 @@ class UserAdmin(ClinicScopedAdmin):
     list_display = ("name", "email", "roles", "is_active", "is_staff", "second_factor", "last_login")
     list_filter = ("is_active", "is_staff", RoleFilter, "last_login")
     search_fields = ("name", "email")
+    date_hierarchy = "date_joined"
     readonly_fields = ("second_factor", "last_login", "date_joined")
     actions = ("mail_password_link", "reset_second_factor", "end_sessions", "shut_out")
 
@@ -242,6 +243,7 @@ class MembershipAdmin(RosterAdmin):
     list_filter = ("role", "is_active", "clinic")
     search_fields = ("user__name", "user__email")
     list_select_related = ("user", "clinic")
+    actions = ("set_inactive",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Members are invited."""
@@ -254,6 +256,23 @@ class MembershipAdmin(RosterAdmin):
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         members.change(membership=obj, by=cast(User, request.user))
+
+    @admin.action(description=_("Set inactive: they do not work here any more"), permissions=["change"])
+    @confirmed
+    def set_inactive(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        count = 0
+        for membership in queryset.filter(is_active=True):
+            membership.is_active = False
+            try:
+                members.change(membership=membership, by=cast(User, request.user))
+            except (members.OwnRights, members.LastAdmin) as refused:
+                messages.error(request, f"{membership.user}: {refusal(refused)}")
+                continue
+            values = self.audited_values(membership)
+            self.audit(request, "admin.change", AuditEvent.Action.UPDATE, membership, fields=["is_active"], **values)
+            count += 1
+        words = ngettext("%(count)d membership is inactive.", "%(count)d memberships are inactive.", count)
+        messages.success(request, words % {"count": count})
 
 
 @admin.register(Practitioner)
@@ -281,6 +300,7 @@ class PatientAdmin(RosterAdmin):
     search_fields = ("family_name", "given_name")
     search_help_text = _("A name, or a whole e-mail address, phone number or record number")
     sortable_by = ("family_name", "given_name", "birth_date", "language", "clinic")
+    date_hierarchy = "created_at"
     readonly_fields = ("created_at",)
     list_select_related = ("clinic",)
 

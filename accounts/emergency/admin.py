@@ -25,6 +25,7 @@ class EmergencyAccessAdmin(ClinicScopedAdmin):
     list_display = ("opened_at", "user", "patient", "expires_at", "finding", "reviewed_by", "clinic")
     list_filter = ("finding", ("opened_at", admin.DateFieldListFilter), "user", "clinic")
     list_select_related = ("user", "patient", "reviewed_by", "clinic")
+    search_fields = ("user__name", "user__email", "patient__family_name", "patient__given_name")
     date_hierarchy = "opened_at"
     fields = ("user", "patient", "reason", "opened_at", "expires_at", "finding", "note", "reviewed_by", "reviewed_at")
 

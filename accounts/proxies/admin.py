@@ -34,6 +34,7 @@ class RelatedPersonAdmin(ClinicScopedAdmin):
     list_filter = ("basis", "relationship", "messages", ("revoked_at", HappenedFilter), "valid_until")
     search_fields = ("patient__family_name", "patient__given_name")
     search_help_text = _("The name of the patient")
+    date_hierarchy = "granted_at"
     list_select_related = ("patient__clinic",)
     sortable_by = ("patient", "basis", "valid_from")
     actions = ("end_now",)

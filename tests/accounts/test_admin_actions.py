@@ -5,18 +5,22 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db.models import Model
 
 from accounts.mfa import services as mfa
 from accounts.mfa.tasks import mail_change
 from accounts.models import AuditEvent, Clinic, Membership, TOTPDevice, User
 from accounts.policy import Role
 from tests import factories
+from visits.schedule.models import VisitType
 
 PEOPLE = "/admin/accounts/user/"
+MEMBERS = "/admin/accounts/membership/"
+VISIT_TYPES = "/admin/schedule/visittype/"
 
 
-def chosen(action: str, *users: User, **more: str) -> dict[str, Any]:
-    return {"action": action, "_selected_action": [str(user.pk) for user in users], **more}
+def chosen(action: str, *rows: Model, **more: str) -> dict[str, Any]:
+    return {"action": action, "_selected_action": [str(row.pk) for row in rows], **more}
 
 
 def test_an_action_asks_first_and_says_whom_it_is_about(verified: Any, clinic_admin: User, clinician: User) -> None:
@@ -135,3 +139,55 @@ def test_nobody_shuts_out_themselves_strangers_or_who_belongs_elsewhere_too(
     verified(clinic_admin).post(PEOPLE, chosen("shut_out", *everybody, confirmed="yes"))
 
     assert all(User.objects.get(pk=user.pk).is_active for user in everybody)
+
+
+def test_memberships_are_set_inactive_but_for_ones_own_and_the_last_admins(
+    verified: Any, clinic: Clinic, clinic_admin: User, clinician: User, front_desk: User, stranger: User
+) -> None:
+    everybody = [person.memberships.get() for person in (clinic_admin, clinician, stranger)]
+    inactive = chosen("set_inactive", *everybody)
+    browser = verified(clinic_admin)
+
+    asked = browser.post(MEMBERS, inactive).content.decode()
+    assert clinician.name in asked
+    assert stranger.name not in asked
+    assert not Membership.objects.filter(is_active=False).exists()
+    page = browser.post(MEMBERS, inactive | {"confirmed": "yes"}, follow=True).content.decode()
+
+    assert "1 membership is inactive." in page
+    assert "Nobody changes their own role" in page
+    assert [one.user for one in Membership.objects.filter(is_active=False)] == [clinician]
+    event = AuditEvent.objects.get(subtype="admin.change")
+    assert (event.user, event.entity_type, event.entity_id) == (clinic_admin, "Membership", str(everybody[1].pk))
+    assert event.detail == {"fields": ["is_active"], "role": "clinician", "is_active": False}
+
+
+def test_the_last_admins_membership_stays_also_by_a_superusers_action(
+    verified: Any, clinic: Clinic, clinic_admin: User
+) -> None:
+    root = factories.make_member(clinic, Role.CLINICIAN, is_staff=True, is_superuser=True)
+
+    last = chosen("set_inactive", clinic_admin.memberships.get(), confirmed="yes")
+    page = verified(root).post(MEMBERS, last, follow=True).content.decode()
+
+    assert "The clinic would have no admin then." in page
+    assert clinic_admin.memberships.get().is_active
+
+
+def test_visit_types_leave_the_list_and_come_back(
+    verified: Any, clinic: Clinic, clinic_admin: User, other_clinic: Clinic
+) -> None:
+    kinds = [factories.make_visit_type(clinic), factories.make_visit_type(other_clinic)]
+    browser = verified(clinic_admin)
+
+    browser.post(VISIT_TYPES, chosen("take_off", *kinds))
+    assert all(kind.is_active for kind in VisitType.objects.all())
+    browser.post(VISIT_TYPES, chosen("take_off", *kinds, confirmed="yes"))
+    assert [kind.clinic for kind in VisitType.objects.filter(is_active=False)] == [clinic]
+    browser.post(VISIT_TYPES, chosen("take_off", *kinds, confirmed="yes"))
+    browser.post(VISIT_TYPES, chosen("put_on", *kinds, confirmed="yes"))
+
+    assert all(kind.is_active for kind in VisitType.objects.all())
+    events = AuditEvent.objects.filter(subtype="admin.change").order_by("pk")
+    assert [event.detail["is_active"] for event in events] == [False, True]
+    assert {(event.user, event.entity_id) for event in events} == {(clinic_admin, str(kinds[0].pk))}

@@ -4,7 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.audit import services as audit
 from accounts.models import AuditEvent, Clinic, EmergencyAccess, Patient, Practitioner, User
@@ -137,3 +140,36 @@ def test_every_list_of_the_index_says_what_it_is(verified: Any, clinic: Clinic) 
 
     assert len(entries) > 30
     assert [entry for entry in entries if "<p>" not in entry] == []
+
+
+def test_every_list_of_what_has_a_time_of_its_making_is_drilled_into_by_date() -> None:
+    """Times that are set by themselves: when something was made, sent, agreed to."""
+    made = {
+        model: its
+        for model, its in admin.site._registry.items()
+        for field in model._meta.concrete_fields
+        if getattr(field, "auto_now_add", False) or field.default is timezone.now
+    }
+
+    assert len(made) > 15
+    assert [model.__name__ for model, its in made.items() if not its.date_hierarchy] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "term"),
+    [
+        ("accounts/emergencyaccess", "Okafor"),
+        ("records/legalhold", "Okafor"),
+        ("records/recordcopy", "Okafor"),
+        ("reminders/messagetemplate", "tea"),
+        ("room/relaynode", "relay-1"),
+        ("schedule/openinghours", "Riverside"),
+    ],
+)
+def test_lists_are_searched(verified: Any, clinic: Clinic, model: str, term: str) -> None:
+    root = factories.make_member(clinic, Role.CLINIC_ADMIN, is_staff=True, is_superuser=True)
+
+    page = verified(root).post(f"/admin/{model}/", {"q": term}, follow=True)
+
+    assert page.status_code == 200
+    assert page.context["cl"].search_fields

@@ -21,6 +21,7 @@ class ConsentTextAdmin(ClinicScopedAdmin):
     list_display = ("clinic", "language", "version", "published_at")
     list_filter = ("clinic", "language")
     search_fields = ("body",)
+    date_hierarchy = "published_at"
     deletable = False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -118,6 +118,7 @@ class QuestionnaireAdmin(ClinicScopedAdmin):
     list_filter = (IsAsked, "intakes__visit_type", "clinic")
     list_select_related = ("clinic",)
     search_fields = ("title_en", "title_es")
+    date_hierarchy = "created_at"
     fields = ("clinic", ("title_en", "title_es"), "version")
     readonly_fields = ("version",)
     inlines = (IntakeInline, QuestionInline)

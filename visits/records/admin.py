@@ -35,6 +35,7 @@ class LegalHoldAdmin(ClinicScopedAdmin):
     list_display = ("patient", "placed_at", "placed_by", "ended_at", "ended_by")
     list_filter = (("ended_at", HappenedFilter), "patient__clinic")
     list_select_related = ("patient", "placed_by", "ended_by")
+    search_fields = ("patient__family_name", "patient__given_name", "placed_by__name")
     date_hierarchy = "placed_at"
     fields = ("patient", "reason", "placed_at", "placed_by", "ended_at", "ended_by")
 
@@ -50,6 +51,7 @@ class RecordCopyAdmin(ClinicScopedAdmin):
     list_display = ("patient", "state", "asked_at", "asked_by", "made_for", "closed_at")
     list_filter = ("state", "patient__clinic")
     list_select_related = ("patient", "asked_by", "made_for")
+    search_fields = ("patient__family_name", "patient__given_name", "asked_by__name")
     date_hierarchy = "asked_at"
     fields = ("patient", "state", "reason", "asked_at", "asked_by", "made_for", "made_at", "expires_at", "closed_at")
 

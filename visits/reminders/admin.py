@@ -180,6 +180,7 @@ class MessageTemplateAdmin(ClinicScopedAdmin):
     list_display = ("kind", "language", "mail_words", "text_words", "clinic")
     list_filter = ("kind", "language", "clinic")
     list_select_related = ("clinic",)
+    search_fields = ("mail_words", "text_words")
 
     def get_urls(self) -> list[URLPattern]:
         preview = path("preview/", self.admin_site.admin_view(self.preview), name="reminders_messagetemplate_preview")
@@ -286,4 +287,5 @@ class ConfirmationAdmin(ClinicScopedAdmin):
     read_only = True
     list_display = ("appointment", "channel", "confirmed_at")
     list_filter = ("channel",)
+    date_hierarchy = "confirmed_at"
     list_select_related = ("appointment__practitioner",)

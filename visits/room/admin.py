@@ -108,6 +108,7 @@ class RelayNodeAdmin(ClinicScopedAdmin):
     list_display = ("id", "status", "heard", "meter", "rooms", "peers", "processor", "sends", "address")
     fields = (*list_display, "drained_at")
     list_filter = ("state",)
+    search_fields = ("id", "address")
 
     def may(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_superuser", False))

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -13,9 +14,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import PractitionerAdmin
+from accounts.admin_actions import confirmed
 from accounts.admin_base import ClinicScopedAdmin, ClinicScopedInline, principal_of
 from accounts.admin_sections import Section, Step
-from accounts.models import Clinic, Practitioner
+from accounts.models import AuditEvent, Clinic, Practitioner
 from visits.schedule.forms import CopyWeekForm
 from visits.schedule.models import Availability, OpeningHours, ScheduleException, SchedulePolicy, VisitType
 from visits.schedule.services import copy_week
@@ -69,11 +71,36 @@ class VisitTypeAdmin(ClinicScopedAdmin):
     list_filter = ("is_active", "booked_by", "mode", "clinic")
     list_select_related = ("clinic",)
     search_fields = ("name",)
+    actions = ("take_off", "put_on")
     fieldsets = (
         (None, {"fields": ("clinic", "name", "minutes", "mode", "colour", "is_active")}),
         (_("Time around it"), {"fields": ("buffer_before", "buffer_after")}),
         (_("Who books it"), {"fields": ("booked_by", "minimum_notice", "horizon_days", "practitioners")}),
     )
+
+    @admin.action(description=_("Take off the list: not booked any more"), permissions=["change"])
+    @confirmed
+    def take_off(self, request: HttpRequest, chosen: QuerySet[VisitType]) -> None:
+        count = self._list(request, chosen, False)
+        words = ngettext("%(count)d visit type is off the list.", "%(count)d visit types are off the list.", count)
+        messages.success(request, words % {"count": count})
+
+    @admin.action(description=_("Put on the list again"), permissions=["change"])
+    @confirmed
+    def put_on(self, request: HttpRequest, chosen: QuerySet[VisitType]) -> None:
+        count = self._list(request, chosen, True)
+        words = ngettext("%(count)d visit type is on the list.", "%(count)d visit types are on the list.", count)
+        messages.success(request, words % {"count": count})
+
+    def _list(self, request: HttpRequest, chosen: QuerySet[VisitType], is_active: bool) -> int:
+        """Have them booked or not; how many were not so before."""
+        rows = list(chosen.exclude(is_active=is_active))
+        for row in rows:
+            row.is_active = is_active
+            row.save(update_fields=["is_active"])
+            detail = {"fields": ["is_active"], "is_active": is_active}
+            self.audit(request, "admin.change", AuditEvent.Action.UPDATE, row, **detail)
+        return len(rows)
 
 
 class AvailabilityForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -123,6 +150,7 @@ class OpeningHoursAdmin(UntilColumn, ClinicScopedAdmin):
     list_display = ("weekday", "start_time", "until", "zone", "clinic")
     list_filter = ("weekday", "clinic")
     list_select_related = ("clinic",)
+    search_fields = ("clinic__name",)
 
     @admin.display(description=_("time zone"), ordering="clinic__time_zone")
     def zone(self, hours: OpeningHours) -> str:

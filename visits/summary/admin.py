@@ -18,6 +18,7 @@ class CompositionAdmin(ClinicScopedAdmin):
     list_select_related = ("appointment__clinic", "appointment__patient", "appointment__practitioner", "author")
     search_fields = ("=appointment__id", "appointment__patient__family_name", "appointment__patient__given_name")
     search_help_text = _("Patient’s name, or the id of a visit")
+    date_hierarchy = "saved_at"
     fields = (
         "appointment", "patient", "version", "status", "language", "author", "author_name", "saved_at", "published_at",
     )  # fmt: skip
