@@ -14,7 +14,7 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, Patient
 from tests import factories
 from tests.conftest import staff
 from tests.party import bearer, browser, make_link
@@ -23,13 +23,14 @@ from tests.waiting.conftest import make_arrived, make_ready
 from visits.booking import services as booking
 from visits.booking.models import Appointment, Hold
 from visits.reminders import services as reminders
+from visits.reminders import texts
 from visits.reminders.models import Communication
 from visits.waiting import board, late, line, services
 from visits.waiting.models import Delay, DelayedVisit, Ticket
 
 pytestmark = pytest.mark.django_db
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 # Ten in the morning in Chicago.
 NOW = datetime(2026, 6, 9, 15, tzinfo=UTC)
 TODAY = reverse("waiting:today")
@@ -197,6 +198,56 @@ def test_who_is_called_in_is_not_told_of_a_delay_any_more(day, say, clinician):
     reminders.send_due()
 
     assert Communication.objects.get(appointment=visit, kind="running-late").reason == "not-needed"
+
+
+def test_who_has_just_heard_of_a_delay_is_not_reminded_of_the_old_time(day, say, clock, mailoutbox):
+    (visit,) = day(15)
+    reminders.plan(visit)
+    say(30)
+    reminders.send_due()
+    clock.tick(6 * MINUTE)
+    reminders.send_due()
+
+    row = Communication.objects.get(appointment=visit, kind="reminder", lead=10, channel="email")
+    assert (row.state, row.reason) == ("suppressed", "not-needed")
+    assert not any("starts in" in mail.subject for mail in mailoutbox)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_who_heard_of_it_long_before_is_reminded_of_the_delay(day, say, clock, mailoutbox, language):
+    (visit,) = day(120)
+    Patient.objects.filter(pk=visit.patient_id).update(language=language)
+    reminders.plan(visit)
+    say(20)
+    reminders.send_due()
+    mailoutbox.clear()
+    clock.tick(61 * MINUTE)
+    reminders.send_due()
+
+    (mail,) = mailoutbox
+    assert mail.subject.startswith("We are running late" if language == "en" else "Vamos con retraso")
+    assert ("20 minutes later" if language == "en" else "20 minutos") in mail.body
+    row = Communication.objects.get(appointment=visit, kind="reminder", lead=60, channel="email")
+    in_short = texts.compose(row, link="", now=timezone.now())
+    assert ("about 20 minutes." if language == "en" else "20 minutos.") in in_short
+
+
+@pytest.mark.parametrize("end", ["on time again", "moved"])
+def test_without_a_delay_any_more_a_reminder_says_how_soon_it_is(day, say, clock, mailoutbox, front_desk, end):
+    (visit,) = day(120)
+    reminders.plan(visit)
+    say(20)
+    reminders.send_due()
+    if end == "moved":
+        booking.move(principal=staff(front_desk), visit=visit, start=NOW + 140 * MINUTE, at_any_time=True)
+    else:
+        say(0)
+    reminders.send_due()
+    mailoutbox.clear()
+    clock.tick(141 * MINUTE - HOUR if end == "moved" else 61 * MINUTE)
+    reminders.send_due()
+
+    assert ["starts in" in mail.subject for mail in mailoutbox] == [True]
 
 
 def test_a_visit_that_moved_since_is_told_anew(day, say, front_desk):

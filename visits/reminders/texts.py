@@ -65,7 +65,7 @@ def _of_visit(message: Communication, now: datetime) -> str:
 def _sentence(wording: Wording) -> str:
     when = when_of(wording)
     match wording.message.kind:
-        case Kind.RUNNING_LATE if wording.minutes_late:
+        case Kind.RUNNING_LATE | Kind.REMINDER if wording.minutes_late:
             late = {"headline": wording.headline, "minutes": wording.minutes_late}
             return _("%(headline)s: about %(minutes)s minutes.") % late
         case Kind.CLINICIAN_WAITING:

@@ -77,10 +77,17 @@ class Wording:
     def language(self) -> str:
         return self.message.recipient.language
 
-    @property
+    @cached_property
     def minutes_late(self) -> int:
-        """Of a message about a delay; 0: there is none any more."""
+        """Of a message about a delay; 0: there is none any more. Of a short reminder: while one stands."""
+        if self.message.kind == Kind.REMINDER:
+            return rules.minutes_late(self.message)
         return int(self.message.details.get("minutes", 0))
+
+    @property
+    def _is_of_delay(self) -> bool:
+        is_reminder = self.message.kind == Kind.REMINDER
+        return self.message.kind == Kind.RUNNING_LATE or (is_reminder and self.minutes_late > 0)
 
     @property
     def by_phone(self) -> bool:
@@ -109,7 +116,7 @@ class Wording:
                 return _("A few answers are still missing")
             case Kind.CLINICIAN_WAITING:
                 return _("%(clinician)s is waiting for you") % {"clinician": self.message.visit.practitioner.name}
-            case Kind.RUNNING_LATE:
+            case _ if self._is_of_delay:
                 return _("We are running late") if self.minutes_late else _("We are on time again")
             case Kind.OFFER:
                 return _("An earlier time is free")
@@ -156,7 +163,7 @@ class Wording:
                 )
             case Kind.CLINICIAN_WAITING:
                 return _("Hello %(name)s, your visit can begin. Please join now.") % name
-            case Kind.RUNNING_LATE:
+            case _ if self._is_of_delay:
                 return self._delay(name)
             case Kind.OFFER:
                 until = {
@@ -235,7 +242,7 @@ class Wording:
         minutes = ceil((self.at.instant - self.now).total_seconds() / 60)
         if minutes <= 0:
             return _("It is time for your visit")
-        if self.message.lead <= 60 and minutes <= 60:
+        if self.message.lead <= rules.SHORT and minutes <= rules.SHORT:
             return self._soon(minutes)
         if self.by_phone:
             return self._phone_reminder(self._days)

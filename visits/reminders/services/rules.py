@@ -15,6 +15,7 @@ from visits.intake import services as intake
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, QuietHours
 from visits.reminders.services import preferences
+from visits.schedule.hours import day_of
 from visits.schedule.models import VisitType
 
 Kind = Communication.Kind
@@ -45,6 +46,10 @@ SERIES_PAUSE = timedelta(seconds=30)
 HELPS_FOR = {Kind.SUMMARY: timedelta(days=14), Kind.GRANT: timedelta(days=3),
              Kind.CLINICIAN_WAITING: timedelta(minutes=15)}  # fmt: skip
 HELPS_AFTER = {Kind.MISSED: timedelta(days=3)}
+# A reminder so many minutes before the visit says how soon it begins: not to who has just heard that it is late.
+SHORT = 60
+HEARD_FOR = timedelta(hours=1)
+NOT_HEARD = {State.SUPPRESSED, State.FAILED}
 
 
 def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
@@ -52,7 +57,7 @@ def why_not(message: Communication, *, now: datetime) -> Communication.Reason:
     reason = _visit_says(message) or _grant_says(message, now) or _address_says(message)
     if not reason and now >= deadline(message):
         reason = Reason.TOO_LATE
-    return reason or _need_says(message) or _series_says(message)
+    return reason or _need_says(message, now) or _series_says(message)
 
 
 def deadline(message: Communication) -> datetime:
@@ -79,6 +84,12 @@ def deadline(message: Communication) -> datetime:
     if message.kind == Kind.RUNNING_LATE and (minutes := message.details.get("minutes")):
         return visit.start + timedelta(minutes=minutes)
     return visit.end + HELPS_AFTER.get(Kind(message.kind), timedelta(0))
+
+
+def minutes_late(message: Communication) -> int:
+    """By how much the visit begins later than a short reminder would say, as far as its recipient was to be told."""
+    word = _word_of_delay(message)
+    return int(word.details["minutes"]) if word else 0
 
 
 def is_its_time(message: Communication, now: datetime) -> bool:
@@ -222,7 +233,7 @@ def _patient_asked(message: Communication) -> bool:
     return bool(message.details.get("asked"))
 
 
-def _need_says(message: Communication) -> Communication.Reason:
+def _need_says(message: Communication, now: datetime) -> Communication.Reason:
     """Nobody is reminded of what they do already, asked for what they gave, or offered what is not to be had."""
     if message.kind == Kind.OFFER:
         return Reason.NONE if _offer_stands(message) else Reason.NOT_NEEDED
@@ -234,7 +245,34 @@ def _need_says(message: Communication) -> Communication.Reason:
         return Reason.NONE
     visit = message.visit
     is_ready = message.kind == Kind.FORM_MISSING and _has_answered(visit)
-    return Reason.NOT_NEEDED if is_ready or visit.status == Status.ARRIVED else Reason.NONE
+    if is_ready or visit.status == Status.ARRIVED or _heard_just_now(_word_of_delay(message), now):
+        return Reason.NOT_NEEDED
+    return Reason.NONE
+
+
+def _heard_just_now(word: Communication | None, now: datetime) -> bool:
+    return word is not None and word.state not in NOT_HEARD and word.due_at > now - HEARD_FOR
+
+
+def _word_of_delay(message: Communication) -> Communication | None:
+    """What this recipient was told last, in the same way, of a delay that stands when a reminder would say how soon the
+    visit begins."""
+    if message.kind != Kind.REMINDER or message.lead > SHORT:
+        return None
+    visit = message.visit
+    words = visit.communications.filter(
+        kind=Kind.RUNNING_LATE,
+        revision=visit.revision,
+        channel=message.channel,
+        related_person=message.related_person,
+    )
+    last = words.exclude(reason=Reason.SUPERSEDED).order_by("-serial").first()
+    if last is None or not last.details["minutes"]:
+        return None
+    # Who is late only the waiting room knows, a floor above: by the name of its relation.
+    day = day_of(visit.clinic, visit.start)
+    late = Appointment.objects.filter(pk=visit.pk, practitioner__delays__day=day, practitioner__delays__minutes__gt=0)
+    return last if late.exists() else None
 
 
 def _in_series(message: Communication) -> QuerySet[Communication]:
