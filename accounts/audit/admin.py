@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 from django.contrib import admin
@@ -60,7 +62,9 @@ class AuditEventAdmin(ClinicScopedAdmin):
     )
     list_select_related = ("user", "link", "clinic")
     search_fields = ("entity_id",)
-    search_help_text = _("An id (of a person, patient, object or request), or an event such as link.redeem")
+    search_help_text = _(
+        "An id (of a person, patient, object or request), an event such as link.redeem, or a network address"
+    )
     date_hierarchy = "recorded"
     show_full_result_count = False
     list_per_page = 50
@@ -107,6 +111,8 @@ class AuditEventAdmin(ClinicScopedAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
+        with suppress(ValueError):
+            return queryset.filter(address=str(ip_address(term))), False
         try:
             found = uuid.UUID(term)
         except ValueError:

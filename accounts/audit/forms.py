@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEvent, User
+from accounts.policy import ROLE_LABELS
 
 
 class DayField(forms.DateField):
@@ -27,6 +28,10 @@ class TrailForm(forms.Form):
     first = DayField(label=_("From"), required=False)
     last = DayField(label=_("Until, inclusive"), required=False)
     user = forms.ModelChoiceField(User.objects.none(), label=_("Who"), required=False)
+    role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", "---------"), *ROLE_LABELS.items()])
+    address = forms.GenericIPAddressField(
+        label=_("Network address"), required=False, help_text=_("Whole, such as 192.0.2.7.")
+    )
     patient = forms.UUIDField(
         label=_("Patient’s id"), required=False, help_text=_("The last part of the address of the patient’s page here.")
     )
@@ -56,6 +61,8 @@ class TrailForm(forms.Form):
             found["recorded__lt"] = timezone.make_aware(datetime.combine(data["last"] + timedelta(days=1), time.min))
         given = {
             "user": data["user"],
+            "role": data["role"],
+            "address": data["address"],
             "patient_id": data["patient"],
             "subtype__startswith": data["subtype"].lower(),
             "outcome": data["outcome"],

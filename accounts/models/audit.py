@@ -57,6 +57,7 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["address"], name="audit_address")]
         verbose_name = _("audit event")
         verbose_name_plural = _("audit trail")
 

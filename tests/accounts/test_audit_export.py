@@ -16,6 +16,7 @@ from accounts.audit.services import Action, Outcome, record
 from accounts.models import AuditEvent, Clinic, Patient, User
 from tests import factories
 from tests.accounts.test_stepup import grow_stale
+from tests.conftest import staff
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +74,24 @@ def test_it_holds_what_was_asked_for(verified, auditor, request, asked, events):
     assert [one["event"] for one in rows(verified(auditor), **asked)] == events
 
 
+def test_it_is_asked_for_by_address_and_role_and_so_is_the_list(verified, auditor, clinician, rf):
+    for address in ("192.0.2.7", "2001:db8::7"):
+        record("visit.view", Action.READ, principal=staff(clinician), request=rf.get("/", REMOTE_ADDR=address))
+    browser = verified(auditor)
+
+    def exported(**asked: str) -> list[str]:
+        return [one["address"] for one in rows(browser, **asked) if one["event"] == "visit.view"]
+
+    def listed(term: str) -> list[str]:
+        page = browser.post(reverse("admin:accounts_auditevent_changelist"), {"q": term}, follow=True)
+        return [event.address for event in page.context["cl"].result_list]
+
+    assert exported(address="192.0.2.7") == listed("192.0.2.7") == ["192.0.2.7"]
+    assert exported(address="2001:DB8:0::7") == listed(" 2001:DB8:0::7 ") == ["2001:db8::7"]
+    assert exported(role="clinician") == ["2001:db8::7", "192.0.2.7"]
+    assert exported(role="front_desk") == listed("192.0.2.8") == []
+
+
 @pytest.mark.usefixtures("trail")
 def test_a_period_is_of_days_on_the_clinics_clock(verified, auditor, clinic):
 
@@ -89,6 +108,8 @@ def test_a_period_is_of_days_on_the_clinics_clock(verified, auditor, clinic):
         {"last": "0001-01-01"},
         {"patient": "x"},
         {"user": "1"},
+        {"address": "192.0.2"},
+        {"role": "king"},
     ],
 )
 def test_what_makes_no_sense_is_said_and_nothing_is_sent(verified, auditor, wrong):
