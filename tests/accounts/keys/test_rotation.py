@@ -54,8 +54,10 @@ def test_everything_comes_under_the_first_key_and_the_old_one_may_go(practitione
     assert again.startswith("0 rows written.")
     with ring(NEW):
         assert sorted(row.location for row in CheckIn.objects.all()) == [f"{n} Harbour Street" for n in range(3)]
-    event = AuditEvent.objects.filter(subtype="keys.rotate").earliest("pk")
-    assert event.detail["key"] == "new"
+    events = [event.detail for event in AuditEvent.objects.filter(subtype="keys.rotate").order_by("pk")]
+    assert [(detail["key"], detail["step"]) for detail in events] == [("new", "begin"), ("new", "end")] * 2
+    assert events[0] == {"key": "new", "step": "begin"}
+    assert events[1]["rows"] > events[3]["rows"] == 0
 
 
 @pytest.mark.django_db
@@ -90,6 +92,7 @@ def test_a_key_that_is_not_there_is_named_and_nothing_is_harmed(practitioner: Pr
 
     with ring(OLD):
         assert CheckIn.objects.get().location == "0 Harbour Street"
+    assert AuditEvent.objects.get(subtype="keys.rotate").detail == {"key": "new", "step": "begin"}
 
 
 @pytest.mark.django_db
