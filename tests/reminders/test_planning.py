@@ -195,6 +195,40 @@ def test_who_never_heard_of_the_old_time_has_one_confirmation_of_the_new(far_vis
     assert "is booked for" in mail_server.arrived[0]["Subject"]
 
 
+@pytest.mark.parametrize("origin", ["online", "walk-in"])
+def test_who_booked_by_themselves_knows_the_visit_before_any_message(far_visit, mail_server, origin):
+    """The page has said so; the confirmation waits for the night to end, or for the mail server."""
+    far_visit.origin = origin
+    announce(far_visit, "booked")
+    cancel(far_visit)
+
+    assert services.send_due() == 1
+    assert "is cancelled" in mail_server.arrived[0]["Subject"]
+
+
+def test_who_booked_by_themselves_is_told_from_when_the_visit_was_moved(far_visit, mail_server):
+    far_visit.origin = Appointment.Origin.ONLINE
+    announce(far_visit, "booked")
+    seen = far_visit.start
+    move(far_visit, seen + timedelta(days=1))
+    move(far_visit, seen + timedelta(days=2))
+
+    assert services.send_due() == 1
+    message = far_visit.communications.get(kind=Kind.RESCHEDULE, revision=2)
+    assert datetime.fromisoformat(message.details["old_start"]) == seen
+
+
+def test_who_booked_by_themselves_has_a_confirmation_of_a_visit_that_came_back_to_its_time(far_visit, mail_server):
+    far_visit.origin = Appointment.Origin.ONLINE
+    announce(far_visit, "booked")
+    seen = far_visit.start
+    move(far_visit, seen + timedelta(days=1))
+    move(far_visit, seen)
+
+    assert services.send_due() == 1
+    assert "is booked for" in mail_server.arrived[0]["Subject"]
+
+
 def test_two_moves_before_the_first_is_told_name_the_time_that_the_patient_knows(far_visit, mail_server):
     announce(far_visit, "booked")
     services.send_due()

@@ -28,8 +28,8 @@ TOLD = (Q(state=State.SENT) | Q(dispatched_at__isnull=False) | Q(reason=Reason.I
 def plan(appointment: Appointment) -> None:
     """Write down what a booked or moved visit is to say, due at its time.
 
-    What was planned before a move is superseded. Who was told of the old time is told of the new one; who never heard
-    that it was moved away and back hears nothing. What cannot
+    What was planned before a move is superseded. Who was told of the old time, or booked it, is told of the new one;
+    who never heard that it was moved away and back hears nothing. What cannot
     be sent, or would come too late, is written down as not sent, with the reason. Planning the same revision again
     changes nothing.
     """
@@ -48,13 +48,19 @@ def _plan_for(
     told = old.filter(TOLD).order_by("-revision", "-due_at").first()
     first, details, reason = Kind.CONFIRMATION, {}, Reason.NONE
     if told is not None:
-        first, details = Kind.RESCHEDULE, {"old_start": told.start.isoformat() if told.start else ""}
+        first, details = Kind.RESCHEDULE, _before(told)
         reason = Reason.NOT_NEEDED if told.knows(appointment) else Reason.NONE
+    elif knows_by_page(appointment) and (seen := old.order_by("revision").first()) and not seen.knows(appointment):
+        first, details = Kind.RESCHEDULE, _before(seen)
     for channel in rules.channels(appointment.clinic, first):
         _plan(appointment, person, first, channel, due_at=now, reason=reason, details=details)
     for row in reminders(appointment, now):
         _plan(appointment, person, Kind.REMINDER, **row)
     _plan_form(appointment, person, now)
+
+
+def _before(known: Communication) -> dict[str, Any]:
+    return {"old_start": known.start.isoformat() if known.start else ""}
 
 
 @transaction.atomic
@@ -100,14 +106,20 @@ def plan_cancellation(appointment: Appointment) -> None:
     told = {row.related_person_id for row in appointment.communications.filter(TOLD)}
     suppress(appointment, Reason.CANCELLED)
     for person in rules.recipients(appointment.patient):
-        if (person.pk if person else None) in told:
+        if knows_by_page(appointment) or (person.pk if person else None) in told:
             for channel in rules.channels(appointment.clinic, Kind.CANCELLATION):
                 _plan(appointment, person, Kind.CANCELLATION, channel, due_at=timezone.now())
 
 
 def was_told(appointment: Appointment) -> bool:
-    """Whether the patient, or who acts for them, knows or may know of the visit by a message."""
-    return appointment.communications.filter(TOLD).exists()
+    """Whether the patient, or who acts for them, knows or may know of the visit: by a message, or by booking it."""
+    return knows_by_page(appointment) or appointment.communications.filter(TOLD).exists()
+
+
+def knows_by_page(appointment: Appointment) -> bool:
+    """Whether the patient, or who acts for them, booked by themselves or was there: the page has said that it is
+    booked."""
+    return appointment.origin != Appointment.Origin.STAFF
 
 
 @transaction.atomic
