@@ -1,4 +1,5 @@
 import logging
+from typing import Any
 
 from celery import shared_task
 from django.conf import settings
@@ -7,28 +8,30 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 
+from accounts.mailing import insist
 from accounts.models import Clinic, EmergencyAccess, Membership
 from accounts.policy import Role
 
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="accounts.emergency.tasks.tell_of", ignore_result=True)
-def tell_of(access_id: str) -> None:
+@shared_task(name="accounts.emergency.tasks.tell_of", bind=True, ignore_result=True)
+def tell_of(self: Any, access_id: str) -> None:
     """Mail who looks after privacy that a record was opened; no patient's name, no reason."""
     access = EmergencyAccess.objects.select_related("clinic", "user").filter(pk=access_id).first()
     if access is None:
         return
     clinic = access.clinic
+    contacts = privacy_contacts(clinic)
+    if not contacts:
+        log.error("access %s in an emergency: clinic %s has nobody who could be told", access.pk, clinic.pk)
+        return
     page = reverse("admin:accounts_emergencyaccess_change", args=[access.pk])
     context = {"clinic": clinic, "name": access.user.name, "url": settings.BASE_URL + page}
     with translation.override(clinic.language):
         subject = render_to_string("emails/emergency-subject.txt", context).strip()
         body = render_to_string("emails/emergency.txt", context)
-    try:
-        send_mail(subject, body, None, privacy_contacts(clinic))
-    except OSError as error:  # smtplib's exceptions are OSErrors; their text may hold the address
-        log.error("mail of access %s in an emergency: %s", access.pk, type(error).__name__)
+    insist(self, f"mail of access {access.pk} in an emergency", lambda: send_mail(subject, body, None, contacts))
 
 
 def privacy_contacts(clinic: Clinic) -> list[str]:

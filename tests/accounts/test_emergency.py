@@ -190,6 +190,33 @@ def test_the_privacy_contact_is_told_at_once_without_a_name_of_the_patient(
         assert WHY not in text
 
 
+def test_a_mail_server_that_is_away_is_tried_again(
+    clinic: Clinic, patient: Patient, other: User, clinic_admin: User, monkeypatch: Any
+) -> None:
+    down = [OSError()]
+
+    def late(*given: Any) -> None:
+        if down:
+            raise down.pop()
+        mail.send_mail(*given)
+
+    monkeypatch.setattr("accounts.emergency.tasks.send_mail", late)
+    access = open_record(principal=staff(other), patient=patient, reason=WHY)
+
+    services.tell_of.apply([str(access.pk)])
+
+    assert [message.to for message in mail.outbox] == [[clinic_admin.email]]
+
+
+def test_where_nobody_can_be_told_the_log_says_so(patient: Patient, other: User, caplog: Any) -> None:
+    access = open_record(principal=staff(other), patient=patient, reason=WHY)
+
+    services.tell_of(str(access.pk))
+
+    assert f"access {access.pk} in an emergency: clinic {access.clinic_id} has nobody who could be told" in caplog.text
+    assert not mail.outbox
+
+
 def test_somebody_else_reviews_it_once(patient: Patient, other: User, clinic_admin: User) -> None:
     access = open_record(principal=staff(other), patient=patient, reason=WHY)
 

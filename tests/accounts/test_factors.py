@@ -205,6 +205,21 @@ def test_strangers_see_none_of_it(client: Client, password_only: Callable[[User]
             assert browser.post(url, {}).status_code == 403
 
 
+def test_a_mail_server_that_is_away_is_tried_again(clinician: User, monkeypatch: Any) -> None:
+    down = [OSError()]
+
+    def late(*given: Any) -> None:
+        if down:
+            raise down.pop()
+        mail.send_mail(*given)
+
+    monkeypatch.setattr("accounts.mfa.notices.send_mail", late)
+
+    mail_change.apply([str(clinician.pk), "added", "passkey"])
+
+    assert [message.to for message in mail.outbox] == [[clinician.email]]
+
+
 @pytest.mark.parametrize("change", list(notices.Change))
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_mail_is_in_the_persons_language_and_has_no_secret(

@@ -1,9 +1,12 @@
 """The address that a clinic writes to no more is told so, of patients and of who acts for them."""
 
+import logging
+
 import pytest
 from django.core import mail
 
 from accounts.keys.sealing import CannotOpen
+from accounts.mailing import WAITS
 from accounts.models import Clinic, Patient, RelatedPerson, User
 from accounts.patients import notices
 from accounts.patients.tasks import mail_old_address
@@ -90,14 +93,37 @@ def test_what_another_clinic_sealed_goes_nowhere(rosa, clinic, waiting, django_c
     assert not mail.outbox
 
 
-def test_a_mail_server_that_is_away_says_so_without_the_address(
+def test_a_mail_server_that_is_away_is_tried_for_an_hour_and_named_without_the_address(
     rosa, waiting, django_capture_on_commit_callbacks, monkeypatch, caplog
 ):
-    def refuse(*_: object, **__: object) -> None:
+    tries = []
+
+    def refuse(*given: object, **__: object) -> None:
+        tries.append(given)
         raise OSError(f"cannot write to {OLD}")
 
     monkeypatch.setattr(notices, "send_mail", refuse)
     change(rosa, django_capture_on_commit_callbacks, email=NEW)
-    mail_old_address(*waiting[0])
-    assert "OSError" in caplog.text
+    caplog.set_level(logging.DEBUG)
+    mail_old_address.apply(waiting[0])  # as a worker does, but for the waiting
+    assert len(tries) == 1 + len(WAITS)
+    assert 3600 <= sum(WAITS) < 4000
+    assert max(WAITS) < 3600
+    assert [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR] == [
+        f"mail to an old address, clinic {rosa.clinic.pk}: OSError, not sent and given up"
+    ]
     assert OLD not in caplog.text
+
+
+def test_a_mail_server_that_is_back_is_written_to_once(rosa, waiting, django_capture_on_commit_callbacks, monkeypatch):
+    send, down = notices.send_mail, [OSError(), OSError()]
+
+    def late(*given: object) -> None:
+        if down:
+            raise down.pop()
+        send(*given)
+
+    monkeypatch.setattr(notices, "send_mail", late)
+    change(rosa, django_capture_on_commit_callbacks, email=NEW)
+    mail_old_address.apply(waiting[0])
+    assert [message.to for message in mail.outbox] == [[OLD]]
