@@ -1,6 +1,7 @@
 """What holds guesses up: of passwords, besides django-axes' count for account and address together, and of codes.
 
-A network that is wrong with many accounts waits (spraying). An account that many networks are wrong with has ten
+A network that is wrong with many accounts waits (spraying), but for those whose owners signed in from it lately: one
+guest behind the clinic's address must not keep the clinic out. An account that many networks are wrong with has ten
 passwords a minute checked for all of them, right ones too; but networks that its owner signed in from lately do not
 wait for strangers, nor do passkeys. So nobody shuts the owner out: a new network waits a minute at most after the
 guessing has ended. Counts are in Redis, under keyed hashes.
@@ -34,10 +35,11 @@ def count(request: HttpRequest, email: str) -> int:
     """Count a guess of this account's password: for how many seconds at most none is checked from here; 0 when this one
     is checked now. Counted before it is checked, so that parallel guesses get no more than others."""
     network, account = _network(request), _account(email)
-    if limit.too_many(network, times=NETWORK_TIMES, seconds=NETWORK_SECONDS):
+    known = is_known(request, email)
+    if limit.too_many(network, times=NETWORK_TIMES, seconds=NETWORK_SECONDS) and not known:
         limit.give_back(network)
         return NETWORK_SECONDS
-    if limit.too_many(account, times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS) and not is_known(request, email):
+    if limit.too_many(account, times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS) and not known:
         uncount(request, email)
         return ACCOUNT_SECONDS
     return 0

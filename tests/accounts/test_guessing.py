@@ -143,6 +143,19 @@ def test_spraying_over_accounts_from_one_network_is_ended(clinic: Clinic, clinic
     assert Client(REMOTE_ADDR="2001:db8:0:2::1").post(SIGNIN, right).status_code == 302
 
 
+def test_a_guest_on_the_clinics_network_does_not_keep_out_who_signs_in_from_there(clinic: Clinic) -> None:
+    person, other = (factories.make_member(clinic, Role.CLINICIAN) for _ in range(2))
+    request = RequestFactory().get("/", REMOTE_ADDR="203.0.113.7")
+    guessing.know(request, person.email)
+    browser = Client(REMOTE_ADDR="203.0.113.7")
+    for n in range(guessing.NETWORK_TIMES + 1):
+        last = browser.post(SIGNIN, {"email": f"user{n}@example.org", "password": "Spring2026!"})
+
+    assert last.status_code == 429
+    assert browser.post(SIGNIN, {"email": other.email, "password": factories.PASSWORD}).status_code == 429
+    assert browser.post(SIGNIN, {"email": person.email, "password": factories.PASSWORD}).status_code == 302
+
+
 def test_passkeys_do_not_wait(client: Client, clinician: User, key: Authenticator) -> None:  # noqa: F811
     for n in range(20):
         guess(clinician, n)
