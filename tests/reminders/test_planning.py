@@ -86,6 +86,50 @@ def test_a_patient_without_address_gets_nothing_and_the_ledger_says_why(practiti
     assert set(states(visit).values()) == {(State.SUPPRESSED, Reason.NO_ADDRESS)}
 
 
+def test_who_gets_an_address_later_is_reminded_of_what_is_to_come(policy, practitioner, clinic, mail_server):
+    patient = factories.make_patient(clinic, email="")
+    start = timezone.now().replace(second=0, microsecond=0) + timedelta(days=2)
+    visit = factories.make_visit(practitioner, patient=patient, start=start)
+    announce(visit, "booked")
+    patient.save()
+    assert {reason for _, reason in states(visit).values()} == {Reason.NO_ADDRESS}
+
+    patient.email = "rosa@example.org"
+    patient.save()
+
+    planned = (State.PLANNED, "")
+    assert [states(visit)[one] for one in (DAY, HOUR, SOON)] == [planned] * 3
+    assert states(visit)[DAYS] == states(visit)[Kind.CONFIRMATION] == (State.SUPPRESSED, Reason.NO_ADDRESS)
+    assert services.send_due(start - timedelta(days=1)) == 1
+    assert mail_server.arrived[0]["To"] == "rosa@example.org"
+
+
+def test_a_phone_number_brings_texts_back_and_no_mails(clinic, practitioner):
+    set_policy(clinic, sms=True)
+    patient = factories.make_patient(clinic, email="", phone="")
+    visit = factories.make_visit(practitioner, patient=patient, start=timezone.now() + timedelta(days=2))
+    gone = factories.make_visit(practitioner, patient=patient, start=timezone.now() + timedelta(days=3))
+    announce(visit, "booked")
+    announce(gone, "booked")
+    cancel(gone)
+    patient.phone = "(555) 010-0177"
+    patient.save()
+
+    rows = Communication.objects.filter(state=State.PLANNED)
+    assert {(row.appointment, row.channel, row.lead) for row in rows} == {(visit, "sms", DAY), (visit, "sms", SOON)}
+
+
+def test_who_acts_for_the_patient_gets_what_is_theirs_by_their_new_address(policy, practitioner, patient):
+    proxy = factories.make_proxy(patient, email="", phone="(555) 010-0199", messages="both")
+    visit = factories.make_visit(practitioner, patient=patient, start=timezone.now() + timedelta(days=2))
+    announce(visit, "booked")
+    proxy.email = "ana@example.org"
+    proxy.save()
+
+    rows = visit.communications.filter(related_person=proxy, state=State.PLANNED, kind=Kind.REMINDER)
+    assert {row.lead for row in rows} == {DAY, HOUR, SOON}
+
+
 def test_a_cancelled_visit_has_nothing_planned_any_more(far_visit):
     announce(far_visit, "booked")
 

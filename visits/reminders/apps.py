@@ -1,6 +1,7 @@
 """The ledger of messages to patients, and the tick that sends them."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,9 +10,12 @@ class RemindersConfig(AppConfig):
     verbose_name = _("Messages")
 
     def ready(self) -> None:
+        from accounts.models import Patient, RelatedPerson
         from accounts.proxies.signals import grant_changed
         from visits.booking.signals import appointment_changed
-        from visits.reminders.receivers import follow_grant, plan_messages
+        from visits.reminders.receivers import follow_address, follow_grant, plan_messages
 
+        for who in (Patient, RelatedPerson):
+            post_save.connect(follow_address, sender=who, dispatch_uid="reminders.follow_address")
         grant_changed.connect(follow_grant, dispatch_uid="reminders.follow_grant")
         appointment_changed.connect(plan_messages, dispatch_uid="reminders.plan_messages")

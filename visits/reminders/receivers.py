@@ -1,8 +1,9 @@
-"""Booking announced a change, or who acts for a patient has changed; the ledger follows in the same transaction."""
+"""Booking announced a change, or a patient or who acts for them has changed; the ledger follows in the same
+transaction."""
 
 from typing import Any
 
-from accounts.models import RelatedPerson
+from accounts.models import Patient, RelatedPerson
 from visits.booking.models import Appointment
 from visits.reminders import services
 from visits.reminders.models import Communication
@@ -27,3 +28,11 @@ def follow_grant(
     services.tell_of_grant(person, before)
     if person.revoked_at is None:
         services.plan_for_proxy(person)
+
+
+def follow_address(
+    sender: type[Patient] | type[RelatedPerson], *, instance: Patient | RelatedPerson, created: bool, **kwargs: Any
+) -> None:
+    """Who had no address when a visit was booked may have one now."""
+    if not created:
+        services.plan_for_address(instance)

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import RelatedPerson
+from accounts.models import Patient, RelatedPerson
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, remind_at
@@ -72,6 +72,21 @@ def plan_for_proxy(person: RelatedPerson) -> None:
     for visit in visits.order_by("start"):
         old = visit.communications.filter(revision__lt=visit.revision, related_person=person)
         _plan_for(visit, person, old, timezone.now())
+
+
+def plan_for_address(recipient: Patient | RelatedPerson) -> None:
+    """Plan what is still to come and had no address, of the patient's visits to come, where there may be one now."""
+    whose = {"related_person": recipient} if isinstance(recipient, RelatedPerson) else {"patient": recipient}
+    lost = Communication.objects.filter(
+        **{"related_person": None} | whose,
+        channel__in=[channel for channel in Channel if rules.address_of(recipient, channel)],
+        state=State.SUPPRESSED,
+        reason=Reason.NO_ADDRESS,
+        due_at__gt=timezone.now(),
+        appointment__status=Appointment.Status.BOOKED,
+        appointment__revision=F("revision"),
+    )
+    lost.update(state=State.PLANNED, reason=Reason.NONE)
 
 
 def reminders(appointment: Appointment, now: datetime) -> list[dict[str, Any]]:
