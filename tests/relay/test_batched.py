@@ -15,7 +15,7 @@ from tests.headless import Participant, eventually
 from tests.relay.conftest import Relay
 from tests.relay.offers import EXTENSIONS, VIDEO_PT
 from visits.relay import kernel, paths, ring, rtcp, rtp
-from visits.relay.batched import ODD_COST
+from visits.relay.batched import LATE_COST
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.hooks import in_place
@@ -412,7 +412,7 @@ async def test_replays_are_paid_for_as_the_work_that_they_are():
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     budget = 300 * (1 + time.monotonic() - began)
-    assert 0 < counters["srtp_rejected"] - rejected <= budget / (1 + ODD_COST)
+    assert 0 < counters["srtp_rejected"] - rejected <= budget / (1 + LATE_COST)
     assert counters["over_budget"] > 500
     await relay.close()
 

@@ -25,7 +25,7 @@ from visits.relay.routes import Routes, is_rtp
 from visits.relay.tracks import missing_between
 from visits.relay.udp import UdpPort
 
-ODD_COST = 7  # packets, beside the one that it is: whoever replays a packet makes work one by one
+LATE_COST = 7  # packets, beside the one that it is: whoever replays a packet makes work one by one
 
 
 class BatchedPort(UdpPort):
@@ -116,11 +116,12 @@ class BatchedPort(UdpPort):
         book = self._book
         book[compiled.LOOKS] = 0
         for _ in range(looking.ROUNDS):
-            while self._run(most) == compiled.ODD:
+            while (found := self._run(most)) != compiled.DONE:
                 at = book[compiled.AT]
                 length, sender = self._inbox.messages[at * MESSAGE + LENGTH], self._inbox.names[2 * at]
                 book[compiled.AT] += 1
-                self._odd(book[compiled.FIRST] + at, int(length), int(sender))
+                if found == compiled.ODD or self._affords_late(int(sender)):
+                    self._portable(book[compiled.FIRST] + at, int(length), int(sender))
             if book[compiled.DEFERRED]:
                 left = self._deferred[: book[compiled.DEFERRED]].tolist()
                 book[compiled.DEFERRED] = book[compiled.URGENT] = 0
@@ -165,13 +166,13 @@ class BatchedPort(UdpPort):
                     slot.sent.forget(one + slot.sequence_offset & 0xFFFF, other - one & 0xFFFF)
                 self._ingress.forwarder.ask_again(route.track, missing_between(one - 1, other))
 
-    def _odd(self, place: int, length: int, sender: int) -> None:
-        """Let the portable path have a packet that has a route, if its sender can pay for that."""
+    def _affords_late(self, sender: int) -> bool:
+        """Whether the sender of a packet that came after one with a higher number pays for what that makes of work."""
         peer = self._ingress.roster.by_address.get(word_address(sender))
-        if peer is not None and not peer.affords(ODD_COST):
-            self._counters.refuse("over_budget", peer.peer_id)
-        else:
-            self._portable(place, length, sender)
+        if peer is None or peer.affords(LATE_COST):
+            return True
+        self._counters.refuse("over_budget", peer.peer_id)
+        return False
 
     def _portable(self, place: int, length: int, sender: int) -> None:
         """Let the portable path have a packet, and see whether the next of its kind need it."""

@@ -41,8 +41,8 @@ MARKER = 0x80
 ) = range(21)  # fmt: skip
 GAP, OVER_BUDGET, REJECTED, REFUSED, UNTOLD = range(5)  # kinds of events
 EVENTS_AT_ONCE = 3  # of one packet, at most
-DONE, ODD = -1, 0
-STRANGE, UNPAID = -1, -2  # instead of a shape's number
+DONE, ODD, BEHIND = -1, 0, 1
+STRANGE, UNPAID, LATER = -1, -2, -3  # instead of a shape's number
 
 
 @compiled
@@ -51,7 +51,8 @@ def forward(
     senders: Any, messages: Any, names: Any, vectors: Any, deferred: Any, events: Any,
     places: Any, outbox: Any, book: Any,
 ) -> int:  # fmt: skip
-    """Move the packets of a batch from book[AT] on: DONE, or ODD if that one has a route but must go the portable way.
+    """Move the packets of a batch from book[AT] on: DONE, or ODD if that one has a route but must go the portable way,
+    BEHIND if it must since it comes after one with a higher number.
 
     `memory` and `words` are the ring, `places` its book. `senders` and `messages` are of the inbox, `names` and
     `vectors` of the outbox. Packets without a route are left to the caller in `deferred`: place, length and sender.
@@ -87,8 +88,8 @@ def forward(
             note(events, book, OVER_BUDGET, row, 0, 0)
             book[AT] += 1
             continue
-        if number == STRANGE:
-            return ODD
+        if number < 0:
+            return BEHIND if number == LATER else ODD
         # 2. Decrypt it: from here on it is authentic, or ends here.
         address = base + begin - HEAD
         words[word - HEAD // 4] = length
@@ -112,12 +113,14 @@ def forward(
 
 @compiled
 def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: Any, shapes: Any) -> int:
-    """The number of the packet's shape, once its sender has paid for it; UNPAID or STRANGE, which have paid nothing."""
+    """The number of the packet's shape, once its sender has paid for it; UNPAID, LATER or STRANGE have paid nothing."""
     budget = read_double(route.budget)
     if budget < 1:
         return UNPAID
+    if ahead >= LATE:
+        return LATER
     number: int = recognised(memory, words, begin, length, route, shapes)
-    if ahead >= LATE or number < 0:
+    if number < 0:
         return STRANGE
     write_double(route.budget, budget - 1)
     return number

@@ -40,7 +40,7 @@ def look(
     senders: Any, messages: Any, spaces: Any, names: Any, vectors: Any, deferred: Any, events: Any,
     places: Any, outbox: Any, system: Any, book: Any, most: int,
 ) -> int:  # fmt: skip
-    """Look at the port, `most` times at most: DONE, or ODD as the loop says it (then call again to go on).
+    """Look at the port, `most` times at most: DONE, or as the loop says it ODD or BEHIND (then call again to go on).
 
     `spaces` is where the inbox puts what comes. `book` counts the looks, the batches and the datagrams in LOOKS,
     BATCHES and RECEIVED, in FAILED the calls that failed. The timer must be running if `most` is above 1.
@@ -48,9 +48,10 @@ def look(
     while True:
         if not book[compiled.OPEN]:
             receive(spaces, places, system, book)
-        if compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, senders, messages, names, vectors,
-                            deferred, events, places, outbox, book) == compiled.ODD:  # fmt: skip
-            return compiled.ODD
+        moved = compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, senders, messages, names,
+                                 vectors, deferred, events, places, outbox, book)  # fmt: skip
+        if moved != compiled.DONE:
+            return int64(moved)
         count = book[compiled.COUNT]
         book[compiled.OPEN] = 0
         places[ring.FIRST] = book[compiled.SPARE]
