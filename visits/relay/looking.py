@@ -48,10 +48,10 @@ def look(
     while True:
         if not book[compiled.OPEN]:
             receive(spaces, places, system, book)
-        moved = compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, senders, messages, names,
+        moved: int = compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, senders, messages, names,
                                  vectors, deferred, events, places, outbox, book)  # fmt: skip
         if moved != compiled.DONE:
-            return int64(moved)
+            return moved
         count = book[compiled.COUNT]
         book[compiled.OPEN] = 0
         places[ring.FIRST] = book[compiled.SPARE]
