@@ -49,7 +49,7 @@ def look(
         if not book[compiled.OPEN]:
             receive(spaces, places, system, book)
         moved: int = compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, senders, messages, names,
-                                 vectors, deferred, events, places, outbox, book)  # fmt: skip
+                                      vectors, deferred, events, places, outbox, book)  # fmt: skip
         if moved != compiled.DONE:
             return moved
         count = book[compiled.COUNT]
