@@ -115,10 +115,13 @@ def test_each_visit_has_the_traces_of_its_state():
 
 
 @pytest.mark.django_db
-def test_seeding_mails_nobody():
-    services.seed()
+@pytest.mark.parametrize("clock", ["10:00", "22:56"])
+def test_seeding_mails_nobody(clock):
+    """Not just after the last minute before somebody's quiet hours, in their time zone, either."""
+    now = at(f"2026-11-29T{clock}")
+    services.seed(now)
 
-    assert send_due() == 0
+    assert send_due(now) == 0
 
 
 @pytest.mark.django_db

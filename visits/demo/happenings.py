@@ -39,7 +39,7 @@ def happen(clinic: Clinic, now: datetime) -> None:
         coming.select_related("clinic", "patient__clinic", "practitioner").order_by("start", "practitioner__name")
     )
     desk = User.objects.get(email=cast.FRONT_DESK)
-    _move(visits[MOVED], desk, now - timedelta(hours=3))
+    _move(visits[MOVED], desk, now)
     for number, place in enumerate(WAITING):
         _want_earlier(visits[place], desk if number else None, now - timedelta(days=3 - number))
     _cancel(visits[CANCELLED], now - timedelta(minutes=40))
@@ -70,8 +70,9 @@ def run_late(clinic: Clinic, now: datetime) -> None:
             return
 
 
-def _move(visit: Appointment, desk: User, at: datetime) -> None:
-    """The patient called: it was a day later."""
+def _move(visit: Appointment, desk: User, now: datetime) -> None:
+    """The patient called three hours ago: it was a day later."""
+    at = now - timedelta(hours=3)
     new, old = visit.start, visit.start + timedelta(days=1)
     visit.communications.all().delete()
     visit.start = old
@@ -80,7 +81,7 @@ def _move(visit: Appointment, desk: User, at: datetime) -> None:
     _note(visit, Change.BOOKED, visit.created_at, desk)
     visit.start, visit.revision = new, 1
     visit.save(update_fields=["revision"])
-    write_ledger(visit, at, planned_at=at, first=Kind.RESCHEDULE, details={"old_start": old.isoformat()})
+    write_ledger(visit, now, planned_at=at, first=Kind.RESCHEDULE, details={"old_start": old.isoformat()})
     _note(visit, Change.MOVED, at, desk, old_start=old, old_practitioner=visit.practitioner, reason="Asked for it")
 
 
