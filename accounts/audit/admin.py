@@ -23,6 +23,7 @@ from accounts.admin_base import ClinicScopedAdmin
 from accounts.admin_sections import Section
 from accounts.audit.export import as_csv
 from accounts.audit.forms import TrailForm
+from accounts.audit.purposes import Purpose, purpose_of
 from accounts.login.stepup import fresh_factor
 from accounts.models import AuditEvent, User
 from accounts.policy import Action, Role
@@ -41,6 +42,19 @@ class ActorRoleFilter(admin.SimpleListFilter):
         return queryset.filter(role=self.value()) if self.value() else queryset
 
 
+class PurposeFilter(admin.SimpleListFilter):
+    """By what the events themselves say; of all others the role says it."""
+
+    title = _("purpose")
+    parameter_name = "purpose"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(Purpose.EMERGENCY.value, str(Purpose.EMERGENCY.label))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        return queryset.filter(detail__purpose=self.value()) if self.value() else queryset
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(ClinicScopedAdmin):
     """Read only, for who may read the trail; opening a patient's event is itself on it."""
@@ -56,6 +70,7 @@ class AuditEventAdmin(ClinicScopedAdmin):
         "outcome",
         "action",
         ActorRoleFilter,
+        PurposeFilter,
         ("recorded", admin.DateFieldListFilter),
         "subtype",
         "user",
@@ -70,9 +85,9 @@ class AuditEventAdmin(ClinicScopedAdmin):
     list_per_page = 50
     fields = (
         "when", "subtype", "action", "outcome", "who", "as_role", "clinic", "entity_type", "entity_id",
-        "patient_key", "address", "request_id", "pretty_detail",
+        "patient_key", "address", "request_id", "purpose", "pretty_detail",
     )  # fmt: skip
-    readonly_fields = ("when", "who", "as_role", "patient_key", "pretty_detail")
+    readonly_fields = ("when", "who", "as_role", "patient_key", "purpose", "pretty_detail")
 
     def get_urls(self) -> list[URLPattern]:
         export = path("export/", self.admin_site.admin_view(self.export), name="accounts_auditevent_export")
@@ -142,6 +157,11 @@ class AuditEventAdmin(ClinicScopedAdmin):
     @admin.display(description=_("patient"))
     def patient_key(self, event: AuditEvent) -> str:
         return str(event.patient_id or "-")
+
+    @admin.display(description=_("purpose"))
+    def purpose(self, event: AuditEvent) -> str:
+        found = purpose_of(event)
+        return str(found.label) if found else "-"
 
     @admin.display(description=_("detail"))
     def pretty_detail(self, event: AuditEvent) -> SafeString:

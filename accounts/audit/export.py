@@ -9,12 +9,13 @@ from io import StringIO
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
+from accounts.audit.purposes import purpose_of
 from accounts.models import AuditEvent
 
 BATCH = 1000
 HEADINGS = (
     "id", "recorded", "event", "action", "outcome", "user", "user name", "role", "link", "clinic", "object",
-    "object id", "patient", "address", "request", "detail",
+    "object id", "patient", "address", "request", "purpose", "detail",
 )  # fmt: skip
 # What a spreadsheet takes for a formula when a cell begins with it (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -57,6 +58,7 @@ def _cells(event: AuditEvent) -> tuple[object, ...]:
         event.patient_id,
         event.address,
         event.request_id,
+        purpose_of(event) or "",
         json.dumps(event.detail, sort_keys=True),
     )
 

@@ -4,12 +4,11 @@ HIPAA asks for both: the least that is necessary (45 CFR 164.502(b)) and a way i
 (164.312(a)(2)(ii)). What was opened in an emergency says so on the trail, by the codes of FHIR's PurposeOfUse.
 """
 
-from enum import StrEnum
-
 from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 
+from accounts.audit.purposes import Purpose
 from accounts.audit.services import Action as Audit
 from accounts.audit.services import record
 from accounts.emergency.signals import treats
@@ -17,14 +16,6 @@ from accounts.emergency.tasks import tell_of
 from accounts.models import EmergencyAccess, Patient
 from accounts.policy import Action, Role
 from accounts.principal import Principal
-
-
-class Purpose(StrEnum):
-    """http://terminology.hl7.org/ValueSet/v3-PurposeOfUse, as far as it is told apart here."""
-
-    TREATMENT = "TREAT"
-    EMERGENCY = "BTG"
-    OPERATIONS = "HOPERAT"
 
 
 class AlreadyReviewed(Exception):

@@ -1,6 +1,7 @@
 """The audit trail as a file, from the admin."""
 
 import csv
+import re
 import warnings
 from io import StringIO
 from typing import Any
@@ -12,8 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.audit import export
+from accounts.audit.purposes import OF_ROLE
 from accounts.audit.services import Action, Outcome, record
 from accounts.models import AuditEvent, Clinic, Patient, User
+from accounts.policy import Role
 from tests import factories
 from tests.accounts.test_stepup import grow_stale
 from tests.conftest import staff
@@ -169,3 +172,22 @@ def test_it_wants_a_fresh_factor(verified, auditor):
     for asked in (browser.get(ADDRESS), browser.post(ADDRESS, {})):
         assert "Confirm that it is you" in asked.content.decode()
     assert not AuditEvent.objects.filter(subtype="audit.export").exists()
+
+
+def test_each_event_has_a_purpose_by_its_role_or_by_what_it_says_itself(verified, auditor, clinic, clinician, patient):
+    who = {"clinic": clinic, "patient": patient}
+    record("visit.view", Action.READ, principal=staff(clinician), entity=patient, **who)
+    record("intake.view", Action.READ, principal=staff(clinician), detail={"purpose": "BTG"}, **who)
+    record("user.signin", Action.EXECUTE, user=clinician, clinic=clinic)
+    record("records.retain", Action.DELETE, clinic=clinic)
+    browser = verified(auditor)
+
+    assert {one["event"]: one["purpose"] for one in rows(browser)} == {
+        "visit.view": "TREAT", "intake.view": "BTG", "user.signin": "", "records.retain": "HSYSADMIN",
+    }  # fmt: skip
+    shown = browser.get(reverse("admin:accounts_auditevent_changelist"), {"purpose": "BTG"}).content.decode()
+    assert re.findall(r"field-subtype[^>]*>([^<]*)<", shown) == ["intake.view"]
+    event = AuditEvent.objects.get(subtype="intake.view")
+    page = browser.get(reverse("admin:accounts_auditevent_change", args=[event.pk])).content.decode()
+    assert "emergency access" in page
+    assert {role for role in Role} == set(OF_ROLE), "every role has its purpose"

@@ -13,8 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.audit.purposes import Purpose
 from accounts.emergency import services
-from accounts.emergency.services import NotTreating, Purpose, open_record, purpose_of, review
+from accounts.emergency.services import NotTreating, open_record, purpose_of, review
 from accounts.models import AuditEvent, Clinic, EmergencyAccess, Patient, User
 from accounts.policy import Role
 from tests import factories
