@@ -1,7 +1,7 @@
 """Which messages there will be, and why some there will not."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -102,6 +102,26 @@ def test_who_gets_an_address_later_is_reminded_of_what_is_to_come(policy, practi
     assert states(visit)[DAYS] == states(visit)[Kind.CONFIRMATION] == (State.SUPPRESSED, Reason.NO_ADDRESS)
     assert services.send_due(start - timedelta(days=1)) == 1
     assert mail_server.arrived[0]["To"] == "rosa@example.org"
+
+
+def test_reminders_go_by_the_clock_that_the_patient_goes_by_now(clinic, practitioner):
+    """Quiet from nine to eight there: what would come in the morning in Chicago comes in the night in Honolulu."""
+    ReminderPolicy.make(clinic)
+    patient = factories.make_patient(clinic)
+    start = (timezone.now() + timedelta(days=5)).replace(hour=16, minute=0, second=0, microsecond=0)  # morning
+    visit = factories.make_visit(practitioner, patient=patient, start=start)
+    announce(visit, "booked")
+    due = visit.communications.get(kind="reminder", lead=1440).due_at
+
+    patient.time_zone = "Pacific/Honolulu"
+    patient.save()
+
+    later = visit.communications.get(kind="reminder", lead=1440)
+    assert (due, later.state) == (start - timedelta(days=1), State.PLANNED)
+    assert later.due_at.astimezone(ZoneInfo("Pacific/Honolulu")).time() == time(20, 50)
+    patient.time_zone = ""
+    patient.save()
+    assert visit.communications.get(kind="reminder", lead=1440).due_at == due
 
 
 def test_a_phone_number_brings_texts_back_and_no_mails(clinic, practitioner):

@@ -33,6 +33,9 @@ def follow_grant(
 def follow_address(
     sender: type[Patient] | type[RelatedPerson], *, instance: Patient | RelatedPerson, created: bool, **kwargs: Any
 ) -> None:
-    """Who had no address when a visit was booked may have one now."""
-    if not created:
-        services.plan_for_address(instance)
+    """Who had no address when a visit was booked may have one now, or go by another clock."""
+    if created:
+        return
+    services.plan_for_address(instance)
+    if isinstance(instance, Patient):
+        services.plan_for_zone(instance)

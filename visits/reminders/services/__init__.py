@@ -11,6 +11,7 @@ from visits.reminders.services.planning import (
     plan_cancellation,
     plan_for_address,
     plan_for_proxy,
+    plan_for_zone,
     plan_missed,
     suppress,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "plan_cancellation",
     "plan_for_address",
     "plan_for_proxy",
+    "plan_for_zone",
     "plan_missed",
     "resend",
     "send_due",

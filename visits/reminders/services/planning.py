@@ -89,6 +89,20 @@ def plan_for_address(recipient: Patient | RelatedPerson) -> None:
     lost.update(state=State.PLANNED, reason=Reason.NONE)
 
 
+def plan_for_zone(patient: Patient) -> None:
+    """Have the reminders of the patient's visits to come go out by the clock that the patient goes by now."""
+    visits = Appointment.objects.select_related("clinic").filter(
+        patient=patient, status=Appointment.Status.BOOKED, start__gt=timezone.now()
+    )
+    for visit in visits:
+        visit.patient = patient
+        for row in reminders(visit, timezone.now()):
+            if not row["reason"]:
+                same = visit.communications.filter(kind=Kind.REMINDER, lead=row["lead"], channel=row["channel"])
+                waiting = same.filter(revision=visit.revision, serial=0, state=State.PLANNED)
+                waiting.exclude(due_at=row["due_at"]).update(due_at=row["due_at"])
+
+
 def reminders(appointment: Appointment, now: datetime) -> list[dict[str, Any]]:
     """Lead, channel, due time and perhaps the reason against it, of each reminder of the visit.
 
