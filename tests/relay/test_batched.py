@@ -413,7 +413,7 @@ async def test_replays_are_paid_for_as_the_work_that_they_are():
     await asyncio.sleep(0.1)
     budget = 300 * (1 + time.monotonic() - began)
     assert 0 < counters["srtp_rejected"] - rejected <= budget / (1 + LATE_COST)
-    assert counters["over_budget"] > 500
+    assert counters["over_budget"] > 300
     await relay.close()
 
 
