@@ -41,6 +41,8 @@ def walk(page: Page, name: str) -> int:
     stops: int = page.evaluate(KEYS)
     for _press in range(stops + HOLDS_FAST):
         page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement?.tagName") == "IFRAME":  # another process, which takes its time
+            page.wait_for_timeout(300)
         said = page.evaluate("keys.arrive()")
         if str(said).startswith("left before <iframe"):  # another process: it takes a moment until the focus is there
             page.wait_for_timeout(300)
