@@ -23,7 +23,7 @@ from accounts.admin_base import ClinicScopedAdmin
 from accounts.admin_sections import Section
 from accounts.audit.export import as_csv
 from accounts.audit.forms import TrailForm
-from accounts.audit.purposes import Purpose, purpose_of
+from accounts.audit.purposes import Purpose, purpose_of_event
 from accounts.login.stepup import fresh_factor
 from accounts.models import AuditEvent, User
 from accounts.policy import Action, Role
@@ -160,7 +160,7 @@ class AuditEventAdmin(ClinicScopedAdmin):
 
     @admin.display(description=_("purpose"))
     def purpose(self, event: AuditEvent) -> str:
-        found = purpose_of(event)
+        found = purpose_of_event(event)
         return str(found.label) if found else "-"
 
     @admin.display(description=_("detail"))

@@ -9,7 +9,7 @@ from io import StringIO
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from accounts.audit.purposes import purpose_of
+from accounts.audit.purposes import purpose_of_event
 from accounts.models import AuditEvent
 
 BATCH = 1000
@@ -58,7 +58,7 @@ def _cells(event: AuditEvent) -> tuple[object, ...]:
         event.patient_id,
         event.address,
         event.request_id,
-        purpose_of(event) or "",
+        purpose_of_event(event) or "",
         json.dumps(event.detail, sort_keys=True),
     )
 

@@ -29,7 +29,7 @@ OF_ROLE = {
 }
 
 
-def purpose_of(event: AuditEvent) -> Purpose | None:
+def purpose_of_event(event: AuditEvent) -> Purpose | None:
     """FHIR R4 AuditEvent.purposeOfEvent; None of somebody who had no role yet, as when they sign in."""
     stated = event.detail.get("purpose")
     if stated in Purpose:

@@ -41,8 +41,8 @@ MARKER = 0x80
 ) = range(21)  # fmt: skip
 GAP, OVER_BUDGET, REJECTED, REFUSED, UNTOLD = range(5)  # kinds of events
 EVENTS_AT_ONCE = 3  # of one packet, at most
-DONE, ODD, BEHIND = -1, 0, 1
-STRANGE, UNPAID, LATER = -1, -2, -3  # instead of a shape's number
+DONE, ODD, BEHIND = -1, 0, -3
+STRANGE, UNPAID = -1, -2  # instead of a shape's number, as BEHIND
 
 
 @compiled
@@ -89,7 +89,7 @@ def forward(
             book[AT] += 1
             continue
         if number < 0:
-            return BEHIND if number == LATER else ODD
+            return BEHIND if number == BEHIND else ODD
         # 2. Decrypt it: from here on it is authentic, or ends here.
         address = base + begin - HEAD
         words[word - HEAD // 4] = length
@@ -113,12 +113,12 @@ def forward(
 
 @compiled
 def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: Any, shapes: Any) -> int:
-    """The number of the packet's shape, once its sender has paid for it; UNPAID, LATER or STRANGE have paid nothing."""
+    """The number of the packet's shape, once its sender has paid for it; UNPAID, BEHIND, STRANGE have paid nothing."""
     budget = read_double(route.budget)
     if budget < 1:
         return UNPAID
     if ahead >= LATE:
-        return LATER
+        return BEHIND
     number: int = recognised(memory, words, begin, length, route, shapes)
     if number < 0:
         return STRANGE
