@@ -21,7 +21,7 @@ from accounts.database import is_alone
 from accounts.models import AuditEvent, Clinic, Patient, Practitioner, User
 from accounts.principal import Principal
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from tests.conftest import staff
 from tests.e2e.conftest import note
 from visits.booking import services
@@ -66,7 +66,7 @@ def test_bookings_a_second(
         for weekday in range(7):
             factories.make_hours(practitioner, weekday, "00:00", "23:40")
 
-    days = (tuesday() + n * DAY for n in count())
+    days = (TUESDAY + n * DAY for n in count())
     rates: dict[str, list[float]] = {name: [] for name in WAYS}
     for turn in range(ROUNDS + 1):
         for name, way in WAYS.items():

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Clinic, Practitioner, User
 from tests import factories
-from tests.calendar.conftest import tuesday
+from tests.calendar.conftest import TUESDAY
 from tests.e2e.conftest import note
 from visits.booking.models import Appointment
 from visits.schedule.models import VisitType
@@ -30,7 +30,7 @@ TIMES = 15
 
 def fill(clinic: Clinic) -> Practitioner:
     """A week of 50 clinicians with eight visits a day each; return one of them."""
-    monday, zone = tuesday() - timedelta(days=1), ZoneInfo(clinic.time_zone)
+    monday, zone = TUESDAY - timedelta(days=1), ZoneInfo(clinic.time_zone)
     types = [factories.make_visit_type(clinic, colour=colour) for colour in VisitType.Colour.values[:4]]
     patients = [factories.make_patient(clinic) for _ in range(200)]
     people = [factories.make_practitioner(clinic) for _ in range(CLINICIANS)]
@@ -68,7 +68,7 @@ def test_the_week_of_a_clinic(clinic: Clinic, front_desk: User, verified: Callab
     head = f"ms of processor time, {TIMES} times"
     note(f"\n{head:<30}{'median':>8}{'max':>8}{'queries':>9}{'KB':>7}{'visits':>8}")
     for name, (view, who) in pages.items():
-        asked = {"day": str(tuesday()), "who": who}
+        asked = {"day": str(TUESDAY), "who": who}
         desk.get(f"/calendar/{view}/", asked)  # templates are read once in the life of a process
         took = []
         for _ in range(TIMES):

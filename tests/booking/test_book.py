@@ -9,7 +9,7 @@ from django.http import Http404
 
 from accounts.models import AuditEvent, Patient
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment
@@ -104,7 +104,7 @@ def test_a_patient_who_is_elsewhere_then_is_busy(book, clinic, visit_type):
 )
 def test_what_is_no_slot_of_the_clinician_cannot_be_booked(book, days, clock):
     with pytest.raises(services.NotAvailable):
-        book(start=at(clock, tuesday() + timedelta(days=days)))
+        book(start=at(clock, TUESDAY + timedelta(days=days)))
     assert not Appointment.objects.exists()
 
 
@@ -122,7 +122,7 @@ def test_times_that_are_past_are_not_shown_and_those_taken_are(book, practitione
     book()
 
     shown = times(
-        practitioner=practitioner, visit_type=visit_type, first_day=tuesday(), last_day=tuesday(), now=at("09:41")
+        practitioner=practitioner, visit_type=visit_type, first_day=TUESDAY, last_day=TUESDAY, now=at("09:41")
     )
 
     assert [slot.start for slot in shown.all] == [at(f"{h}:{m:02}") for h in (10, 11) for m in (0, 20, 40)]

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Patient
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from visits.booking import services
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
@@ -42,8 +42,8 @@ def form(practitioner, visit_type, patient):
         "practitioner": str(practitioner.pk),
         "visit_type": str(visit_type.pk),
         "patient": str(patient.pk),
-        "week": tuesday().isoformat(),
-        "day": tuesday().isoformat(),
+        "week": TUESDAY.isoformat(),
+        "day": TUESDAY.isoformat(),
         "start": value_of(at("10:00")),
     }
 
@@ -63,13 +63,13 @@ def tag(page: str, value: str) -> str:
 
 
 def test_the_page_shows_days_with_their_free_slots_in_the_clinics_zone(desk):
-    page = desk.get(BOOK, {"day": tuesday().isoformat()}).content.decode()
+    page = desk.get(BOOK, {"day": TUESDAY.isoformat()}).content.decode()
 
     assert "Times in Central Time (CT)" in page
     assert page.count("9 free") == 5
     assert page.count("Closed") == 2
     assert "Tuesday morning" in page
-    assert chosen(page, "day") == [tuesday().isoformat()]
+    assert chosen(page, "day") == [TUESDAY.isoformat()]
 
 
 def test_a_clinician_finds_their_own_name_chosen(verified, clinician, practitioner, clinic, hours, visit_type):
@@ -136,7 +136,7 @@ def test_one_press_chooses_a_time_offered_instead(desk, form):
 
 
 def test_a_time_offered_in_another_week_brings_its_week_along(desk, form):
-    later = value_of(at("09:00", tuesday() + timedelta(days=14)))
+    later = value_of(at("09:00", TUESDAY + timedelta(days=14)))
 
     page = desk.post(BOOK, form | {"choose": later}).content.decode()
 
@@ -224,7 +224,7 @@ def test_nonsense_is_not_believed(desk, form, nonsense):
 
 
 def test_days_go_forward_and_back_but_not_into_the_past(desk, form):
-    week = tuesday() + timedelta(days=7)
+    week = TUESDAY + timedelta(days=7)
 
     later = desk.post(BOOK, form | {"go": week.isoformat()}).content.decode()
     past = desk.post(BOOK, form | {"go": "2020-01-06"}).content.decode()
@@ -234,12 +234,12 @@ def test_days_go_forward_and_back_but_not_into_the_past(desk, form):
 
 
 def test_where_nothing_is_free_the_next_free_day_is_named(desk, form, practitioner):
-    practitioner.availability.update(valid_from=tuesday() + timedelta(days=21))
+    practitioner.availability.update(valid_from=TUESDAY + timedelta(days=21))
 
     page = desk.get(BOOK).content.decode()
 
     assert "No free times on these days. The next is on" in page
-    assert f'name="go" value="{(tuesday() + timedelta(days=21)).isoformat()}"' in page
+    assert f'name="go" value="{(TUESDAY + timedelta(days=21)).isoformat()}"' in page
 
 
 def test_a_clinic_without_clinicians_says_so(verified, front_desk, visit_type):
@@ -448,7 +448,7 @@ def dates_to_check(page: str) -> list[str]:
 
 def test_a_series_is_shown_with_what_is_in_the_way_and_booked_as_ticked(desk, form, book, clinic):
     week = timedelta(days=7)
-    book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + week))
+    book(patient=factories.make_patient(clinic), start=at("10:00", TUESDAY + week))
     wanted = form | {"repeat": "yes", "weeks": "1", "count": "4"}
 
     page = desk.post("/visits/book/slots/", wanted).content.decode()
@@ -475,7 +475,7 @@ def test_a_tick_whose_time_was_taken_meanwhile_is_named_and_nothing_is_booked_wi
     wanted = form | {"repeat": "yes", "weeks": "1", "count": "3"}
     seen = desk.post("/visits/book/slots/", wanted).content.decode()
     ticks = {"repeat_of": hidden(seen, "repeat_of"), "at": list(ticked(seen))}
-    book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + timedelta(days=7)))
+    book(patient=factories.make_patient(clinic), start=at("10:00", TUESDAY + timedelta(days=7)))
 
     for page in (desk.post("/visits/book/slots/", wanted | ticks), send(desk, wanted, **ticks)):
         said = re.search(r"Not in the list any more: ([^<]*)\. Look through the visits again", page.content.decode())
@@ -495,7 +495,7 @@ def test_a_later_one_lost_at_the_last_moment_offers_no_other_time_for_the_first(
     book_series = services.book_series
 
     def meanwhile(**wanted):
-        book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + timedelta(days=7)))
+        book(patient=factories.make_patient(clinic), start=at("10:00", TUESDAY + timedelta(days=7)))
         return book_series(**wanted)
 
     monkeypatch.setattr(services, "book_series", meanwhile)

@@ -8,7 +8,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment, Hold
@@ -43,7 +43,7 @@ def expire(held: Hold) -> Hold:
 
 
 def free(practitioner, visit_type):
-    found = times(practitioner=practitioner, visit_type=visit_type, first_day=tuesday(), last_day=tuesday())
+    found = times(practitioner=practitioner, visit_type=visit_type, first_day=TUESDAY, last_day=TUESDAY)
     return [slot.start for slot in found.free]
 
 

@@ -13,7 +13,7 @@ from accounts.models import AccessLink, AuditEvent
 from accounts.policy import Role
 from accounts.principal import Principal
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment, AppointmentChange, Hold
@@ -186,9 +186,9 @@ def test_roles_that_may_not_find_no_such_visit(book, role, request):
 def test_a_patient_moves_their_visit(book):
     visit = book()
 
-    moved = services.move(principal=bearer(visit), visit=visit, start=at("10:00", tuesday() + WEEK), reason="Work")
+    moved = services.move(principal=bearer(visit), visit=visit, start=at("10:00", TUESDAY + WEEK), reason="Work")
 
-    assert moved.start == at("10:00", tuesday() + WEEK)
+    assert moved.start == at("10:00", TUESDAY + WEEK)
     change = visit.changes.last()
     assert (change.change, change.by, change.role) == ("moved", None, "patient")
 
@@ -207,7 +207,7 @@ def test_the_types_notice_and_days_ahead_bind_a_patient_and_not_the_staff(book, 
     visit = book()
     visit_type.horizon_days = 10
     visit_type.save()
-    far = at("10:00", tuesday() + 3 * WEEK)
+    far = at("10:00", TUESDAY + 3 * WEEK)
 
     with pytest.raises(services.NotAvailable):
         services.move(principal=bearer(visit), visit=visit, start=far)

@@ -5,7 +5,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
 
@@ -33,8 +33,8 @@ def form(booked):
     return {
         "practitioner": str(booked.practitioner_id),
         "visit_type": str(booked.visit_type_id),
-        "week": tuesday().isoformat(),
-        "day": tuesday().isoformat(),
+        "week": TUESDAY.isoformat(),
+        "day": TUESDAY.isoformat(),
         "start": value_of(at("11:00")),
         "do": "move",
         "reason": "Snow",

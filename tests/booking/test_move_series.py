@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from tests import factories
-from tests.booking.conftest import CHICAGO, at, tuesday
+from tests.booking.conftest import CHICAGO, TUESDAY, at
 from tests.conftest import staff
 from tests.party import bearer, make_link
 from tests.reminders.conftest import set_policy
@@ -34,7 +34,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 @pytest.fixture
 def series(front_desk, hours, visit_type, patient) -> list[Appointment]:
     """Four Tuesdays at ten; and the same of somebody else at eleven."""
-    return book_series(front_desk, hours, visit_type, patient, [at("10:00", tuesday() + n * WEEK) for n in range(4)])
+    return book_series(front_desk, hours, visit_type, patient, [at("10:00", TUESDAY + n * WEEK) for n in range(4)])
 
 
 def book_series(user, practitioner, visit_type, patient, starts) -> list[Appointment]:
@@ -69,9 +69,9 @@ def moved(user: Any, visit: Appointment, start: datetime, **changes: Any) -> lis
 
 
 def test_those_after_it_move_by_as_much(series):
-    found = looked_at(series[1], at("11:20", tuesday() + WEEK + DAY))
+    found = looked_at(series[1], at("11:20", TUESDAY + WEEK + DAY))
 
-    assert [one.start for one in found] == [at("11:20", tuesday() + n * WEEK + DAY) for n in (2, 3)]
+    assert [one.start for one in found] == [at("11:20", TUESDAY + n * WEEK + DAY) for n in (2, 3)]
     assert not [one for one in found if one.problem]
 
 
@@ -94,29 +94,29 @@ def test_the_time_of_day_stays_when_clocks_change(front_desk, clinic, hours, vis
 
 
 def test_what_is_in_the_way_is_named_with_the_nearest_free_time(series, book, clinic, hours):
-    book(patient=factories.make_patient(clinic), start=at("11:00", tuesday() + WEEK))
-    off = tuesday() + 2 * WEEK
+    book(patient=factories.make_patient(clinic), start=at("11:00", TUESDAY + WEEK))
+    off = TUESDAY + 2 * WEEK
     ScheduleException.objects.create(clinic=clinic, practitioner=hours, kind="off", first_day=off, last_day=off)
     colleague = factories.make_practitioner(clinic)
     factories.make_hours(colleague, 1)
-    book(practitioner=colleague, start=at("11:00", tuesday() + 3 * WEEK))
+    book(practitioner=colleague, start=at("11:00", TUESDAY + 3 * WEEK))
 
     found = looked_at(series[0], at("11:00"))
 
     assert [one.problem for one in found] == [InTheWay.TAKEN, InTheWay.NOT_AVAILABLE, InTheWay.PATIENT_BUSY]
     days = [one.instead.start.astimezone(CHICAGO).date() if one.instead else None for one in found]
-    assert days == [tuesday() + WEEK, off + DAY, tuesday() + 3 * WEEK]
-    assert starts_of(series) == [at("10:00", tuesday() + n * WEEK) for n in range(4)], "nothing is saved"
+    assert days == [TUESDAY + WEEK, off + DAY, TUESDAY + 3 * WEEK]
+    assert starts_of(series) == [at("10:00", TUESDAY + n * WEEK) for n in range(4)], "nothing is saved"
 
 
 def test_they_are_not_in_each_others_way(series, front_desk):
-    assert not [one for one in looked_at(series[0], at("10:00", tuesday() + WEEK)) if one.problem]
+    assert not [one for one in looked_at(series[0], at("10:00", TUESDAY + WEEK)) if one.problem]
 
-    moved(front_desk, series[0], at("10:00", tuesday() + WEEK))
-    assert starts_of(series) == [at("10:00", tuesday() + n * WEEK) for n in range(1, 5)]
+    moved(front_desk, series[0], at("10:00", TUESDAY + WEEK))
+    assert starts_of(series) == [at("10:00", TUESDAY + n * WEEK) for n in range(1, 5)]
 
     moved(front_desk, Appointment.objects.get(pk=series[0].pk), at("10:00"))
-    assert starts_of(series) == [at("10:00", tuesday() + n * WEEK) for n in range(4)]
+    assert starts_of(series) == [at("10:00", TUESDAY + n * WEEK) for n in range(4)]
 
 
 def test_with_another_clinician_it_is_their_time_that_counts(series, clinic):
@@ -131,9 +131,9 @@ def test_with_another_clinician_it_is_their_time_that_counts(series, clinic):
 
 
 def test_each_has_its_history_and_its_event_on_the_trail(series, front_desk):
-    moved(front_desk, series[1], at("11:00", tuesday() + WEEK), reason="Snow")
+    moved(front_desk, series[1], at("11:00", TUESDAY + WEEK), reason="Snow")
 
-    assert starts_of(series) == [at("10:00"), *(at("11:00", tuesday() + n * WEEK) for n in (1, 2, 3))]
+    assert starts_of(series) == [at("10:00"), *(at("11:00", TUESDAY + n * WEEK) for n in (1, 2, 3))]
     for visit in series[1:]:
         change = visit.changes.get(change="moved")
         assert (change.old_start, change.by, change.reason) == (visit.start, front_desk, "Snow")
@@ -142,7 +142,7 @@ def test_each_has_its_history_and_its_event_on_the_trail(series, front_desk):
 
 
 def test_sent_twice_it_is_one_move(series, front_desk):
-    later = {one.pk: at("11:00", tuesday() + n * WEEK) for n, one in enumerate(series[1:], 1)}
+    later = {one.pk: at("11:00", TUESDAY + n * WEEK) for n, one in enumerate(series[1:], 1)}
     for _ in range(2):
         moved(front_desk, series[0], at("11:00"), later=later)
 
@@ -151,12 +151,12 @@ def test_sent_twice_it_is_one_move(series, front_desk):
 
 def test_when_one_cannot_be_moved_none_is(series, front_desk, book, clinic):
     before = starts_of(series)
-    book(patient=factories.make_patient(clinic), start=at("11:00", tuesday() + 2 * WEEK))
+    book(patient=factories.make_patient(clinic), start=at("11:00", TUESDAY + 2 * WEEK))
 
     with pytest.raises(services.SlotTaken) as refusal:
         moved(front_desk, series[0], at("11:00"))
 
-    assert refusal.value.start == at("11:00", tuesday() + 2 * WEEK)
+    assert refusal.value.start == at("11:00", TUESDAY + 2 * WEEK)
     assert starts_of(series) == before
 
 
@@ -164,9 +164,9 @@ def test_what_does_not_follow_it_is_not_moved_with_it(series, front_desk, hours)
     services.cancel(principal=staff(front_desk), visit=series[3])
     for wrong in (series[0], series[3], factories.make_visit(hours)):
         with pytest.raises(services.WrongState):
-            moved(front_desk, series[1], at("11:00", tuesday() + WEEK), later={wrong.pk: at("11:20")})
+            moved(front_desk, series[1], at("11:00", TUESDAY + WEEK), later={wrong.pk: at("11:20")})
 
-    assert starts_of(series)[1] == at("10:00", tuesday() + WEEK)
+    assert starts_of(series)[1] == at("10:00", TUESDAY + WEEK)
 
 
 @pytest.mark.parametrize("who", ["stranger", "clinic_admin", "auditor"])
@@ -190,7 +190,7 @@ def test_one_message_names_all_that_moved(series, front_desk, clinic, patient, m
     reminders.send_due()
     mailoutbox.clear()
 
-    moved(front_desk, series[1], at("11:00", tuesday() + WEEK))
+    moved(front_desk, series[1], at("11:00", TUESDAY + WEEK))
     reminders.send_due()
 
     reminders.send_due(timezone.now() + timedelta(minutes=1))
@@ -220,7 +220,7 @@ def path(series) -> str:
 @pytest.fixture
 def form(series) -> dict[str, Any]:
     """What a browser sends for eleven on the second Tuesday."""
-    day = tuesday() + WEEK
+    day = TUESDAY + WEEK
     return {
         "practitioner": str(series[1].practitioner_id),
         "visit_type": str(series[1].visit_type_id),
@@ -253,7 +253,7 @@ def test_the_later_ones_are_shown_and_nothing_is_saved_before_they_were_looked_a
     assert starts_of(series)[1] == series[1].start
 
     answer = desk.post(path, form | ticks(page))
-    assert starts_of(series) == [at("10:00"), *(at("11:00", tuesday() + n * WEEK) for n in (1, 2, 3))]
+    assert starts_of(series) == [at("10:00"), *(at("11:00", TUESDAY + n * WEEK) for n in (1, 2, 3))]
     assert "And 2 more visits." in str(list(get_messages(answer.wsgi_request))[-1])
 
 
@@ -262,12 +262,12 @@ def test_what_is_not_ticked_stays(desk, path, form, series):
     desk.post(path, form | seen | {"later": seen["later"][1:]})
 
     assert starts_of(series)[1:] == [
-        at(clock, tuesday() + n * WEEK) for clock, n in (("11:00", 1), ("10:00", 2), ("11:00", 3))
+        at(clock, TUESDAY + n * WEEK) for clock, n in (("11:00", 1), ("10:00", 2), ("11:00", 3))
     ]
 
 
 def test_what_is_in_the_way_is_named_and_the_nearest_time_is_not_ticked(desk, path, form, series, book, clinic):
-    book(patient=factories.make_patient(clinic), start=at("11:00", tuesday() + 2 * WEEK))
+    book(patient=factories.make_patient(clinic), start=at("11:00", TUESDAY + 2 * WEEK))
 
     page = desk.post(f"{path}slots/", form).content.decode()
 
@@ -280,7 +280,7 @@ def test_a_slot_that_is_taken_meanwhile_is_named_and_nothing_is_moved_without_it
     desk, path, form, series, book, clinic
 ):
     seen = ticks(desk.post(f"{path}slots/", form).content.decode())
-    book(patient=factories.make_patient(clinic), start=at("11:00", tuesday() + 2 * WEEK))
+    book(patient=factories.make_patient(clinic), start=at("11:00", TUESDAY + 2 * WEEK))
 
     for url, more in ((f"{path}slots/", {}), (path, {"reason": "Snow"})):
         page = desk.post(url, form | seen | more).content.decode()
@@ -289,7 +289,7 @@ def test_a_slot_that_is_taken_meanwhile_is_named_and_nothing_is_moved_without_it
         assert "11:00" in said[1]
         assert len(ticks(page)["later"]) == 1
         assert "2 visits" in page
-    assert starts_of(series)[1:] == [at("10:00", tuesday() + n * WEEK) for n in (1, 2, 3)]
+    assert starts_of(series)[1:] == [at("10:00", TUESDAY + n * WEEK) for n in (1, 2, 3)]
     assert "Snow" in page
 
     answer = desk.post(path, form | ticks(page))
@@ -303,7 +303,7 @@ def test_a_later_one_that_is_taken_at_the_last_moment_is_named_in_the_list_too(
     move_following = services.move_following
 
     def meanwhile(**wanted):
-        book(patient=factories.make_patient(clinic), start=at("11:00", tuesday() + 2 * WEEK))
+        book(patient=factories.make_patient(clinic), start=at("11:00", TUESDAY + 2 * WEEK))
         return move_following(**wanted)
 
     monkeypatch.setattr(services, "move_following", meanwhile)
@@ -312,11 +312,11 @@ def test_a_later_one_that_is_taken_at_the_last_moment_is_named_in_the_list_too(
     assert "was just taken" in page
     assert "Not in the list any more:" in page
     assert 'name="choose"' not in page
-    assert starts_of(series)[1:] == [at("10:00", tuesday() + n * WEEK) for n in (1, 2, 3)]
+    assert starts_of(series)[1:] == [at("10:00", TUESDAY + n * WEEK) for n in (1, 2, 3)]
 
 
 def test_where_a_later_one_is_now_can_be_chosen_and_is_not_held(desk, path, form, series):
-    form |= {"start": value_of(series[2].start), "day": str(tuesday() + 2 * WEEK), "week": str(tuesday() + WEEK + DAY)}
+    form |= {"start": value_of(series[2].start), "day": str(TUESDAY + 2 * WEEK), "week": str(TUESDAY + WEEK + DAY)}
 
     page = desk.post(f"{path}slots/", form).content.decode()
 
@@ -324,7 +324,7 @@ def test_where_a_later_one_is_now_can_be_chosen_and_is_not_held(desk, path, form
     assert "change, load" not in page
     assert not Hold.objects.exists()
     assert desk.post(path, form | ticks(page)).status_code == 302
-    assert starts_of(series)[1:] == [at("10:00", tuesday() + n * WEEK) for n in (2, 3, 4)]
+    assert starts_of(series)[1:] == [at("10:00", TUESDAY + n * WEEK) for n in (2, 3, 4)]
 
 
 def test_in_spanish(desk, path, form, front_desk):

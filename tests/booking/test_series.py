@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from tests import factories
-from tests.booking.conftest import CHICAGO, at, tuesday
+from tests.booking.conftest import CHICAGO, TUESDAY, at
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment, AppointmentSeries
@@ -48,7 +48,7 @@ def book_series(front_desk, hours, visit_type, patient):
                 "practitioner": hours,
                 "visit_type": visit_type,
                 "patient": patient,
-                "starts": [at("10:00"), at("10:00", tuesday() + WEEK), at("10:20", tuesday() + 2 * WEEK)],
+                "starts": [at("10:00"), at("10:00", TUESDAY + WEEK), at("10:20", TUESDAY + 2 * WEEK)],
                 "weeks": 1,
             }
             | changes
@@ -60,7 +60,7 @@ def book_series(front_desk, hours, visit_type, patient):
 def test_every_second_week_at_the_same_time_of_day(series):
     found = series(weeks=2, count=3)
 
-    assert [one.start for one in found] == [at("10:00", tuesday() + n * WEEK) for n in (0, 2, 4)]
+    assert [one.start for one in found] == [at("10:00", TUESDAY + n * WEEK) for n in (0, 2, 4)]
     assert all(one.problem is None and one.instead is None for one in found)
 
 
@@ -87,11 +87,11 @@ def test_a_time_that_does_not_exist_that_day_is_none(series, hours):
 
 
 def test_what_is_in_the_way_is_named_with_the_nearest_free_time(series, book, clinic, hours):
-    book(patient=factories.make_patient(clinic), start=at("10:00", tuesday() + WEEK))
+    book(patient=factories.make_patient(clinic), start=at("10:00", TUESDAY + WEEK))
     colleague = factories.make_practitioner(clinic)
     factories.make_hours(colleague, 1)
-    book(practitioner=colleague, start=at("10:00", tuesday() + 2 * WEEK))
-    off = tuesday() + 3 * WEEK
+    book(practitioner=colleague, start=at("10:00", TUESDAY + 2 * WEEK))
+    off = TUESDAY + 3 * WEEK
     ScheduleException.objects.create(clinic=clinic, practitioner=hours, kind="off", first_day=off, last_day=off)
 
     found = series()
@@ -100,7 +100,7 @@ def test_what_is_in_the_way_is_named_with_the_nearest_free_time(series, book, cl
         None, InTheWay.TAKEN, InTheWay.PATIENT_BUSY, InTheWay.NOT_AVAILABLE,
     ]  # fmt: skip
     days = [one.instead.start.astimezone(CHICAGO).date() if one.instead else None for one in found]
-    assert days == [None, tuesday() + WEEK, tuesday() + 2 * WEEK, off - timedelta(days=1)]
+    assert days == [None, TUESDAY + WEEK, TUESDAY + 2 * WEEK, off - timedelta(days=1)]
     assert abs(found[1].instead.start - found[1].start) == timedelta(minutes=20)
     assert not AppointmentSeries.objects.exists()
 
@@ -127,12 +127,12 @@ def test_the_same_series_sent_twice_is_one(book_series):
 
 
 def test_when_one_cannot_be_booked_none_is(book_series, book, clinic):
-    book(patient=factories.make_patient(clinic), start=at("10:20", tuesday() + 2 * WEEK))
+    book(patient=factories.make_patient(clinic), start=at("10:20", TUESDAY + 2 * WEEK))
 
     with pytest.raises(services.SlotTaken) as refusal:
         book_series()
 
-    assert refusal.value.start == at("10:20", tuesday() + 2 * WEEK)
+    assert refusal.value.start == at("10:20", TUESDAY + 2 * WEEK)
     assert (Appointment.objects.count(), AppointmentSeries.objects.count()) == (1, 0)
 
 
@@ -152,7 +152,7 @@ def test_a_new_patient_gets_a_series_once(front_desk, hours, visit_type):
             visit_type=visit_type,
             start=at("10:00"),
             details=Details(given_name="Halima", family_name="Yusuf", birth_date=date(1985, 4, 30)),
-            later=[at("10:00", tuesday() + WEEK)],
+            later=[at("10:00", TUESDAY + WEEK)],
             weeks=1,
         )
 

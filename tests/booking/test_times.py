@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests import factories
-from tests.booking.conftest import CHICAGO, at, tuesday
+from tests.booking.conftest import CHICAGO, TUESDAY, at
 from visits.booking.models import Appointment
 from visits.booking.times import first_free, free_slots, free_slots_of_any, is_slot, nearest_free, times
 from visits.schedule.models import OpeningHours, ScheduleException, SchedulePolicy, VisitType
@@ -32,7 +32,7 @@ def on_tuesday(hours, visit_type):
     """``on_tuesday()``: what is free next Tuesday, where nine to noon are hours."""
 
     def call(**changes) -> list[str]:
-        asked = {"practitioner": hours, "visit_type": visit_type, "first_day": tuesday(), "last_day": tuesday()}
+        asked = {"practitioner": hours, "visit_type": visit_type, "first_day": TUESDAY, "last_day": TUESDAY}
         return walls(free_slots(**asked | changes))
 
     return call
@@ -43,8 +43,8 @@ def off(clinic, practitioner=None, start=None, end=None, kind="off") -> Schedule
         clinic=clinic,
         practitioner=practitioner,
         kind=kind,
-        first_day=tuesday(),
-        last_day=tuesday(),
+        first_day=TUESDAY,
+        last_day=TUESDAY,
         start_time=start and time.fromisoformat(start),
         end_time=end and time.fromisoformat(end),
     )
@@ -89,7 +89,7 @@ def test_time_off_of_the_clinician_or_the_clinic_and_of_nobody_else(on_tuesday, 
 
 def test_time_off_over_several_days(on_tuesday, hours, clinic):
     away = off(clinic, hours)
-    away.first_day, away.last_day = tuesday() - 30 * DAY, tuesday() - DAY
+    away.first_day, away.last_day = TUESDAY - 30 * DAY, TUESDAY - DAY
     away.save()
     assert on_tuesday() == ["09:00", "10:00", "11:00"]
 
@@ -109,8 +109,8 @@ def test_the_clinics_opening_hours_bound_the_weekly_ones(on_tuesday, clinic):
 def test_hours_until_midnight_and_from_it_are_one_stretch(hours, visit_type):
     for weekday, start, end in ((1, "20:30", "00:00"), (2, "00:00", "02:30")):
         factories.make_hours(hours, weekday, start, end)
-    over = at("23:30", tuesday())
-    asked = {"practitioner": hours, "visit_type": visit_type, "first_day": tuesday(), "last_day": tuesday() + DAY}
+    over = at("23:30", TUESDAY)
+    asked = {"practitioner": hours, "visit_type": visit_type, "first_day": TUESDAY, "last_day": TUESDAY + DAY}
 
     found = free_slots(**asked)
 
@@ -121,14 +121,12 @@ def test_hours_until_midnight_and_from_it_are_one_stretch(hours, visit_type):
     factories.make_visit(hours, visit_type=visit_type, start=over)
     assert "23:30" not in walls(free_slots(**asked))
     # Time off from midnight on takes what would lie over it.
-    ScheduleException.objects.create(
-        clinic=hours.clinic, kind="off", first_day=tuesday() + DAY, last_day=tuesday() + DAY
-    )
+    ScheduleException.objects.create(clinic=hours.clinic, kind="off", first_day=TUESDAY + DAY, last_day=TUESDAY + DAY)
     assert walls(free_slots(**asked))[3:] == ["20:30", "21:30", "22:30"]
 
 
 def test_public_holidays_close_and_extra_hours_open(hours, clinic, visit_type):
-    christmas = date(tuesday().year, 12, 25)
+    christmas = date(TUESDAY.year, 12, 25)
     asked = {"practitioner": hours, "visit_type": visit_type, "first_day": christmas, "last_day": christmas}
     asked |= {"now": at("09:00", christmas - DAY)}
     factories.make_hours(hours, christmas.weekday(), "09:00", "10:00")
@@ -193,7 +191,7 @@ def test_the_longest_visit_with_the_most_around_it_is_seen_from_the_next_day(hou
     longest = factories.make_visit_type(clinic, minutes=480, buffer_before=120, buffer_after=120)
     factories.make_visit(hours, visit_type=longest, start=at("16:00"))
     factories.make_hours(hours, 2, "00:00", "03:00")
-    wednesday = tuesday() + DAY
+    wednesday = TUESDAY + DAY
 
     free = free_slots(practitioner=hours, visit_type=visit_type, first_day=wednesday, last_day=wednesday)
 
@@ -211,7 +209,7 @@ def test_ones_own_time_counts_as_free(on_tuesday, hours, visit_type):
 def test_all_times_to_come_stay_in_the_list_beside_the_free_ones(hours, visit_type):
     factories.make_visit(hours, start=at("10:00"))
 
-    found = times(practitioner=hours, visit_type=visit_type, first_day=tuesday(), last_day=tuesday(), now=at("09:01"))
+    found = times(practitioner=hours, visit_type=visit_type, first_day=TUESDAY, last_day=TUESDAY, now=at("09:01"))
 
     assert walls(found.all) == ["10:00", "11:00"]
     assert walls(found.free) == ["11:00"]
@@ -225,8 +223,8 @@ def test_notice_and_days_ahead_bind_patients_only(on_tuesday, visit_type):
     assert on_tuesday(now=at("09:00")) == ["09:00", "10:00", "11:00"]
     assert on_tuesday(now=at("09:00"), for_patient=True) == ["11:00"]
     assert on_tuesday(now=at("08:30"), for_patient=True) == ["10:00", "11:00"]
-    assert on_tuesday(now=at("00:00", tuesday() - DAY), for_patient=True) == ["09:00", "10:00", "11:00"]
-    assert on_tuesday(now=at("23:59", tuesday() - 2 * DAY), for_patient=True) == []
+    assert on_tuesday(now=at("00:00", TUESDAY - DAY), for_patient=True) == ["09:00", "10:00", "11:00"]
+    assert on_tuesday(now=at("23:59", TUESDAY - 2 * DAY), for_patient=True) == []
 
 
 @pytest.mark.parametrize(
@@ -266,7 +264,7 @@ def test_the_nearest_and_the_first_free_one(hours, visit_type):
         "09:00",
         "11:00",
     ]
-    first = first_free(practitioner=hours, visit_type=visit_type, after=tuesday(), now=at("09:01"))
+    first = first_free(practitioner=hours, visit_type=visit_type, after=TUESDAY, now=at("09:01"))
     assert first is not None
     assert walls([first]) == ["11:00"]
 
@@ -287,7 +285,7 @@ def anybody(clinic, visit_type, hours, colleague):
     """``anybody()``: who is free when, next Tuesday."""
 
     def call(**changes) -> list[tuple[str, list[str]]]:
-        asked = {"clinic": clinic, "visit_type": visit_type, "first_day": tuesday(), "last_day": tuesday()}
+        asked = {"clinic": clinic, "visit_type": visit_type, "first_day": TUESDAY, "last_day": TUESDAY}
         found = free_slots_of_any(**asked | {"for_patient": False} | changes)
         return [(*walls([slot]), [one.name.split()[-1] for one in whom]) for slot, whom in found]
 
@@ -297,7 +295,7 @@ def anybody(clinic, visit_type, hours, colleague):
 def test_the_earliest_comes_first_and_then_who_has_fewest_visits_that_week(anybody, hours, colleague):
     assert anybody() == [("09:00", ["Okafor"]), ("10:00", ["Okafor", "Colleague"]), ("11:00", ["Okafor", "Colleague"])]
 
-    factories.make_visit(hours, start=at("12:00", tuesday() + 2 * DAY))
+    factories.make_visit(hours, start=at("12:00", TUESDAY + 2 * DAY))
     assert anybody()[1:] == [("10:00", ["Colleague", "Okafor"]), ("11:00", ["Colleague", "Okafor"])]
 
     factories.make_visit(colleague, start=at("11:00"))
@@ -305,8 +303,8 @@ def test_the_earliest_comes_first_and_then_who_has_fewest_visits_that_week(anybo
 
 
 def test_visits_of_other_weeks_and_those_that_are_off_do_not_count(anybody, hours):
-    factories.make_visit(hours, start=at("12:00", tuesday() - 2 * DAY))
-    factories.make_visit(hours, start=at("12:00", tuesday() + 6 * DAY))
+    factories.make_visit(hours, start=at("12:00", TUESDAY - 2 * DAY))
+    factories.make_visit(hours, start=at("12:00", TUESDAY + 6 * DAY))
     factories.make_visit(hours, start=at("12:00"), status=Appointment.Status.CANCELLED)
 
     assert anybody()[1] == ("10:00", ["Okafor", "Colleague"])
@@ -350,18 +348,18 @@ def test_another_clinics_people_and_visits_play_no_part(anybody, other_clinic):
 
 def fill(practitioner, days: int) -> None:
     for n in range(days):
-        factories.make_visit(practitioner, start=at("10:00", tuesday() + n * DAY))
+        factories.make_visit(practitioner, start=at("10:00", TUESDAY + n * DAY))
         off(practitioner.clinic, practitioner, "08:00", "08:30")
 
 
 def test_the_queries_are_as_many_for_a_day_as_for_a_year(hours, visit_type, django_assert_num_queries):
-    asked = {"practitioner": hours, "visit_type": visit_type, "first_day": tuesday()}
+    asked = {"practitioner": hours, "visit_type": visit_type, "first_day": TUESDAY}
     with django_assert_num_queries(6):
-        free_slots(**asked, last_day=tuesday())
+        free_slots(**asked, last_day=TUESDAY)
 
     fill(hours, 5)
     with django_assert_num_queries(6):
-        free_slots(**asked, last_day=tuesday() + 365 * DAY)
+        free_slots(**asked, last_day=TUESDAY + 365 * DAY)
 
 
 def test_the_queries_are_as_many_for_one_clinician_as_for_twelve(clinic, anybody, hours, django_assert_num_queries):
@@ -373,13 +371,13 @@ def test_the_queries_are_as_many_for_one_clinician_as_for_twelve(clinic, anybody
         factories.make_hours(one, 1)
         fill(one, 2)
     with django_assert_num_queries(8):
-        anybody(last_day=tuesday() + 27 * DAY)
+        anybody(last_day=TUESDAY + 27 * DAY)
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads small tables whole, which is quicker")
 def test_the_history_is_not_read_through(hours, visit_type):
     with CaptureQueriesContext(connection) as asked:
-        free_slots(practitioner=hours, visit_type=visit_type, first_day=tuesday(), last_day=tuesday())
+        free_slots(practitioner=hours, visit_type=visit_type, first_day=TUESDAY, last_day=TUESDAY)
 
     (of_visits,) = (query["sql"] for query in asked if 'FROM "booking_appointment"' in query["sql"])
     with connection.cursor() as cursor:

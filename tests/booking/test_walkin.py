@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Patient
 from tests import factories
-from tests.booking.conftest import CHICAGO, at, tuesday
+from tests.booking.conftest import CHICAGO, TUESDAY, at
 from tests.conftest import staff
 from visits.booking import services
 from visits.booking.models import Appointment
@@ -148,7 +148,7 @@ def test_who_stops_at_midnight_begins_no_visit_that_goes_over_it(walk_in, hours,
         walk_in()
 
     monkeypatch.setattr(timezone, "now", lambda: at("23:40"))
-    assert walk_in().end == at("00:00", tuesday() + timedelta(days=1))
+    assert walk_in().end == at("00:00", TUESDAY + timedelta(days=1))
 
 
 def test_while_the_clinic_is_closed_or_wants_none_nobody_comes(walk_in, clinic):

@@ -5,19 +5,17 @@ from typing import Any
 
 import pytest
 
+from tests.booking.conftest import TUESDAY as NEXT_TUESDAY
 from tests.booking.conftest import at as at_on
 from tests.booking.conftest import hours  # noqa: F401
-from tests.booking.conftest import tuesday as next_tuesday
 
-
-def tuesday() -> date:
-    """Far enough to be to come, whenever the test runs; not the same week as today."""
-    return next_tuesday() + timedelta(days=14)
+#: Far enough to be to come, whenever the test runs; not the same week as today.
+TUESDAY = NEXT_TUESDAY + timedelta(days=14)
 
 
 def at(clock: str, day: date | None = None) -> datetime:
     """A wall-clock time in Chicago, that Tuesday unless told."""
-    return at_on(clock, day or tuesday())
+    return at_on(clock, day or TUESDAY)
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def look(verified: Any) -> Any:
 
     def call(user: Any, view: str = "week", **asked: Any) -> str:
         client = verified(user)
-        answer = client.get(f"/calendar/{view}/", {"day": tuesday().isoformat(), **asked})
+        answer = client.get(f"/calendar/{view}/", {"day": TUESDAY.isoformat(), **asked})
         assert answer.status_code == 200
         return str(answer.content.decode())
 

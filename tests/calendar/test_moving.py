@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.models import Practitioner, User
 from tests import factories
-from tests.calendar.conftest import at, tuesday
+from tests.calendar.conftest import TUESDAY, at
 from tests.party import browser, make_link
 from visits.booking.days import value_of
 from visits.booking.models import Appointment
@@ -59,7 +59,7 @@ def test_it_moves_and_says_so_without_a_name(desk: Client, visit: Appointment) -
     visit.refresh_from_db()
     assert (visit.start, visit.revision, visit.status) == (at("11:00"), 1, "booked")
     assert visit.changes.get(change="moved").reason == "asked for it"
-    assert answer["Location"] == f"/calendar/week/?day={tuesday()}&who={visit.practitioner_id}"
+    assert answer["Location"] == f"/calendar/week/?day={TUESDAY}&who={visit.practitioner_id}"
     page = desk.get(answer["Location"]).content.decode()
     said = page.partition('class="stack-s notices"')[2].partition("</span>")[0]
     assert "11:00" in said
@@ -70,7 +70,7 @@ def test_in_the_dialog_the_page_is_told_to_look_again(desk: Client, visit: Appoi
     answer = desk.post(path(visit), {"start": value_of(at("11:00"))}, headers={"HX-Request": "true"})
 
     assert (answer.status_code, answer["HX-Trigger"]) == (204, "calendar:moved")
-    page = desk.get("/calendar/week/", {"day": str(tuesday()), "who": "clinic"}, headers={"HX-Request": "true"})
+    page = desk.get("/calendar/week/", {"day": str(TUESDAY), "who": "clinic"}, headers={"HX-Request": "true"})
     assert "Moved to" in page.content.decode()
 
 
@@ -149,10 +149,10 @@ def test_the_new_time_is_told_by_every_clock_that_matters(
 def test_the_places_are_the_free_times_on_the_page(desk: Client, visit: Appointment, clinic: Any) -> None:
     factories.make_visit(visit.practitioner, start=at("09:00"), visit_type=visit.visit_type)
 
-    asked = {"view": "week", "day": str(tuesday()), "who": str(visit.practitioner_id)}
+    asked = {"view": "week", "day": str(TUESDAY), "who": str(visit.practitioner_id)}
     places = desk.get(f"{path(visit)}places/", asked).json()["places"]
 
-    here = places[f"{tuesday()}/{visit.practitioner_id}"]
+    here = places[f"{TUESDAY}/{visit.practitioner_id}"]
     values = [value for value, _css, _words in here]
     assert value_of(at("09:00")) not in values
     assert {value_of(at("09:20")), value_of(at("10:20")), value_of(at("11:40"))} <= set(values)
@@ -168,20 +168,20 @@ def test_side_by_side_the_places_are_those_of_everybody_who_offers_it(
         factories.make_hours(one, 1, "09:00", "10:00")
     visit.visit_type.practitioners.set([visit.practitioner, other])
 
-    asked = {"view": "day", "day": str(tuesday()), "who": "clinic"}
+    asked = {"view": "day", "day": str(TUESDAY), "who": "clinic"}
     places = desk.get(f"{path(visit)}places/", asked).json()["places"]
 
-    assert set(places) == {f"{tuesday()}/{visit.practitioner_id}", f"{tuesday()}/{other.pk}"}
+    assert set(places) == {f"{TUESDAY}/{visit.practitioner_id}", f"{TUESDAY}/{other.pk}"}
 
 
 def test_side_by_side_a_visit_may_go_where_it_overlaps_itself(desk: Client, visit: Appointment) -> None:
     visit.start, visit.end = at("10:10"), at("10:30")
     visit.save()
 
-    asked = {"view": "day", "day": str(tuesday()), "who": "clinic"}
+    asked = {"view": "day", "day": str(TUESDAY), "who": "clinic"}
     places = desk.get(f"{path(visit)}places/", asked).json()["places"]
 
-    values = [value for value, _css, _words in places[f"{tuesday()}/{visit.practitioner_id}"]]
+    values = [value for value, _css, _words in places[f"{TUESDAY}/{visit.practitioner_id}"]]
     assert {value_of(at("10:00")), value_of(at("10:20"))} <= set(values)
 
 

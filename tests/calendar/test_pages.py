@@ -11,7 +11,7 @@ from accounts.models import AuditEvent, Practitioner, User
 from accounts.policy import Role
 from tests import factories
 from tests.booking.conftest import CHICAGO
-from tests.calendar.conftest import at, tuesday
+from tests.calendar.conftest import TUESDAY, at
 from visits.booking.days import value_of
 from visits.booking.models import Appointment, Hold
 from visits.schedule.models import OpeningHours, ScheduleException, SchedulePolicy
@@ -31,7 +31,7 @@ def tag_with(page: str, words: str) -> str:
 
 def column(page: str) -> str:
     """Tuesday's part of the grid."""
-    return page.split(f'data-column="{tuesday()}')[1].split("</section>")[0]
+    return page.split(f'data-column="{TUESDAY}')[1].split("</section>")[0]
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_free_place_leads_to_the_book_page_with_clinician_and_time(
     page = look(front_desk, who=hours.pk).replace("&amp;", "&")
 
     start = value_of(at("10:40"))
-    assert f'href="/book/?practitioner={hours.pk}&day={tuesday()}&start={start}"' in page
+    assert f'href="/book/?practitioner={hours.pk}&day={TUESDAY}&start={start}"' in page
     assert value_of(at("10:30")) not in page  # the visit lies there
     assert value_of(at("12:00")) not in page  # outside of the hours
     assert "Free from 10:40 am to 12:00 pm" in page
@@ -162,7 +162,7 @@ def test_past_time_cannot_be_booked(verified: Any, front_desk: User, hours: Prac
 
 def test_time_off_holidays_and_shut_hours_are_shown(look: Any, clinician: User, hours: Practitioner) -> None:
     ScheduleException.objects.create(
-        clinic=hours.clinic, practitioner=hours, kind="off", first_day=tuesday(), last_day=tuesday(),
+        clinic=hours.clinic, practitioner=hours, kind="off", first_day=TUESDAY, last_day=TUESDAY,
         start_time="11:00", end_time="12:00", note="Ward round",
     )  # fmt: skip
     OpeningHours.objects.create(clinic=hours.clinic, weekday=1, start_time="09:30", end_time="17:00")
@@ -187,7 +187,7 @@ def test_a_day_side_by_side_has_a_column_for_each_clinician(
     page = look(front_desk, "day", who="clinic")
 
     assert page.count("data-column=") == 2
-    assert f'data-column="{tuesday()}/{other.pk}"' in page
+    assert f'data-column="{TUESDAY}/{other.pk}"' in page
     assert "Nia" in page
     assert "Nia" not in look(front_desk, "day", who=visit.practitioner_id)
 
@@ -214,7 +214,7 @@ def test_a_clinician_who_takes_no_visits_any_more_keeps_those_that_are_booked_in
 def test_the_month_counts_visits_and_leads_to_days(look: Any, clinician: User, visit: Appointment) -> None:
     page = look(clinician, "month").replace("&amp;", "&")
 
-    cell = page.split('class="month"')[1].split(f"/calendar/day/?day={tuesday()}&")[1].split("</td>")[0]
+    cell = page.split('class="month"')[1].split(f"/calendar/day/?day={TUESDAY}&")[1].split("</td>")[0]
     assert '<span class="num">1</span>' in cell
     assert page.count('<span class="num">') == 1
 
@@ -249,7 +249,7 @@ def test_a_look_at_patients_names_is_on_the_trail_without_names(
     event = AuditEvent.objects.get(subtype="calendar.print" if view == "print" else "calendar.view")
     assert (event.user, event.action, event.clinic) == (clinician, AuditEvent.Action.READ, visit.clinic)
     assert event.detail == {
-        "day": str(tuesday() - timedelta(days=days // 7)),
+        "day": str(TUESDAY - timedelta(days=days // 7)),
         "days": days,
         "practitioner": str(visit.practitioner_id),
         "visits": 1,
@@ -304,7 +304,7 @@ def at_zone(name: str) -> Any:
 
 def test_a_fetched_part_is_the_calendar_alone(verified: Any, clinician: User, visit: Appointment) -> None:
     client: Client = verified(clinician)
-    page = client.get("/calendar/week/", {"day": str(tuesday())}, headers={"HX-Request": "true"}).content.decode()
+    page = client.get("/calendar/week/", {"day": str(TUESDAY)}, headers={"HX-Request": "true"}).content.decode()
 
     assert page.lstrip().startswith('<div id="calendar"')
     assert "<html" not in page
@@ -324,7 +324,7 @@ def test_queries_are_as_many_for_many_visits_as_for_few(
         with CaptureQueriesContext(
             connection,
         ) as caught:
-            assert client.get(f"/calendar/{view}/", {"day": str(tuesday()), "who": "clinic"}).status_code == 200
+            assert client.get(f"/calendar/{view}/", {"day": str(TUESDAY), "who": "clinic"}).status_code == 200
         return len(caught)
 
     visit_type = factories.make_visit_type(clinic)
@@ -335,7 +335,7 @@ def test_queries_are_as_many_for_many_visits_as_for_few(
         one = factories.make_practitioner(clinic)
         factories.make_hours(one, 1)
         ScheduleException.objects.create(
-            clinic=clinic, practitioner=one, kind="off", first_day=tuesday(), last_day=tuesday()
+            clinic=clinic, practitioner=one, kind="off", first_day=TUESDAY, last_day=TUESDAY
         )
         for clock in ("09:00", "09:20", "10:00", "10:40"):
             state = Status.ARRIVED if number else Status.BOOKED
@@ -351,7 +351,7 @@ STRANGERS = ["/calendar/", "/calendar/day/", "/calendar/week/", "/calendar/month
 def test_a_stranger_sees_nothing_of_it(
     verified: Any, stranger: User, auditor: User, visit: Appointment, path: str
 ) -> None:
-    asked = {"day": str(tuesday()), "who": str(visit.practitioner_id)}
+    asked = {"day": str(TUESDAY), "who": str(visit.practitioner_id)}
 
     page = verified(stranger).get(path, asked, follow=True).content.decode()
 
@@ -380,7 +380,7 @@ def test_the_page_is_made_for_a_member_of_two_clinics_by_the_one_they_are_in(
     client: Client = verified(clinician)
     client.post("/clinic/", {"clinic": str(other_clinic.pk)})
 
-    page = client.get("/calendar/week/", {"day": str(tuesday()), "who": "clinic"}).content.decode()
+    page = client.get("/calendar/week/", {"day": str(TUESDAY), "who": "clinic"}).content.decode()
 
     assert "Rosa" not in page
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import AuditEvent, Practitioner, User
 from tests import factories
-from tests.calendar.conftest import at, tuesday
+from tests.calendar.conftest import TUESDAY, at
 from tests.conftest import staff
 from tests.party import browser, make_link
 from visits.calendar import time_off
@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def form(hours: Practitioner) -> dict[str, str]:
-    day = str(tuesday())
+    day = str(TUESDAY)
     empty = {"last_day": "", "start_time": "", "end_time": ""}
     return {"kind": "off", "practitioner": str(hours.pk), "first_day": day, "note": "Ward round", **empty}
 
@@ -30,23 +30,23 @@ def form(hours: Practitioner) -> dict[str, str]:
 @pytest.fixture
 def row(hours: Practitioner) -> ScheduleException:
     return ScheduleException.objects.create(
-        clinic=hours.clinic, practitioner=hours, kind="off", first_day=tuesday(), last_day=tuesday()
+        clinic=hours.clinic, practitioner=hours, kind="off", first_day=TUESDAY, last_day=TUESDAY
     )
 
 
 def test_a_clinician_enters_time_off_of_their_own(verified: Any, clinician: User, form: dict[str, str]) -> None:
     client: Client = verified(clinician)
-    page = client.get(NEW, {"day": str(tuesday())}).content.decode()
+    page = client.get(NEW, {"day": str(TUESDAY)}).content.decode()
     assert "Days and times in Central Time (CT)" in page
-    assert f'value="{tuesday()}"' in page
+    assert f'value="{TUESDAY}"' in page
     assert "Whole clinic" not in page.split("<main")[1]
 
     answer = client.post(NEW, form)
 
     row = ScheduleException.objects.get()
-    assert (row.kind, row.first_day, row.last_day) == ("off", tuesday(), tuesday())
+    assert (row.kind, row.first_day, row.last_day) == ("off", TUESDAY, TUESDAY)
     assert (row.start_time, row.note) == (None, "Ward round")
-    assert answer["Location"] == f"/calendar/week/?day={tuesday()}&who={row.practitioner_id}"
+    assert answer["Location"] == f"/calendar/week/?day={TUESDAY}&who={row.practitioner_id}"
     event = AuditEvent.objects.get(subtype="schedule.except")
     assert (event.action, event.user, event.entity_id) == ("C", clinician, str(row.pk))
     assert "Ward" not in str(event.detail)
@@ -107,14 +107,14 @@ def test_a_visit_over_midnight_lies_in_time_off_of_the_day_that_it_ends_on(
     hours: Practitioner, start_time: str | None, end_time: str | None, is_in_the_way: bool
 ) -> None:
     factories.make_visit(
-        hours, visit_type=factories.make_visit_type(hours.clinic, minutes=20), start=at("23:50", tuesday() - DAY)
+        hours, visit_type=factories.make_visit_type(hours.clinic, minutes=20), start=at("23:50", TUESDAY - DAY)
     )
     off = ScheduleException(
         clinic=hours.clinic,
         practitioner=hours,
         kind="off",
-        first_day=tuesday(),
-        last_day=tuesday(),
+        first_day=TUESDAY,
+        last_day=TUESDAY,
         start_time=start_time and time.fromisoformat(start_time),
         end_time=end_time and time.fromisoformat(end_time),
     )
@@ -136,7 +136,7 @@ def test_the_front_desk_may_close_the_whole_clinic(
     verified(front_desk).post(NEW, form | {"practitioner": ""})
 
     assert ScheduleException.objects.get().practitioner is None
-    assert "Book 9:00 am" not in look(clinician).split(f'data-column="{tuesday()}')[1].split("</section>")[0]
+    assert "Book 9:00 am" not in look(clinician).split(f'data-column="{TUESDAY}')[1].split("</section>")[0]
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,9 @@ def test_it_is_changed_and_taken_back(verified: Any, clinician: User, row: Sched
     where = f"{NEW}{row.pk}/"
     assert client.get(where).status_code == 200
 
-    client.post(where, form | {"last_day": str(tuesday() + timedelta(days=3))})
+    client.post(where, form | {"last_day": str(TUESDAY + timedelta(days=3))})
     row.refresh_from_db()
-    assert (row.last_day, row.note) == (tuesday() + timedelta(days=3), "Ward round")
+    assert (row.last_day, row.note) == (TUESDAY + timedelta(days=3), "Ward round")
 
     client.post(where, {"do": "remove"})
     assert not ScheduleException.objects.exists()
@@ -200,7 +200,7 @@ def test_a_clinician_enters_nobody_elses(
         assert "There is a problem" in page
     assert not ScheduleException.objects.exists()
 
-    theirs = ScheduleException(clinic=clinic, practitioner=other, kind="off", first_day=tuesday(), last_day=tuesday())
+    theirs = ScheduleException(clinic=clinic, practitioner=other, kind="off", first_day=TUESDAY, last_day=TUESDAY)
     with pytest.raises(Http404):
         time_off.save(principal=staff(clinician), exception=theirs)
     theirs.save()
@@ -222,7 +222,7 @@ def test_another_clinics_does_not_exist(
     page = verified(front_desk).post(NEW, form | {"practitioner": str(theirs.pk)}).content.decode()
     assert "There is a problem" in page
     foreign = ScheduleException(
-        clinic=other_clinic, practitioner=theirs, kind="off", first_day=tuesday(), last_day=tuesday()
+        clinic=other_clinic, practitioner=theirs, kind="off", first_day=TUESDAY, last_day=TUESDAY
     )
     with pytest.raises(Http404):
         time_off.save(principal=staff(front_desk), exception=foreign)

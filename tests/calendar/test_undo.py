@@ -10,7 +10,7 @@ from freezegun import freeze_time
 
 from accounts.models import Practitioner, User
 from tests import factories
-from tests.calendar.conftest import at, tuesday
+from tests.calendar.conftest import TUESDAY, at
 from tests.conftest import staff
 from tests.party import browser, make_link
 from visits.booking import services as booking
@@ -42,7 +42,7 @@ def path(visit: Appointment) -> str:
 
 
 def week(client: Client) -> str:
-    page = client.get("/calendar/week/", {"day": str(tuesday()), "who": "clinic"}, headers=LIVE)
+    page = client.get("/calendar/week/", {"day": str(TUESDAY), "who": "clinic"}, headers=LIVE)
     return str(page.content.decode())
 
 
@@ -92,7 +92,7 @@ def test_who_heard_of_the_move_and_cannot_be_reached_is_to_be_called(
 def test_without_a_script_it_is_a_form_that_leads_back_to_the_week(desk: Client, visit: Appointment) -> None:
     answer = desk.post(path(visit), {"revision": "1"})
 
-    assert answer["Location"] == f"/calendar/week/?day={tuesday()}&who={visit.practitioner_id}"
+    assert answer["Location"] == f"/calendar/week/?day={TUESDAY}&who={visit.practitioner_id}"
     assert "Moved back to" in desk.get(answer["Location"]).content.decode()
 
 

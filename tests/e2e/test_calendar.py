@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from accounts.models import Practitioner, User
 from tests import factories
-from tests.calendar.conftest import at, tuesday
+from tests.calendar.conftest import TUESDAY, at
 from tests.conftest import verify
 from tests.e2e import steps
 from tests.e2e.test_patient_pages import SMALL, look
@@ -25,7 +25,7 @@ def visit(practitioner: Practitioner, patient: Any, visit_type: Any) -> Appointm
     for weekday in range(5):
         factories.make_hours(practitioner, weekday, "09:00", "12:00")
     ScheduleException.objects.create(
-        clinic=practitioner.clinic, practitioner=practitioner, kind="off", first_day=tuesday(), last_day=tuesday(),
+        clinic=practitioner.clinic, practitioner=practitioner, kind="off", first_day=TUESDAY, last_day=TUESDAY,
         start_time="11:40", end_time="12:00", note="Ward round",
     )  # fmt: skip
     return factories.make_visit(practitioner, patient=patient, visit_type=visit_type, start=at("10:20"))
@@ -34,7 +34,7 @@ def visit(practitioner: Practitioner, patient: Any, visit_type: Any) -> Appointm
 def open_week(page: Page, user: User, visit: Appointment) -> str:
     """One's way to the week of the visit; returns the selector of the visit."""
     steps.carry_session(page, verify(Client(), user))
-    page.goto(f"/calendar/week/?day={tuesday()}&who={visit.practitioner_id}")
+    page.goto(f"/calendar/week/?day={TUESDAY}&who={visit.practitioner_id}")
     return f"#v-{visit.pk}"
 
 
@@ -138,7 +138,7 @@ def test_side_by_side_the_hours_are_at_one_height_and_who_is_moved_to_is_said(
     factories.make_hours(second, 1, "09:00", "12:00")
     lee = person("lee", viewport={"width": 820, "height": 800})
     steps.carry_session(lee, verify(Client(), front_desk))
-    lee.goto(f"/calendar/day/?day={tuesday()}&who=clinic")
+    lee.goto(f"/calendar/day/?day={TUESDAY}&who=clinic")
     tops = lee.locator("#grid .cal-grid").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
     assert len(tops) == 3
     assert len(set(tops)) == 1
@@ -252,7 +252,7 @@ def test_a_long_press_picks_up_where_a_short_one_opens(
 def test_a_free_place_leads_to_booking_it(person: Callable[..., Page], front_desk: User, visit: Appointment) -> None:
     lee = person("lee")
     open_week(lee, front_desk, visit)
-    lee.locator(f'[data-column^="{tuesday()}"]').get_by_role("link", name="Book 9:00 am").click()
+    lee.locator(f'[data-column^="{TUESDAY}"]').get_by_role("link", name="Book 9:00 am").click()
 
     expect(lee).to_have_url(re.compile("/book/"))
     expect(lee.locator("input[name=start]:checked + span")).to_have_text("9:00")
@@ -267,7 +267,7 @@ def test_every_page_in_both_schemes(
     open_week(lee, front_desk, visit)
     look(lee)
     for view in ("day", "week", "month", "print"):
-        lee.goto(f"/calendar/{view}/?day={tuesday()}&who=clinic")
+        lee.goto(f"/calendar/{view}/?day={TUESDAY}&who=clinic")
         expect(lee.get_by_role("heading", level=1)).to_be_visible()
         look(lee)
     lee.goto("/calendar/time-off/")

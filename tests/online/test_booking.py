@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Patient
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from tests.online.conftest import PAGE, Browser, code_sent, wrong
 from visits.booking import services as booking
 from visits.booking.days import value_of
@@ -279,7 +279,7 @@ def test_one_network_keeps_few_times_from_others_until_they_are_booked_or_let_go
 def test_what_is_held_is_not_offered_to_others(halima, check_up):
     halima.choose(at("10:00"))
 
-    page = Client().get(f"{PAGE}?day={tuesday()}").content.decode()
+    page = Client().get(f"{PAGE}?day={TUESDAY}").content.decode()
 
     assert value_of(at("09:40")) in page
     assert value_of(at("10:00")) not in page
@@ -486,18 +486,18 @@ def test_a_phone_is_offered_where_the_clinic_sends_text_messages(halima, clinic,
 
 
 def test_times_are_shown_by_the_patients_clock_and_the_clinics_where_they_differ(check_up):
-    page = Client().get(f"{PAGE}?zone=America/Denver&day={tuesday()}").content.decode()
+    page = Client().get(f"{PAGE}?zone=America/Denver&day={TUESDAY}").content.decode()
 
     assert "Times in Mountain Time (MT)." in page
     assert "Central Time (CT)" in page
     assert "<span>8:00<small>9:00 am</small></span>" in page
-    same = Client().get(f"{PAGE}?zone=America/Chicago&day={tuesday()}").content.decode()
+    same = Client().get(f"{PAGE}?zone=America/Chicago&day={TUESDAY}").content.decode()
     assert "the clinic’s clock" not in same
 
 
 def test_far_away_the_times_are_on_the_days_of_the_patient(check_up):
     """Nine to noon on a Tuesday in Chicago is Wednesday in Auckland."""
-    page = Client().get(f"{PAGE}?zone=Pacific/Auckland&day={tuesday() + timedelta(days=1)}").content.decode()
+    page = Client().get(f"{PAGE}?zone=Pacific/Auckland&day={TUESDAY + timedelta(days=1)}").content.decode()
 
     assert value_of(at("10:00")) in page
 
@@ -539,11 +539,11 @@ def test_no_days_are_free_leads_to_the_next_that_is(check_up, practitioner):
     assert "There are no free times to book here." in page
     assert "Continue" not in page
 
-    factories.make_hours(practitioner, 1).__class__.objects.update(valid_from=tuesday() + timedelta(days=21))
+    factories.make_hours(practitioner, 1).__class__.objects.update(valid_from=TUESDAY + timedelta(days=21))
     page = Client().get(PAGE).content.decode()
     assert "The next is on Tue" in page
     assert "Continue" not in page
-    page = Client().get(f"{PAGE}?day={tuesday() + timedelta(days=21)}", headers={"HX-Request": "true"}).content.decode()
+    page = Client().get(f"{PAGE}?day={TUESDAY + timedelta(days=21)}", headers={"HX-Request": "true"}).content.decode()
     assert "Continue" in page
 
 

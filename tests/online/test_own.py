@@ -11,7 +11,7 @@ from icalendar import Calendar
 
 from accounts.models import AccessLink
 from tests import factories
-from tests.booking.conftest import at, tuesday
+from tests.booking.conftest import TUESDAY, at
 from tests.party import browser, make_link
 from visits.booking import services as booking
 from visits.booking.days import value_of
@@ -74,7 +74,7 @@ def test_the_page_for_moving_has_free_times_in_both_zones_and_not_the_visits_own
     patient.time_zone = "America/New_York"
     patient.save()
 
-    page = rosa.get(f"/my/{visit.pk}/move/?day={tuesday()}").content.decode()
+    page = rosa.get(f"/my/{visit.pk}/move/?day={TUESDAY}").content.decode()
 
     assert "Times in Eastern Time (ET)." in page
     assert value_of(at("10:20")) in page

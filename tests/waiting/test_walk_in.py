@@ -12,8 +12,8 @@ from freezegun import freeze_time
 
 from accounts.models import AccessLink, AuditEvent, Patient, Practitioner, User
 from tests import factories
+from tests.booking.conftest import TUESDAY
 from tests.booking.conftest import at as at_on
-from tests.booking.conftest import tuesday
 from tests.party import browser, make_link
 from visits.booking.models import Appointment
 from visits.schedule.models import Availability, OpeningHours, SchedulePolicy, VisitType
@@ -21,14 +21,13 @@ from visits.schedule.models import Availability, OpeningHours, SchedulePolicy, V
 pytestmark = pytest.mark.django_db
 
 PAGE = "/today/walk-in/"
-DAY = tuesday()
-NOW = at_on("10:07", DAY) + timedelta(seconds=31)
+NOW = at_on("10:07", TUESDAY) + timedelta(seconds=31)
 NEW = {"patient": "new", "given_name": "Halima", "family_name": "Yusuf", "birth_date": "4/30/1985", "language": "es"}
 
 
 def at(clock: str) -> datetime:
     """A wall-clock time in Chicago, of the day on which the tests stand still."""
-    return at_on(clock, DAY)
+    return at_on(clock, TUESDAY)
 
 
 @pytest.fixture(autouse=True)

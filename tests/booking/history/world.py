@@ -9,7 +9,7 @@ from accounts.models import Clinic, Patient, Practitioner
 from accounts.policy import Role
 from accounts.principal import Principal
 from tests import factories
-from tests.booking.conftest import tuesday
+from tests.booking.conftest import TUESDAY
 from tests.conftest import staff
 from visits.booking.signals import appointment_changed
 from visits.booking.times import times
@@ -28,8 +28,8 @@ class World:
 
     def times(self, practitioner: Practitioner, visit_type: VisitType):
         """The practitioner's times on all days of the world."""
-        last_day = tuesday() + timedelta(days=self.days - 1)
-        return times(practitioner=practitioner, visit_type=visit_type, first_day=tuesday(), last_day=last_day)
+        last_day = TUESDAY + timedelta(days=self.days - 1)
+        return times(practitioner=practitioner, visit_type=visit_type, first_day=TUESDAY, last_day=last_day)
 
 
 def make_world(clients: int, practitioners: int, days: int) -> World:
