@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 
+import numba
+import numpy
 import pytest
 
 from tests.relay.conftest import ROOT
@@ -48,3 +50,21 @@ def test_the_loop_is_compiled_also_where_nothing_can_be_kept(tmp_path):
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "True"
+
+
+def test_compiled_code_counts_no_references_and_checks_bounds(monkeypatch):
+    def first_of(rows, number):
+        row = rows[number]
+        return row[0]
+
+    monkeypatch.setattr(compiling, "SHELF", None)
+    compiled, rows = compiling.compiled(first_of), numpy.arange(6).reshape(2, 3)
+    assert compiled(rows, 1) == 3
+    with pytest.raises(IndexError):
+        compiled(rows, 2)
+    (signature,) = compiled.signatures
+    assert "NRT_" not in compiled.inspect_asm(signature)
+
+    usual = numba.njit(first_of)
+    usual(rows, 1)
+    assert "NRT_" in usual.inspect_asm(usual.signatures[0]), "the name has changed: the look above tells nothing"

@@ -39,5 +39,10 @@ if SHELF is not None:
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function when it is first called, with arrays checked against their bounds."""
-    return numba.njit(function, cache=SHELF is not None, boundscheck=True)
+    """Compile a function when it is first called, with arrays checked against their bounds.
+
+    It may look at arrays, and at rows of them, but make none: without Numba's runtime (NRT) nothing counts who holds
+    an array. Whoever calls holds them all; and to count, atomically, at each row took more than half of the loop's own
+    time.
+    """
+    return numba.njit(function, cache=SHELF is not None, boundscheck=True, _nrt=False)
