@@ -13,9 +13,9 @@ from visits.booking import services
 CHICAGO = ZoneInfo("America/Chicago")
 
 
-_SOON = datetime.now(CHICAGO).date() + timedelta(days=3)
-#: The first Tuesday that is at least two days off whenever a test looks; one day for all of a run, also where midnight
-#: falls into it.
+_SOON = datetime.now(CHICAGO).date() + timedelta(days=8)
+#: The first Tuesday that is more than a week off, so in no list of days that begins today. It is one day for all of a
+#: run, also where midnight falls into it.
 TUESDAY = _SOON + timedelta(days=(1 - _SOON.weekday()) % 7)
 
 

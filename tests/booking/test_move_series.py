@@ -1,7 +1,7 @@
 """Visits that were booked together are moved together: shown before, moved all or none, told by one message."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -80,13 +80,13 @@ def test_the_time_of_day_stays_when_clocks_change(front_desk, clinic, hours, vis
     clinic.time_zone = zone
     clinic.save()
     hours.clinic = clinic
-    first = datetime(2027, 2, 16, 10, tzinfo=ZoneInfo(zone))
+    first = datetime.combine(TUESDAY, time(10), tzinfo=ZoneInfo(zone))
     found = services.series_starts(
         practitioner=hours, visit_type=visit_type, patient=patient, first=first, weeks=1, count=40
     )
     visits = book_series(front_desk, hours, visit_type, patient, [one.start for one in found])
 
-    after = moved(front_desk, visits[0], datetime(2027, 2, 17, 11, tzinfo=ZoneInfo(zone)))
+    after = moved(front_desk, visits[0], datetime.combine(TUESDAY + DAY, time(11), tzinfo=ZoneInfo(zone)))
 
     assert len(after) == 40
     assert {one.start.astimezone(ZoneInfo(zone)).strftime("%a %H:%M") for one in after} == {"Wed 11:00"}

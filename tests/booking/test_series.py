@@ -1,6 +1,6 @@
 """Recurring visits: shown before anything is saved, booked all or none."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -68,19 +68,25 @@ def test_every_second_week_at_the_same_time_of_day(series):
 def test_the_time_of_day_stays_when_clocks_change(series, clinic, zone):
     clinic.time_zone = zone
     clinic.save()
-    first = datetime(2027, 2, 16, 10, tzinfo=ZoneInfo(zone))
+    first = datetime.combine(TUESDAY, time(10), tzinfo=ZoneInfo(zone))
 
-    found = series(first=first, count=40)
+    found = series(first=first, count=40)  # weeks: in as many clocks change
 
     assert {one.start.astimezone(ZoneInfo(zone)).strftime("%a %H:%M") for one in found} == {"Tue 10:00"}
     assert len({one.start.astimezone(ZoneInfo(zone)).utcoffset() for one in found}) == 2
     assert not [one for one in found if one.problem]
 
 
+def next_gap() -> datetime:
+    """Twenty past two on the next Sunday, but this one, on which Chicago has no such time."""
+    sundays = (datetime.combine(TUESDAY + timedelta(days=5 + 7 * n), time(2, 20), tzinfo=CHICAGO) for n in range(1, 60))
+    return next(one for one in sundays if one.astimezone(UTC).astimezone(CHICAGO).time() != time(2, 20))
+
+
 def test_a_time_that_does_not_exist_that_day_is_none(series, hours):
     factories.make_hours(hours, 6, "00:00", "06:00")
 
-    found = series(first=datetime(2027, 3, 7, 2, 20, tzinfo=CHICAGO), count=3)
+    found = series(first=next_gap() - WEEK, count=3)
 
     assert [one.problem for one in found] == [None, InTheWay.NOT_AVAILABLE, None]
     assert found[1].instead is not None

@@ -99,8 +99,8 @@ def test_who_does_not_act_any_more_is_told_nothing_of_what_was_planned(desk, pat
 
 def test_from_the_birthday_on_messages_go_to_the_patient(desk, patient, visit):  # noqa: F811
     """Row 31 of the checklist: hand-over at the age of majority, with nobody doing anything."""
-    today = services.today_of(patient)
-    patient.birth_date = (today + timedelta(days=1)).replace(year=today.year - 18)
+    birthday = services.today_of(patient) + timedelta(days=1)
+    patient.birth_date = birthday.replace(year=birthday.year - 18)
     patient.save()
     ana = grant(desk, patient, basis="minor", messages="proxy")
     row = Communication(appointment=visit, patient=patient, kind="confirmation", channel="email")
