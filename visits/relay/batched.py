@@ -65,6 +65,7 @@ class BatchedPort(UdpPort):
         self._book[compiled.OPEN] = 1
         looking.look(*self._arrays, 1)
         looking.post(outbox.array, self._system)
+        tables.find(0, 0)
         self._ingress: Ingress
 
     def open(self, ingress: Ingress) -> None:
