@@ -4,6 +4,7 @@ The variables are listed in README.md. A missing or weak secret stops the start,
 there the launcher makes random ones and keeps them in the data folder.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -217,9 +218,11 @@ PATIENT_HOME = "online:me"
 # Where a redeemed link leads by its scope, with pk=<what it opens>.
 LINK_DESTINATIONS = {"visit": "checkin:start", "summary": "summary:read"}
 
-# Wrong passwords lock the pair of account and address, never the account for everybody.
+# Wrong passwords lock the pair of account and address, never the account for everybody, and for a minute from the last
+# that was checked, however many more come: the owner may sit behind the same address.
 AXES_FAILURE_LIMIT = 8
-AXES_COOLOFF_TIME = 0.25  # hours
+AXES_COOLOFF_TIME = timedelta(minutes=1)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_FORM_FIELD = "email"

@@ -52,7 +52,7 @@ def locked_out(request: HttpRequest, response: HttpResponse | None, credentials:
     form = SignInForm(request.POST)
     form.is_valid()
     email = str((credentials or {}).get("email") or "")
-    return _locked_page(request, form, email, round(settings.AXES_COOLOFF_TIME * 3600))
+    return _locked_page(request, form, email, round(settings.AXES_COOLOFF_TIME.total_seconds()))
 
 
 def _locked_page(request: HttpRequest, form: SignInForm, email: str, seconds: int) -> HttpResponse:
