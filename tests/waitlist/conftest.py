@@ -21,7 +21,6 @@ from visits.waitlist.models import Offer, WaitlistEntry
 
 # A Monday, ten in the morning in Chicago: nobody sleeps.
 MONDAY = "2026-06-01T15:00:00Z"
-# The first Tuesday that is at least two days off: ``book()`` takes it.
 TUESDAY = date(2026, 6, 9)
 
 
@@ -44,7 +43,7 @@ def later(clock: str = "10:00") -> datetime:
 @pytest.fixture
 def gap(book: Callable[..., Appointment], clinic: Any) -> Appointment:  # noqa: F811
     """Somebody's visit, next Tuesday at ten."""
-    return book(patient=factories.make_patient(clinic, given_name="Omar"))
+    return book(patient=factories.make_patient(clinic, given_name="Omar"), start=at("10:00"))
 
 
 @pytest.fixture
