@@ -434,7 +434,7 @@ def test_what_somebody_let_pass_is_not_offered_to_them_again(waits, gap, front_d
     cancel(gap, front_desk)
     services.tick()
     services.decline(open_offer())
-    cancel(book(patient=gap.patient), front_desk)
+    cancel(book(patient=gap.patient, start=gap.start), front_desk)
 
     assert services.tick() == 0
     assert states(entry) == ["declined"]
@@ -466,7 +466,7 @@ def test_staff_cannot_book_what_is_being_offered(waits, gap, front_desk, book):
     services.tick()
 
     with pytest.raises(booking.SlotTaken):
-        book(patient=gap.patient)
+        book(patient=gap.patient, start=gap.start)
 
 
 def test_hours_that_went_meanwhile_are_said_and_leave_no_hold(waits, gap, front_desk, clinic):

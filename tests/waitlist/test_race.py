@@ -85,7 +85,7 @@ def test_at_the_edge_of_the_deadline_it_is_theirs_or_it_is_offered_on(offered, c
 
 def test_a_colleague_who_books_it_meanwhile_is_refused_by_the_hold(offered, book, gap):
     accept = ending(lambda: services.accept(offered), services.OfferClosed)
-    take = ending(lambda: book(patient=gap.patient), booking.SlotTaken)
+    take = ending(lambda: book(patient=gap.patient, start=gap.start), booking.SlotTaken)
 
     assert at_once([accept, take, take]) == ["done", "SlotTaken", "SlotTaken"]
 
@@ -135,7 +135,7 @@ def test_a_worker_that_dies_while_it_offers_leaves_nothing_behind(waits, gap, fr
 def test_a_hold_outlives_no_offer_even_if_no_worker_ever_comes_again(offered, book, gap, clock):
     clock.move_to(offered.until)
 
-    assert book(patient=gap.patient).start == at("10:00")
+    assert book(patient=gap.patient, start=gap.start).start == at("10:00")
 
 
 # --- what the database refuses, whoever asks ------------------------------------------------------
