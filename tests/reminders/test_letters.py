@@ -124,13 +124,30 @@ def test_a_mail_in_spanish_has_spanish_dates(far, mail_server):
     [
         (timedelta(hours=24), "Your video visit is tomorrow, 10:30 am CT"),
         (timedelta(hours=10), "Your video visit is today, 10:30 am CT"),
-        (timedelta(hours=11), "Your video visit is tomorrow, 10:30 am CT"),
+        (timedelta(hours=11), "Your video visit is today, 10:30 am CT"),  # half past midnight in New York
+        (timedelta(hours=12), "Your video visit is tomorrow, 10:30 am CT"),
     ],
 )
 def test_a_late_reminder_says_what_is_true_now(far, mail_server, before, subject):
     services.send_due()
 
     assert first(mail_server, START - before)["Subject"] == subject
+
+
+@pytest.mark.parametrize(
+    ("zone", "before", "subject"),
+    [
+        ("Asia/Tokyo", 17, "Your video visit is tomorrow, Tue, Nov 24, 10:30 am CT"),
+        ("Asia/Tokyo", 1, "Your video visit is today, Tue, Nov 24, 10:30 am CT"),
+        ("Pacific/Honolulu", 10, "Your video visit is tomorrow, 10:30 am CT"),
+    ],
+)
+def test_today_and_tomorrow_are_the_patients_not_the_clinics(far, mail_server, zone, before, subject):
+    """The visit is at 1:30 on Wednesday in Tokyo, and at 6:30 on Tuesday in Honolulu."""
+    services.send_due()
+    Patient.objects.update(time_zone=zone)
+
+    assert first(mail_server, START - timedelta(hours=before))["Subject"] == subject
 
 
 def test_the_last_reminder_counts_the_minutes_that_are_left(far, mail_server):

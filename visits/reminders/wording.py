@@ -34,10 +34,13 @@ class Wording:
         return Moment(start, self.message.patient.clinic.time_zone, self.language)
 
     @cached_property
+    def _home(self) -> Moment:
+        return Moment(self.at.instant, self.message.patient.home_zone, self.language)
+
+    @cached_property
     def at_home(self) -> Moment | None:
         """The same instant where the patient is, when clocks differ there."""
-        home = Moment(self.at.instant, self.message.patient.home_zone, self.language)
-        return None if home.is_same_clock(self.at) else home
+        return None if self._home.is_same_clock(self.at) else self._home
 
     @cached_property
     def was(self) -> Moment | None:
@@ -143,8 +146,8 @@ class Wording:
                 return _("An earlier time is free: %(day)s, %(time)s %(zone)s") % when
             case Kind.SUMMARY | Kind.MISSED:
                 return self.headline
-        says_the_day = self.message.kind == Kind.REMINDER and self._days == 1
-        day = "" if self._days == 0 or says_the_day else f"{at.short_day}, "
+        says_the_day = self._days == 0 or (self.message.kind == Kind.REMINDER and self._days == 1)
+        day = "" if says_the_day and self._home.date == at.date else f"{at.short_day}, "
         return f"{self.headline}, {day}{at.time} {at.zone_code}"
 
     @property
@@ -195,8 +198,8 @@ class Wording:
 
     @property
     def _days(self) -> int:
-        """From today to the day of the visit, on the clinic's calendar."""
-        return (self.at.date - Moment(self.now, self.at.zone, self.language).date).days
+        """From today to the day of the visit, on the calendar that the patient goes by."""
+        return (self._home.date - Moment(self.now, self._home.zone, self.language).date).days
 
     def _cancelled(self) -> str:
         count = len(self.others) + 1
