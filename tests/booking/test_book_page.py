@@ -508,6 +508,20 @@ def test_a_later_one_lost_at_the_last_moment_offers_no_other_time_for_the_first(
     assert Appointment.objects.count() == 1
 
 
+def test_a_series_whose_first_time_is_shown_no_more_is_not_booked_as_one_visit(desk, form):
+    """As where its time has come meanwhile, or another day was chosen without a script."""
+    wanted = form | {"repeat": "yes", "weeks": "1", "count": "3"}
+    seen = desk.post("/visits/book/slots/", wanted).content.decode()
+    ticks = {"repeat_of": hidden(seen, "repeat_of"), "at": list(ticked(seen))}
+
+    page = send(desk, wanted, day=(TUESDAY + timedelta(days=1)).isoformat(), **ticks).content.decode()
+
+    assert "cannot be booked any more" in page
+    assert not Appointment.objects.exists()
+    assert send(desk, wanted, **ticks).status_code == 302
+    assert Appointment.objects.count() == 3
+
+
 def test_no_series_is_booked_unseen_or_empty(desk, form):
     wanted = form | {"repeat": "yes", "weeks": "2", "count": "3"}
 

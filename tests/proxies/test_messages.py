@@ -113,6 +113,21 @@ def test_from_the_birthday_on_messages_go_to_the_patient(desk, patient, visit): 
     assert (rules.why_not(row, now=tomorrow), rules.why_not(hers, now=tomorrow)) == ("", "not-proxy")
 
 
+def test_who_gets_an_address_when_nobody_acts_for_them_any_more_is_reminded(desk, patient, visit):  # noqa: F811
+    patient.email = patient.phone = ""
+    patient.save()
+    ana = grant(desk, patient, messages="proxy")
+    announce(visit, "booked")
+    own = visit.communications.filter(related_person=None, due_at__gt=timezone.now(), channel="email")
+    assert set(own.values_list("reason", flat=True)) == {"to-proxy"}
+
+    services.end(principal=desk, person=ana)
+    patient.email = ROSA
+    patient.save()
+
+    assert set(own.values_list("state", flat=True)) == {"planned"}
+
+
 def test_a_child_without_an_address_is_no_failure_where_a_parent_is_told(desk, patient, sent):
     patient.email = patient.phone = ""
     patient.save()

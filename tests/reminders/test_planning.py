@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from freezegun import freeze_time
 
@@ -15,8 +16,9 @@ from tests.reminders.conftest import announce, cancel, move, set_policy
 from visits.booking.models import Appointment, AppointmentChange
 from visits.checkin.models import CheckIn, Consent, ConsentText
 from visits.intake.models import QuestionnaireResponse
-from visits.reminders import services
+from visits.reminders import services, tasks
 from visits.reminders.models import Communication, ReminderPolicy
+from visits.reminders.quiet import remind_at
 from visits.reminders.services import preferences, reports
 from visits.reminders.templatetags.reminders import would_receive
 
@@ -100,7 +102,7 @@ def test_who_gets_an_address_later_is_reminded_of_what_is_to_come(policy, practi
     planned = (State.PLANNED, "")
     assert [states(visit)[one] for one in (DAY, HOUR, SOON)] == [planned] * 3
     assert states(visit)[DAYS] == states(visit)[Kind.CONFIRMATION] == (State.SUPPRESSED, Reason.NO_ADDRESS)
-    assert services.send_due(start - timedelta(days=1)) == 1
+    assert services.send_due(remind_at(start, timedelta(days=1), patient.home_zone)) == 1
     assert mail_server.arrived[0]["To"] == "rosa@example.org"
 
 
@@ -111,17 +113,42 @@ def test_reminders_go_by_the_clock_that_the_patient_goes_by_now(clinic, practiti
     start = (timezone.now() + timedelta(days=5)).replace(hour=16, minute=0, second=0, microsecond=0)  # morning
     visit = factories.make_visit(practitioner, patient=patient, start=start)
     announce(visit, "booked")
-    due = visit.communications.get(kind="reminder", lead=1440).due_at
+    rows = visit.communications.filter(Q(kind="reminder", lead=1440) | Q(kind="form-missing"))
+    due = {row.kind: row.due_at for row in rows}
+    assert due["reminder"] == remind_at(start, timedelta(days=1), patient.home_zone)
 
     patient.time_zone = "Pacific/Honolulu"
     patient.save()
 
-    later = visit.communications.get(kind="reminder", lead=1440)
-    assert (due, later.state) == (start - timedelta(days=1), State.PLANNED)
-    assert later.due_at.astimezone(ZoneInfo("Pacific/Honolulu")).time() == time(20, 50)
+    there = ZoneInfo("Pacific/Honolulu")
+    assert {(row.state, row.due_at.astimezone(there).time()) for row in rows.all()} == {(State.PLANNED, time(20, 50))}
     patient.time_zone = ""
     patient.save()
-    assert visit.communications.get(kind="reminder", lead=1440).due_at == due
+    assert {row.kind: row.due_at for row in rows.all()} == due
+
+
+def test_what_is_planned_keeps_the_quiet_hours_of_now(
+    policy, clinic, practitioner, monkeypatch, django_capture_on_commit_callbacks
+):
+    """Whoever has them begin earlier loses no reminder by it."""
+    patient = factories.make_patient(clinic)
+    evening = datetime.combine(timezone.localdate() + timedelta(days=5), time(19), tzinfo=ZoneInfo(patient.home_zone))
+    visit = factories.make_visit(practitioner, patient=patient, start=evening)
+    announce(visit, "booked")
+    rows = visit.communications.filter(Q(kind="reminder", lead__in=[1440, 60]) | Q(kind="form-missing"))
+
+    def clocks() -> set[tuple[str, str]]:
+        there = ZoneInfo(patient.home_zone)
+        return {(f"{row.kind} {row.lead}", f"{row.due_at.astimezone(there):%H:%M}") for row in rows.all()}
+
+    assert clocks() == {("reminder 1440", "19:00"), ("reminder 60", "18:00"), ("form-missing 0", "19:00")}
+
+    monkeypatch.setattr(tasks.plan_for_quiet_hours, "delay", tasks.plan_for_quiet_hours)
+    policy.quiet_from = time(18)
+    with django_capture_on_commit_callbacks(execute=True):
+        policy.save()
+
+    assert clocks() == {("reminder 1440", "17:50"), ("reminder 60", "17:50"), ("form-missing 0", "17:50")}
 
 
 def test_a_phone_number_brings_texts_back_and_no_mails(clinic, practitioner):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Practitioner
 from visits.booking import patients, services
-from visits.booking.conflict import conflict_of, nobody_free
+from visits.booking.conflict import Conflict, conflict_of, nobody_free
 from visits.booking.models import Appointment
 from visits.booking.picker import Picker, as_uuid
 from visits.booking.repeat import Repeat
@@ -79,7 +79,10 @@ class BookPage(Who, Picker):
         self.problems = self._missing()
         if self.problems or self.visit_type is None or self.wanted_start is None:
             return None
-        starts = self.repeat.starts if self.repeat.rows else [self.wanted_start]
+        if self.repeat.is_on and not self.repeat.rows:  # its first time is not shown any more: a series of none
+            self.conflict = self._gone(self.visit_type, self.wanted_start)
+            return None
+        starts = self.repeat.starts if self.repeat.is_on else [self.wanted_start]
         for practitioner in self.takers if self.is_any else [self.practitioner]:
             try:
                 return self._book(practitioner, self.visit_type, starts) if practitioner else None
@@ -93,6 +96,13 @@ class BookPage(Who, Picker):
                 return None
         self.conflict = self.conflict or nobody_free(self.times.free, wanted=self.wanted_start, clock=self.clock)
         return None
+
+    def _gone(self, visit_type: VisitType, wanted: datetime) -> Conflict:
+        """What stands at a time that is not shown as free any more, also where it would still be booked alone."""
+        if self.practitioner is None:
+            return nobody_free(self.times.free, wanted=wanted, clock=self.clock)
+        refusal = services.SlotTaken if self.lost else services.NotAvailable
+        return conflict_of(refusal(self.practitioner, visit_type, wanted), wanted=wanted, clock=self.clock)
 
     def _book(self, practitioner: Practitioner, visit_type: VisitType, starts: Sequence[datetime]) -> Appointment:
         if self.patient is None:

@@ -13,9 +13,11 @@ class RemindersConfig(AppConfig):
         from accounts.models import Patient, RelatedPerson
         from accounts.proxies.signals import grant_changed
         from visits.booking.signals import appointment_changed
-        from visits.reminders.receivers import follow_address, follow_grant, plan_messages
+        from visits.reminders.models import ReminderPolicy
+        from visits.reminders.receivers import follow_address, follow_grant, follow_policy, plan_messages
 
         for who in (Patient, RelatedPerson):
             post_save.connect(follow_address, sender=who, dispatch_uid="reminders.follow_address")
+        post_save.connect(follow_policy, sender=ReminderPolicy, dispatch_uid="reminders.follow_policy")
         grant_changed.connect(follow_grant, dispatch_uid="reminders.follow_grant")
         appointment_changed.connect(plan_messages, dispatch_uid="reminders.plan_messages")

@@ -3,10 +3,12 @@ transaction."""
 
 from typing import Any
 
+from django.db import transaction
+
 from accounts.models import Patient, RelatedPerson
 from visits.booking.models import Appointment
-from visits.reminders import services
-from visits.reminders.models import Communication
+from visits.reminders import services, tasks
+from visits.reminders.models import Communication, ReminderPolicy
 
 
 def plan_messages(sender: type[Appointment], *, appointment: Appointment, change: str, **kwargs: Any) -> None:
@@ -39,3 +41,9 @@ def follow_address(
     services.plan_for_address(instance)
     if isinstance(instance, Patient):
         services.plan_for_zone(instance)
+
+
+def follow_policy(sender: type[ReminderPolicy], *, instance: ReminderPolicy, created: bool, **kwargs: Any) -> None:
+    """What is planned keeps the quiet hours of now; a clinic may have thousands of visits to come."""
+    if not created:
+        transaction.on_commit(lambda: tasks.plan_for_quiet_hours.delay(str(instance.clinic_id)), robust=True)

@@ -1,7 +1,8 @@
-"""The tick; beat calls it every few seconds (telehealth.celery)."""
+"""The ticks, which beat calls every few seconds (telehealth.celery), and what takes longer than a page may."""
 
 from celery import shared_task
 
+from accounts.models import Clinic
 from visits.reminders import services
 
 
@@ -14,3 +15,8 @@ def send_due() -> int:
 def send_asked() -> int:
     """Of what is due, what patients have asked for and wait for, past those of a long batch."""
     return services.send_due(asked_for=True)
+
+
+@shared_task(name="visits.reminders.tasks.plan_for_quiet_hours", ignore_result=True)
+def plan_for_quiet_hours(clinic_pk: str) -> None:
+    services.plan_for_quiet_hours(Clinic.objects.get(pk=clinic_pk))

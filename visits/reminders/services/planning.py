@@ -1,5 +1,6 @@
 """Which messages there will be, and why some there will not. ``delivery`` sends them."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import Patient, RelatedPerson
+from accounts.models import Clinic, Patient, RelatedPerson
 from visits.booking.models import Appointment
 from visits.reminders.models import Communication, ReminderPolicy
 from visits.reminders.quiet import CANNOT_WAIT, remind_at
@@ -75,13 +76,16 @@ def plan_for_proxy(person: RelatedPerson) -> None:
 
 
 def plan_for_address(recipient: Patient | RelatedPerson) -> None:
-    """Plan what is still to come and had no address, of the patient's visits to come, where there may be one now."""
+    """Plan what is still to come of the patient's visits and had no address, where there may be one now.
+
+    Also what somebody else was to get in the patient's place: whether they still are is asked when it is sent.
+    """
     whose = {"related_person": recipient} if isinstance(recipient, RelatedPerson) else {"patient": recipient}
     lost = Communication.objects.filter(
         **{"related_person": None} | whose,
         channel__in=[channel for channel in Channel if rules.address_of(recipient, channel)],
         state=State.SUPPRESSED,
-        reason=Reason.NO_ADDRESS,
+        reason__in=[Reason.NO_ADDRESS, Reason.TO_PROXY],
         due_at__gt=timezone.now(),
         appointment__status=Appointment.Status.BOOKED,
         appointment__revision=F("revision"),
@@ -90,15 +94,33 @@ def plan_for_address(recipient: Patient | RelatedPerson) -> None:
 
 
 def plan_for_zone(patient: Patient) -> None:
-    """Have the reminders of the patient's visits to come go out by the clock that the patient goes by now."""
-    visits = Appointment.objects.select_related("clinic").filter(
-        patient=patient, status=Appointment.Status.BOOKED, start__gt=timezone.now()
-    )
+    """Have what is planned of the patient's visits to come go out by the clock that the patient goes by now."""
+    _plan_times(_to_come().filter(patient=patient), patient)
+
+
+def plan_for_quiet_hours(clinic: Clinic) -> None:
+    """Have what is planned of the clinic's visits to come keep the quiet hours of now."""
+    _plan_times(_to_come().filter(clinic=clinic).select_related("patient__clinic").iterator(chunk_size=500))
+
+
+def _to_come() -> QuerySet[Appointment]:
+    visits = Appointment.objects.filter(status=Appointment.Status.BOOKED, start__gt=timezone.now())
+    return visits.select_related("clinic")
+
+
+def _plan_times(visits: Iterable[Appointment], patient: Patient | None = None) -> None:
+    """Move what is planned of the visits to when it would be due if it were planned now; what would come too late stays
+    where it is."""
     for visit in visits:
-        visit.patient = patient
-        for row in reminders(visit, timezone.now()):
+        visit.patient = patient or visit.patient
+        now = timezone.now()
+        rows = [row | {"kind": Kind.REMINDER} for row in reminders(visit, now)]
+        form = _form_due(visit)
+        if form is not None and form > now:
+            rows.append({"kind": Kind.FORM_MISSING, "lead": 0, "channel": Channel.EMAIL, "due_at": form, "reason": ""})
+        for row in rows:
             if not row["reason"]:
-                same = visit.communications.filter(kind=Kind.REMINDER, lead=row["lead"], channel=row["channel"])
+                same = visit.communications.filter(kind=row["kind"], lead=row["lead"], channel=row["channel"])
                 waiting = same.filter(revision=visit.revision, serial=0, state=State.PLANNED)
                 waiting.exclude(due_at=row["due_at"]).update(due_at=row["due_at"])
 
@@ -201,12 +223,19 @@ def announce(
 
 
 def _plan_form(appointment: Appointment, person: RelatedPerson | None, now: datetime) -> None:
-    lead = timedelta(minutes=ReminderPolicy.of(appointment.clinic).form_lead)
-    if lead:
-        quiet = rules.quiet_hours(appointment.patient)
-        due_at = quiet.last_before(remind_at(appointment.start, lead, quiet.zone))
+    due_at = _form_due(appointment)
+    if due_at is not None:
         reason = Reason.TOO_LATE if due_at < now else Reason.NONE
         _plan(appointment, person, Kind.FORM_MISSING, Channel.EMAIL, due_at=due_at, reason=reason)
+
+
+def _form_due(appointment: Appointment) -> datetime | None:
+    """When missing answers are asked for; None where the clinic does not ask."""
+    lead, quiet = (
+        timedelta(minutes=ReminderPolicy.of(appointment.clinic).form_lead),
+        rules.quiet_hours(appointment.patient),
+    )
+    return quiet.last_before(remind_at(appointment.start, lead, quiet.zone)) if lead else None
 
 
 def _plan(
