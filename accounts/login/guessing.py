@@ -4,7 +4,8 @@ A network that is wrong with many accounts waits (spraying), but for those whose
 guest behind the clinic's address must not keep the clinic out. An account that many networks are wrong with has ten
 passwords a minute checked for all of them, right ones too; but networks that its owner signed in from lately do not
 wait for strangers, nor do passkeys. So nobody shuts the owner out: a new network waits a minute at most after the
-guessing has ended. Counts are in Redis, under keyed hashes.
+guessing has ended. From a network that the owner knows eight of their passwords a minute are checked. Counts are in
+Redis, under keyed hashes.
 
 Codes of a second factor, which take the right password first, are guessed against a count of each network that the
 owner signed in from, and against one of all others together: five wrong ones a minute, and one a minute once there
@@ -13,7 +14,7 @@ were a hundred in a day. Where nothing can be counted no code is checked; passke
 Birth dates beside a mailed code are guessed by who reads the mailbox alone: nobody else can use the ten a day up.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
@@ -25,30 +26,48 @@ from accounts.models import User
 
 NETWORK_TIMES, NETWORK_SECONDS = 100, 15 * 60
 ACCOUNT_TIMES, ACCOUNT_SECONDS = 10, 60
+HERE_TIMES, HERE_SECONDS = 8, 60
 KNOWN_SECONDS = 90 * 24 * 3600
 CODE_TIMES, CODE_SECONDS = 5, 60
 CODE_DAY_TIMES, CODE_DAY_SECONDS = 100, 24 * 3600
 BORN_TIMES, BORN_SECONDS = 10, 24 * 3600
 
 
-def count(request: HttpRequest, email: str) -> int:
-    """Count a guess of this account's password: for how many seconds at most none is checked from here; 0 when this one
-    is checked now. Counted before it is checked, so that parallel guesses get no more than others."""
-    network, account = _network(request), _account(email)
+class Answer(NamedTuple):
+    """What becomes of a guess: whether it is checked at all, and for how many seconds strangers' guesses are not."""
+
+    is_checked: bool
+    seconds: int
+
+
+def count(request: HttpRequest, email: str) -> Answer:
+    """Count a guess of this account's password, before it is checked, so that parallel guesses get no more than others.
+
+    Who is wrong where strangers would wait is to be answered as they are, or the answer tells who signs in from here.
+    """
     known = is_known(request, email)
-    if limit.too_many(network, times=NETWORK_TIMES, seconds=NETWORK_SECONDS) and not known:
-        limit.give_back(network)
-        return NETWORK_SECONDS
-    if limit.too_many(account, times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS) and not known:
-        uncount(request, email)
-        return ACCOUNT_SECONDS
-    return 0
+    seconds = 0
+    if limit.too_many(_network(request), times=NETWORK_TIMES, seconds=NETWORK_SECONDS):
+        seconds = NETWORK_SECONDS
+    elif limit.too_many(_account(email), times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS):
+        seconds = ACCOUNT_SECONDS
+    if known and limit.too_many(_here(request, email), times=HERE_TIMES, seconds=HERE_SECONDS):
+        limit.give_back(_here(request, email))
+        known, seconds = False, seconds or HERE_SECONDS
+    if seconds:
+        limit.give_back(_network(request))
+        if seconds != NETWORK_SECONDS:
+            limit.give_back(_account(email))
+    return Answer(known or not seconds, seconds)
 
 
-def uncount(request: HttpRequest, email: str) -> None:
-    """Take back what ``count`` counted: the password was right, or is not checked."""
-    limit.give_back(_network(request))
-    limit.give_back(_account(email))
+def uncount(request: HttpRequest, email: str, answer: Answer) -> None:
+    """Take back what ``count`` counted: the password was right."""
+    if not answer.seconds:
+        limit.give_back(_network(request))
+        limit.give_back(_account(email))
+    if is_known(request, email):
+        limit.give_back(_here(request, email))
 
 
 def codes_must_wait(request: HttpRequest, user: User) -> int:
@@ -76,14 +95,15 @@ def count_wrong_birth_date(email: str) -> None:
     limit.too_many(_born(email), times=BORN_TIMES, seconds=BORN_SECONDS)
 
 
-def know(request: HttpRequest, email: str) -> None:
-    """Note that the owner has signed in from here, second factor and all: known for 90 days from now."""
-    limit.note(_known(request, email), seconds=KNOWN_SECONDS)
+def know(request: HttpRequest, user: User) -> None:
+    """Note that the account's owner has signed in from here, second factor and all: known for 90 days from now."""
+    limit.note(_known(request, user.address, of_patient=user.bearer is not None), seconds=KNOWN_SECONDS)
 
 
-def is_known(request: HttpRequest, email: str) -> bool:
-    """Whether the owner has signed in from here in the last 90 days."""
-    return limit.spent(_known(request, email), times=1)
+def is_known(request: HttpRequest, email: str, *, of_patient: bool = False) -> bool:
+    """Whether the owner has signed in from here in the last 90 days. Of staff nothing is known of patients, and the
+    other way round: their page must not tell who is one."""
+    return limit.spent(_known(request, email, of_patient=of_patient), times=1)
 
 
 def _network(request: HttpRequest) -> str:
@@ -94,8 +114,13 @@ def _account(email: str) -> str:
     return f"signin-account:{hashed(email)}"
 
 
-def _known(request: HttpRequest, email: str) -> str:
-    return f"signin-known:{hashed(f'{email.lower()} {caller_network(request)}')}"
+def _here(request: HttpRequest, email: str) -> str:
+    return f"signin-here:{hashed(f'{email.lower()} {caller_network(request)}')}"
+
+
+def _known(request: HttpRequest, email: str, *, of_patient: bool) -> str:
+    kind = "patient" if of_patient else "staff"
+    return f"signin-known-{kind}:{hashed(f'{email.lower()} {caller_network(request)}')}"
 
 
 def _born(email: str) -> str:
@@ -104,13 +129,16 @@ def _born(email: str) -> str:
 
 def _codes(request: HttpRequest, user: User) -> str:
     """Which count a code is guessed against: that of a network which the owner knows, or that of all others."""
-    where = f"{user.pk} {caller_network(request) if is_known(request, user.address) else 'elsewhere'}"
+    known = is_known(request, user.address, of_patient=user.bearer is not None)
+    where = f"{user.pk} {caller_network(request) if known else 'elsewhere'}"
     return f"signin-codes:{hashed(where)}"
 
 
 def hashed_account(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
     """As what django-axes counts a try: the same for the account's owner and for whoever guesses."""
-    return hashed(str((credentials or {}).get("email") or (request.POST.get("email", "") if request else "")))
+    if credentials and "email" in credentials:
+        return hashed(str(credentials["email"]))
+    return hashed(request.POST.get("email", "") if request else "")
 
 
 def hashed(text: str) -> str:

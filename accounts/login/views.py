@@ -33,14 +33,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     email, password = form.cleaned_data["email"], form.cleaned_data["password"]
-    seconds = guessing.count(request, email)
-    if seconds:
-        return _locked_page(request, form, email, seconds)
-    user = services.sign_in(request=request, email=email, password=password)
+    counted = guessing.count(request, email)
+    user = services.sign_in(request=request, email=email, password=password) if counted.is_checked else None
+    if user is None and counted.seconds:
+        return _locked_page(request, form, email, counted.seconds)
     if user is None:
         form.add_error(None, _("The e-mail or the password is not right. Check both and try again."))
         return _page(request, form)
-    guessing.uncount(request, email)
+    guessing.uncount(request, email, counted)
     remember_next(request, request.POST.get("next", ""))
     response = redirect(next_step(request))
     forget_switch(response)

@@ -244,7 +244,7 @@ def enter(request: HttpRequest, device: Device) -> None:
     request.session.cycle_key()
     request.session[SESSION_ENTERED] = True
     confirm(request)
-    guessing.know(request, cast(User, request.user).address)
+    guessing.know(request, cast(User, request.user))
     django_otp.login(request, device)
 
 

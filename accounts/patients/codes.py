@@ -29,7 +29,7 @@ def send(*, request: HttpRequest, email: str, bearer: Bearer | None = None) -> P
     accounts.codes.TooManyCodes.
     """
     # Where somebody has signed in to this address lately, strangers' codes keep them from nothing.
-    is_owner = guessing.is_known(request, email)
+    is_owner = guessing.is_known(request, email, of_patient=True)
     codes.count_sent(request=request, purpose="patient-code", address=normal_email(email), is_owner=is_owner)
     row = PatientCode.objects.create(
         email=email,

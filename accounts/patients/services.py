@@ -150,7 +150,7 @@ def enter(*, request: HttpRequest, account: User) -> None:
             detail={"step": "code"},
         )
     if not mfa.has_factor(account):  # else once that was given
-        guessing.know(request, bearer.email)
+        guessing.know(request, account)
 
 
 def end_account(bearer: Bearer, *, why: str, principal: Principal | None, request: HttpRequest | None = None) -> bool:

@@ -1,5 +1,6 @@
 """Guesses of passwords: from one address, from thousands, at one account or at all; and the owner meanwhile."""
 
+import re
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -12,6 +13,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from freezegun import freeze_time
 
+from accounts import limit
 from accounts.login import guessing
 from accounts.models import Clinic, User
 from accounts.policy import Role
@@ -82,7 +84,7 @@ def test_the_owner_comes_in_meanwhile_from_where_they_were_and_elsewhere_a_minut
 
 def test_the_owner_behind_the_same_address_comes_in_a_minute_after_the_guess_that_locked(clinician: User) -> None:
     """Row 12 of the checklist: also where somebody on the clinic's own network goes on guessing all the while."""
-    guessing.know(RequestFactory().get("/", REMOTE_ADDR=HOME), clinician.email)
+    guessing.know(RequestFactory().get("/", REMOTE_ADDR=HOME), clinician)
 
     def here(password: str) -> int:
         given = {"email": clinician.email, "password": password}
@@ -94,6 +96,7 @@ def test_the_owner_behind_the_same_address_comes_in_a_minute_after_the_guess_tha
             clock.tick(11)
             assert here("wrong") == here(factories.PASSWORD) == 429
         clock.tick(6)
+        cache.delete(f"limit:{guessing._here(RequestFactory().get('/', REMOTE_ADDR=HOME), clinician.email)}")
 
         assert here(factories.PASSWORD) == 302
 
@@ -101,10 +104,10 @@ def test_the_owner_behind_the_same_address_comes_in_a_minute_after_the_guess_tha
 def test_each_sign_in_keeps_the_network_known_for_its_full_time(rf: RequestFactory, clinician: User) -> None:
     """Who signs in daily is no stranger on day 90."""
     request = rf.get("/", REMOTE_ADDR=HOME)
-    guessing.know(request, clinician.email)
-    cache.touch(f"limit:{guessing._known(request, clinician.email)}", 1)  # day 90 comes in a second
+    guessing.know(request, clinician)
+    cache.touch(f"limit:{guessing._known(request, clinician.email, of_patient=False)}", 1)  # day 90 comes in a second
 
-    guessing.know(request, clinician.email)
+    guessing.know(request, clinician)
 
     time.sleep(1.2)
     assert guessing.is_known(request, clinician.email)
@@ -130,6 +133,52 @@ def test_of_forty_guesses_at_once_from_one_network_no_more_are_checked_either(
     statuses = at_once([lambda one=one: guess(one, 1) for one in nobody])  # type: ignore[misc]
 
     assert sorted(statuses) == [200] * 5 + [429] * 35
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_forty_guesses_at_once_from_the_owners_own_network_no_more_than_a_minutes_are_checked(
+    clinician: User, checked: list[str]
+) -> None:
+    """Row 12 of the checklist: a guest on the clinic's network, parallel guesses at who signs in from there."""
+    guessing.know(RequestFactory().get("/", REMOTE_ADDR=HOME), clinician)
+
+    def here(n: int) -> int:
+        given = {"email": clinician.email, "password": f"wrong {n}"}
+        return int(Client(REMOTE_ADDR=HOME).post(SIGNIN, given).status_code)
+
+    statuses = at_once([lambda n=n: here(n) for n in range(40)])  # type: ignore[misc]
+
+    assert len(checked) <= guessing.HERE_TIMES
+    assert statuses.count(429) >= 40 - guessing.HERE_TIMES
+
+
+@pytest.mark.django_db
+def test_a_network_that_must_wait_does_not_learn_who_signs_in_from_it(clinic: Clinic, clinician: User) -> None:
+    """Not which patients do, and not who of staff, as long as the password is wrong."""
+    request = RequestFactory().get("/", REMOTE_ADDR=HOME)
+    patient = factories.make_patient(clinic, email="rosa@example.org")
+    account = User.objects.create(patient=patient)
+    guessing.know(request, account)
+    guessing.know(request, clinician)
+    for n in range(guessing.NETWORK_TIMES):
+        limit.too_many(guessing._network(request), times=guessing.NETWORK_TIMES, seconds=60 + n)
+
+    def said(email: str) -> tuple[int, list[str]]:
+        answer = Client(REMOTE_ADDR=HOME).post(SIGNIN, {"email": email, "password": "wrong"})
+        return answer.status_code, re.findall(r"Too many[^<]*|is not right[^<]*", answer.content.decode())
+
+    assert said("rosa@example.org") == said(clinician.email) == said("nobody@example.org")
+    assert said(clinician.email)[0] == 429
+    right = {"email": clinician.email, "password": factories.PASSWORD}
+    assert Client(REMOTE_ADDR=HOME).post(SIGNIN, right).status_code == 302
+
+
+def test_another_sign_in_takes_nobodys_count_back(rf: RequestFactory) -> None:
+    """A patient's has no name; what its request names besides is not who signed in."""
+    request = rf.post("/signin/passkey/", {"email": "amara@example.org"})
+
+    assert guessing.hashed_account(request, {"email": ""}) != guessing.hashed("amara@example.org")
+    assert guessing.hashed_account(request, None) == guessing.hashed("amara@example.org")
 
 
 def test_the_wait_is_shown_and_nothing_typed_is_lost(clinician: User) -> None:
@@ -166,7 +215,7 @@ def test_spraying_over_accounts_from_one_network_is_ended(clinic: Clinic, clinic
 def test_a_guest_on_the_clinics_network_does_not_keep_out_who_signs_in_from_there(clinic: Clinic) -> None:
     person, other = (factories.make_member(clinic, Role.CLINICIAN) for _ in range(2))
     request = RequestFactory().get("/", REMOTE_ADDR="203.0.113.7")
-    guessing.know(request, person.email)
+    guessing.know(request, person)
     browser = Client(REMOTE_ADDR="203.0.113.7")
     for n in range(guessing.NETWORK_TIMES + 1):
         last = browser.post(SIGNIN, {"email": f"user{n}@example.org", "password": "Spring2026!"})
