@@ -5,6 +5,7 @@ import uuid
 from datetime import date
 from typing import Any
 
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -44,18 +45,34 @@ def check(cells: list[dict[str, str]], *, principal: Principal) -> list[Row]:
 
 
 def save(rows: list[Row], *, principal: Principal, request: Any) -> None:
-    """Save what ``check`` has made, and record each. Call it in a transaction."""
+    """Save what ``check`` has made, and record each. Call it in a transaction.
+
+    Raises IntegrityError where somebody was erased meanwhile.
+    """
     for row in rows:
-        if row.made is None or row.is_same:
-            continue
-        row.made.save()
         patient: Any = row.made
+        if patient is None or row.is_same:
+            continue
+        if row.is_new:
+            patient.save()
+        else:
+            _update(patient, row.changed)
         action = AuditEvent.Action.CREATE if row.is_new else AuditEvent.Action.UPDATE
         subtype = "patient.add" if row.is_new else "admin.change"
         detail = {} if row.is_new else {"fields": row.changed}
         audit.record(
             subtype, action, principal=principal, request=request, entity=patient, patient=patient, detail=detail
         )
+
+
+def _update(patient: Patient, changed: list[str]) -> None:
+    """Write what has changed, and nothing that somebody else may have: a long file takes its time."""
+    if (
+        Patient.objects.select_for_update(no_key=True).filter(pk=patient.pk, erased_at=None).values("pk").first()
+        is None
+    ):
+        raise IntegrityError("erased meanwhile")
+    patient.save(update_fields=changed)
 
 
 def listed(patients: QuerySet[Patient]) -> list[tuple[object, ...]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -23,6 +24,7 @@ from accounts.mfa.services import SESSION_CONFIRMED
 from accounts.models import AuditEvent, Invitation, Patient, User
 from accounts.policy import Role
 from accounts.roster import files
+from accounts.roster import patients as roster
 from tests import factories
 
 PATIENTS = "/admin/accounts/patient/"
@@ -129,6 +131,31 @@ def test_who_was_erased_is_in_no_file_and_changed_by_none(verified: Any, clinic_
     assert set(row.errors) == {"id"}
     page = reverse("admin:accounts_patient_change", args=[patient.pk])
     assert browser.post(page, {"given_name": "Rosa"}).status_code == 403
+
+
+@pytest.mark.parametrize(("column", "is_saved"), [("erased_at", False), ("deactivated_at", True)])
+def test_what_others_did_while_a_long_file_was_read_stays_done(
+    verified: Any, clinic_admin: User, patient: Patient, monkeypatch: pytest.MonkeyPatch, column: str, is_saved: bool
+) -> None:
+    """Nobody erased comes back by a file, and no closed record is opened by it."""
+    text = f"id,{HEAD}{patient.pk},Rosa,Marín,{patient.birth_date},new@example.org,,en\n"
+    before, check = patient.email, roster.check
+
+    def meanwhile(*given: Any, **named: Any) -> Any:
+        rows = check(*given, **named)
+        Patient.objects.filter(pk=patient.pk).update(**{column: timezone.now()})
+        return rows
+
+    monkeypatch.setattr(roster, "check", meanwhile)
+    answer = save(verified(clinic_admin), text)
+
+    patient.refresh_from_db()
+    assert not is_saved or getattr(patient, column) is not None  # else it was undone with all of the file
+    assert patient.email == ("new@example.org" if is_saved else before)
+    said = [str(one) for one in get_messages(answer.wsgi_request)]
+    assert said == [
+        "1 row was saved." if is_saved else "The list has changed meanwhile. Nothing was saved: choose the file again."
+    ]
 
 
 def test_a_patient_of_another_clinic_cannot_be_reached_by_id(
