@@ -17,7 +17,9 @@ from tests import factories
 from tests.reminders.conftest import announce
 from visits.booking.models import Appointment
 from visits.reminders import services
+from visits.reminders.channels.base import Unsure
 from visits.reminders.models import Communication, ContactPreference
+from visits.reminders.services.delivery import CHANNELS
 from visits.reminders.webhooks import mail_events
 
 State = Communication.State
@@ -95,6 +97,36 @@ def test_an_arrival_settles_what_was_unknown(sent):
 
     sent.refresh_from_db()
     assert sent.state == State.SENT
+
+
+@pytest.mark.parametrize("answer", ["taken", "silence"])
+@pytest.mark.parametrize(
+    ("kind", "state", "reason"), [("delivered", State.SENT, ""), ("bounced", State.FAILED, Reason.BOUNCED)]
+)
+def test_a_report_that_comes_before_the_providers_answer_counts(
+    visit, monkeypatch, caplog, answer, kind, state, reason
+):
+    def send(message, *, now, handing_over):
+        handing_over()
+        report(kind, message, reject_reason="bounced")
+        if answer == "silence":
+            raise Unsure
+        return "id-of-the-provider"
+
+    monkeypatch.setattr(CHANNELS["email"], "send", send)
+    announce(visit, "booked")
+    services.send_due()
+
+    row = visit.communications.get(kind="confirmation")
+    assert (row.state, row.reason, row.sent_at is not None) == (state, reason, state == State.SENT)
+    assert row.provider_id == ("id-of-the-provider" if answer == "taken" else "")
+    event = AuditEvent.objects.get(subtype="message.send")
+    assert event.outcome == ("0" if state == State.SENT else AuditEvent.Outcome.SERIOUS_FAILURE)
+    assert "took longer" not in caplog.text
+    report("delivered", row)
+    services.send_due(timezone.now() + timedelta(minutes=30))
+    row.refresh_from_db()
+    assert row.state == state
 
 
 def test_reports_of_what_is_not_ours_do_nothing(sent):

@@ -240,13 +240,15 @@ def _finish(
     *,
     provider_id: str = "",
 ) -> None:
-    is_sent = state == State.SENT
     result: dict[str, Any] = {"state": state, "reason": reason, "provider_id": provider_id}
-    result["sent_at"] = timezone.now() if is_sent else None
+    result["sent_at"] = timezone.now() if state == State.SENT else None
     if state in {State.FAILED, State.SUPPRESSED}:
         result["dispatched_at"] = None
     if not _still_ours(message).update(**result):
-        log.error("message %s: took longer than its claim", message.pk)
+        if reported := _reported(message, provider_id):
+            state, reason = reported
+        else:
+            log.error("message %s: took longer than its claim", message.pk)
     elif message.kind == Communication.Kind.GRANT and state in {State.FAILED, State.SUPPRESSED}:
         granting.tell_otherwise(message)
     log.info("message %s: %s %s", message.pk, state, reason)
@@ -260,7 +262,7 @@ def _finish(
         clinic=message.patient.clinic,
         entity=message,
         patient=message.patient,
-        outcome=AuditEvent.Outcome.SUCCESS if is_sent else AuditEvent.Outcome.SERIOUS_FAILURE,
+        outcome=AuditEvent.Outcome.SUCCESS if state == State.SENT else AuditEvent.Outcome.SERIOUS_FAILURE,
         detail={"kind": message.kind, "channel": message.channel, "revision": message.revision,
                 "attempts": message.attempts} | ({"reason": reason} if reason else {}) | _to(message),
     )  # fmt: skip
@@ -268,6 +270,16 @@ def _finish(
 
 def _to(message: Communication) -> dict[str, str]:
     return {"related_person": str(message.related_person_id)} if message.related_person_id else {}
+
+
+def _reported(message: Communication, provider_id: str) -> tuple[Communication.State, Communication.Reason] | None:
+    """What the provider has reported of this very try before it answered; None if it has not."""
+    row = Communication.objects.filter(pk=message.pk, claimed_at=message.claimed_at, dispatched_at__isnull=False)
+    row = row.filter(state__in=[State.SENT, State.FAILED])
+    if provider_id:
+        row.update(provider_id=provider_id)
+    found = row.values_list("state", "reason").first()
+    return (State(found[0]), Reason(found[1])) if found else None
 
 
 def _still_ours(message: Communication) -> QuerySet[Communication]:

@@ -1,6 +1,8 @@
-"""What providers report of a message after they took it. Each report may come twice, late, or never."""
+"""What providers report of a message after they took it. Each report may come twice, late, never, or before the
+provider's own answer, which the worker still waits for."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.audit import services as audit
@@ -20,7 +22,7 @@ def delivered(message: Communication) -> None:
 @transaction.atomic
 def failed(message: Communication, *, is_address: bool) -> None:
     """It did not arrive after all; ``is_address``: nobody is at that address, so nothing more goes there."""
-    went_out = Communication.objects.filter(pk=message.pk, state__in=[State.SENT, State.UNKNOWN])
+    went_out = Communication.objects.filter(resending.IS_OPEN | Q(state=State.SENT), pk=message.pk)
     reason = Reason.BOUNCED if is_address else Reason.REFUSED
     if went_out.update(state=State.FAILED, reason=reason, sent_at=None):
         series.take_back(message, reason)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.http import Http404
 from django.utils import timezone
 
@@ -21,6 +21,9 @@ from visits.reminders.services import rules
 Kind = Communication.Kind
 State = Communication.State
 Reason = Communication.Reason
+
+# The provider may have it, and has not answered: not yet, or not at all.
+IS_OPEN = Q(state=State.UNKNOWN) | Q(state=State.CLAIMED, dispatched_at__isnull=False)
 
 
 class NothingToSay(Exception):
@@ -124,10 +127,10 @@ def settle(*, principal: Principal, communication: Communication) -> None:
 
 
 def note_arrival(message: Communication, at: datetime | None = None) -> bool:
-    """An UNKNOWN message was sent after all; whether it was one."""
-    unknown = Communication.objects.filter(pk=message.pk, state=State.UNKNOWN)
+    """A message of which we do not know was sent after all; whether it was one."""
     sent_at = at or message.dispatched_at or timezone.now()
-    return bool(unknown.update(state=State.SENT, reason=Reason.NONE, sent_at=sent_at))
+    found = Communication.objects.filter(IS_OPEN, pk=message.pk)
+    return bool(found.update(state=State.SENT, reason=Reason.NONE, sent_at=sent_at))
 
 
 def _visit(principal: Principal, communication: Communication) -> Appointment:
