@@ -270,7 +270,8 @@ def _begun(practitioner: Practitioner, since: datetime | None) -> QuerySet[Appoi
     if since is None:
         return Appointment.objects.none()
     is_begun = Q(status=Status.FULFILLED) | Q(status=Status.ARRIVED, ticket__admitted_at__isnull=False)
-    return VISITS.filter(is_begun, practitioner=practitioner, busy_start__gte=since)
+    # By its start, too, which has an index.
+    return VISITS.filter(is_begun, practitioner=practitioner, start__gte=since, busy_start__gte=since)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from visits.waiting.calls import is_call
 from visits.waiting.models import Ticket
 from visits.waiting.signals import admitted, giving_up
 
-PAST_VISITS = 20
+# How long the clinician's visits take: the last ones, as far as a look may read back.
+PAST_VISITS, PAST_SPAN = 20, timedelta(days=90)
 # Who was let in this moment is still on the way: their page opens, their browser asks for the camera.
 JUST_LET_IN = timedelta(minutes=1)
 
@@ -243,7 +244,8 @@ def _wait(visit: Appointment, ahead: list[Ticket], now: datetime, behind: int) -
         appointment__end__gt=now - visit.LINE_CLOSES_AFTER,
         admitted_at__isnull=False,
     )
-    past = of_clinician.filter(finished_at__isnull=False, admitted_at__isnull=False).order_by("-finished_at")
+    lately = of_clinician.filter(appointment__start__gt=now - PAST_SPAN, appointment__start__lt=now + PAST_SPAN)
+    past = lately.filter(finished_at__isnull=False, admitted_at__isnull=False).order_by("-finished_at")
     return line.wait(
         ahead=[ticket.appointment.minutes for ticket in ahead],
         running=[line.Running(t.appointment.minutes, _minutes(t.admitted_at, now)) for t in running],
