@@ -229,6 +229,7 @@ AXES_USERNAME_FORM_FIELD = "email"
 AXES_USERNAME_CALLABLE = "accounts.login.guessing.hashed_account"  # its tables hold no address, tried or real
 AXES_SENSITIVE_PARAMETERS = ["email", "next"]
 AXES_DISABLE_ACCESS_LOG = True  # who came in is on the trail, and in the list of sessions
+AXES_WHITELIST_CALLABLE = "accounts.login.guessing.is_counted_here"
 AXES_LOCKOUT_CALLABLE = "accounts.login.views.locked_out"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False

@@ -34,10 +34,12 @@ BORN_TIMES, BORN_SECONDS = 10, 24 * 3600
 
 
 class Answer(NamedTuple):
-    """What becomes of a guess: whether it is checked at all, and for how many seconds strangers' guesses are not."""
+    """What becomes of a guess: whether it is checked at all, for how many seconds none is if it was wrong, and by which
+    counts it was counted."""
 
     is_checked: bool
     seconds: int
+    counts: tuple[str, ...]
 
 
 def count(request: HttpRequest, email: str) -> Answer:
@@ -45,29 +47,35 @@ def count(request: HttpRequest, email: str) -> Answer:
 
     Who is wrong where strangers would wait is to be answered as they are, or the answer tells who signs in from here.
     """
-    known = is_known(request, email)
-    seconds = 0
-    if limit.too_many(_network(request), times=NETWORK_TIMES, seconds=NETWORK_SECONDS):
-        seconds = NETWORK_SECONDS
-    elif limit.too_many(_account(email), times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS):
-        seconds = ACCOUNT_SECONDS
-    if known and limit.too_many(_here(request, email), times=HERE_TIMES, seconds=HERE_SECONDS):
-        limit.give_back(_here(request, email))
-        known, seconds = False, seconds or HERE_SECONDS
-    if seconds:
-        limit.give_back(_network(request))
-        if seconds != NETWORK_SECONDS:
-            limit.give_back(_account(email))
-    return Answer(known or not seconds, seconds)
+    here, network, account = _here(request, email), _network(request), _account(email)
+    known, seconds, counts = is_known(request, email), 0, (network, account)
+    if limit.too_many(network, times=NETWORK_TIMES, seconds=NETWORK_SECONDS):
+        limit.give_back(network)
+        seconds, counts = NETWORK_SECONDS, ()
+    elif limit.too_many(account, times=ACCOUNT_TIMES, seconds=ACCOUNT_SECONDS):
+        limit.give_back(network)
+        limit.give_back(account)
+        seconds, counts = ACCOUNT_SECONDS, ()
+    if not known:
+        return Answer(not seconds, seconds, counts)
+    if limit.too_many(here, times=HERE_TIMES, seconds=HERE_SECONDS):
+        limit.give_back(here)
+        return Answer(False, seconds or HERE_SECONDS, counts)
+    if not seconds and limit.spent(here, times=HERE_TIMES):  # the last one, as django-axes answers it elsewhere
+        seconds = HERE_SECONDS
+    return Answer(True, seconds, (*counts, here))
 
 
-def uncount(request: HttpRequest, email: str, answer: Answer) -> None:
+def uncount(answer: Answer) -> None:
     """Take back what ``count`` counted: the password was right."""
-    if not answer.seconds:
-        limit.give_back(_network(request))
-        limit.give_back(_account(email))
-    if is_known(request, email):
-        limit.give_back(_here(request, email))
+    for name in answer.counts:
+        limit.give_back(name)
+
+
+def is_counted_here(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
+    """Whether ``count`` alone bounds guesses from this network, and django-axes does not look at them: it would count
+    those of everybody behind the address together, and lock the owner out with them."""
+    return is_known(request, str((credentials or {}).get("email", "")))
 
 
 def codes_must_wait(request: HttpRequest, user: User) -> int:

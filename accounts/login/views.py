@@ -40,7 +40,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if user is None:
         form.add_error(None, _("The e-mail or the password is not right. Check both and try again."))
         return _page(request, form)
-    guessing.uncount(request, email, counted)
+    guessing.uncount(counted)
     remember_next(request, request.POST.get("next", ""))
     response = redirect(next_step(request))
     forget_switch(response)

@@ -66,13 +66,15 @@ def save(rows: list[Row], *, principal: Principal, request: Any) -> None:
 
 
 def _update(patient: Patient, changed: list[str]) -> None:
-    """Write what has changed, and nothing that somebody else may have: a long file takes its time."""
-    if (
-        Patient.objects.select_for_update(no_key=True).filter(pk=patient.pk, erased_at=None).values("pk").first()
-        is None
-    ):
+    """Write what has changed on the row as it is now, and nothing that somebody else may have: a long file takes its
+    time."""
+    rows = Patient.objects.select_for_update(of=("self",), no_key=True).select_related("clinic")
+    row = rows.filter(pk=patient.pk, erased_at=None).first()
+    if row is None:
         raise IntegrityError("erased meanwhile")
-    patient.save(update_fields=changed)
+    for name in changed:
+        setattr(row, name, getattr(patient, name))
+    row.save(update_fields=changed)
 
 
 def listed(patients: QuerySet[Patient]) -> list[tuple[object, ...]]:

@@ -100,6 +100,8 @@ def test_who_does_not_act_any_more_is_told_nothing_of_what_was_planned(desk, pat
 def test_from_the_birthday_on_messages_go_to_the_patient(desk, patient, visit):  # noqa: F811
     """Row 31 of the checklist: hand-over at the age of majority, with nobody doing anything."""
     birthday = services.today_of(patient) + timedelta(days=1)
+    if (birthday.month, birthday.day) == (2, 29):
+        pytest.skip("eighteen years ago there was no such day")
     patient.birth_date = birthday.replace(year=birthday.year - 18)
     patient.save()
     ana = grant(desk, patient, basis="minor", messages="proxy")

@@ -128,9 +128,9 @@ def test_reminders_go_by_the_clock_that_the_patient_goes_by_now(clinic, practiti
 
 
 def test_what_is_planned_keeps_the_quiet_hours_of_now(
-    policy, clinic, practitioner, monkeypatch, django_capture_on_commit_callbacks
+    clinic, practitioner, monkeypatch, django_capture_on_commit_callbacks
 ):
-    """Whoever has them begin earlier loses no reminder by it."""
+    """Whoever has them begin earlier loses no reminder by it, also with the first rules of the clinic's own."""
     patient = factories.make_patient(clinic)
     evening = datetime.combine(timezone.localdate() + timedelta(days=5), time(19), tzinfo=ZoneInfo(patient.home_zone))
     visit = factories.make_visit(practitioner, patient=patient, start=evening)
@@ -144,11 +144,18 @@ def test_what_is_planned_keeps_the_quiet_hours_of_now(
     assert clocks() == {("reminder 1440", "19:00"), ("reminder 60", "18:00"), ("form-missing 0", "19:00")}
 
     monkeypatch.setattr(tasks.plan_for_quiet_hours, "delay", tasks.plan_for_quiet_hours)
-    policy.quiet_from = time(18)
+    with django_capture_on_commit_callbacks(execute=True):
+        policy = ReminderPolicy.make(clinic, quiet_from=time(18))
+    assert clocks() == {("reminder 1440", "17:50"), ("reminder 60", "17:50"), ("form-missing 0", "17:50")}
+
+    policy.quiet_from = time(18, 30)
     with django_capture_on_commit_callbacks(execute=True):
         policy.save()
+    assert clocks() == {("reminder 1440", "18:20"), ("reminder 60", "18:00"), ("form-missing 0", "18:20")}
 
-    assert clocks() == {("reminder 1440", "17:50"), ("reminder 60", "17:50"), ("form-missing 0", "17:50")}
+    with django_capture_on_commit_callbacks(execute=True):
+        policy.delete()
+    assert clocks() == {("reminder 1440", "19:00"), ("reminder 60", "18:00"), ("form-missing 0", "19:00")}
 
 
 def test_a_phone_number_brings_texts_back_and_no_mails(clinic, practitioner):

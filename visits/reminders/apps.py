@@ -1,7 +1,7 @@
 """The ledger of messages to patients, and the tick that sends them."""
 
 from django.apps import AppConfig
-from django.db.models.signals import post_save
+from django.db.models.signals import post_delete, post_save
 from django.utils.translation import gettext_lazy as _
 
 
@@ -18,6 +18,7 @@ class RemindersConfig(AppConfig):
 
         for who in (Patient, RelatedPerson):
             post_save.connect(follow_address, sender=who, dispatch_uid="reminders.follow_address")
-        post_save.connect(follow_policy, sender=ReminderPolicy, dispatch_uid="reminders.follow_policy")
+        for signal in (post_save, post_delete):
+            signal.connect(follow_policy, sender=ReminderPolicy, dispatch_uid="reminders.follow_policy")
         grant_changed.connect(follow_grant, dispatch_uid="reminders.follow_grant")
         appointment_changed.connect(plan_messages, dispatch_uid="reminders.plan_messages")

@@ -43,7 +43,8 @@ def follow_address(
         services.plan_for_zone(instance)
 
 
-def follow_policy(sender: type[ReminderPolicy], *, instance: ReminderPolicy, created: bool, **kwargs: Any) -> None:
-    """What is planned keeps the quiet hours of now; a clinic may have thousands of visits to come."""
-    if not created:
-        transaction.on_commit(lambda: tasks.plan_for_quiet_hours.delay(str(instance.clinic_id)), robust=True)
+def follow_policy(sender: type[ReminderPolicy], *, instance: ReminderPolicy, **kwargs: Any) -> None:
+    """What is planned keeps the quiet hours of now, also the first that a clinic has of its own; it may have thousands
+    of visits to come."""
+    clinic_pk = str(instance.clinic_id)  # which a deleted row has no more by then
+    transaction.on_commit(lambda: tasks.plan_for_quiet_hours.delay(clinic_pk), robust=True)

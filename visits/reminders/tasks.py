@@ -19,4 +19,5 @@ def send_asked() -> int:
 
 @shared_task(name="visits.reminders.tasks.plan_for_quiet_hours", ignore_result=True)
 def plan_for_quiet_hours(clinic_pk: str) -> None:
-    services.plan_for_quiet_hours(Clinic.objects.get(pk=clinic_pk))
+    for clinic in Clinic.objects.filter(pk=clinic_pk):  # which may be gone with its rules
+        services.plan_for_quiet_hours(clinic)

@@ -28,7 +28,8 @@ DEFAULT_LEADS = (
 
 class ReminderPolicy(models.Model):
     """A clinic without a row has the defaults: ``ReminderPolicy.of``. What is changed here holds for what is
-    booked or moved from then on."""
+    booked or moved from then on; of what is planned, reminders and requests for answers are moved to where quiet
+    hours and lead put them now."""
 
     clinic = models.OneToOneField(
         Clinic, models.CASCADE, verbose_name=_("clinic"), primary_key=True, related_name="reminder_policy"
