@@ -38,6 +38,8 @@ HOLDS_FAST = 60  # presses that lead nowhere: more than the longest page has par
 
 def walk(page: Page, name: str) -> int:
     """From the top of the page to its end by Tab; returns how many stops there were."""
+    page.wait_for_load_state()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # for autofocus
     stops: int = page.evaluate(KEYS)
     for _press in range(stops + HOLDS_FAST):
         page.keyboard.press("Tab")
