@@ -48,7 +48,8 @@ def count(request: HttpRequest, email: str) -> Answer:
     Who is wrong where strangers would wait is to be answered as they are, or the answer tells who signs in from here.
     """
     here, network, account = _here(request, email), _network(request), _account(email)
-    known, seconds, counts = is_known(request, email), 0, (network, account)
+    known, seconds = is_known(request, email), 0
+    counts: tuple[str, ...] = (network, account)
     if limit.too_many(network, times=NETWORK_TIMES, seconds=NETWORK_SECONDS):
         limit.give_back(network)
         seconds, counts = NETWORK_SECONDS, ()
