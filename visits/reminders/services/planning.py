@@ -231,10 +231,8 @@ def _plan_form(appointment: Appointment, person: RelatedPerson | None, now: date
 
 def _form_due(appointment: Appointment) -> datetime | None:
     """When missing answers are asked for; None where the clinic does not ask."""
-    lead, quiet = (
-        timedelta(minutes=ReminderPolicy.of(appointment.clinic).form_lead),
-        rules.quiet_hours(appointment.patient),
-    )
+    lead = timedelta(minutes=ReminderPolicy.of(appointment.clinic).form_lead)
+    quiet = rules.quiet_hours(appointment.patient)
     return quiet.last_before(remind_at(appointment.start, lead, quiet.zone)) if lead else None
 
 
