@@ -90,7 +90,7 @@ def test_libsrtp_in_place_does_what_its_public_way_does(profile):
 
 def test_the_binding_has_the_signatures_that_we_call():
     ffi, lib = pylibsrtp._binding.ffi, pylibsrtp._binding.lib
-    for function in (lib.srtp_protect, lib.srtp_unprotect, lib.srtp_protect_rtcp):
+    for function in (lib.srtp_protect, lib.srtp_unprotect, lib.srtp_protect_rtcp, lib.srtp_unprotect_rtcp):
         assert ffi.typeof(function).cname == "srtp_err_status_t(*)(struct srtp_ctx_t_ *, void *, int *)"
     assert (
         ffi.typeof(sessions(pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM)[0]._srtp).cname == "struct srtp_ctx_t_ * *"

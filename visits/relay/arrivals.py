@@ -105,11 +105,7 @@ class Reception:
         self._highest = 0  # extended
         self._before = (0, 0)  # expected and arrived at the last report
         self.lost = 0  # of the packets between the last two reports, before any repair; in 1/256
-        self._sender_report = (0, 0.0)  # middle of its NTP time, and when it came
-
-    def heard(self, ntp: int, now: float) -> None:
-        """A sender report of the stream came."""
-        self._sender_report = ntp >> 16 & 0xFFFFFFFF, now
+        self.heard = array("d", [0.0, 0.0])  # the last sender report: middle of its NTP time, and when it came
 
     def report(self, track: Track, elsewhere: int, now: float) -> rtcp.ReportBlock | None:
         """The report block, or None before the first packet. `elsewhere` is loss (in 1/256) after the relay."""
@@ -124,6 +120,6 @@ class Reception:
         self._before = expected, arrived
         self.lost = min(255, max(0, 256 * (more - came) // more)) if more > 0 else 0
         lost = min(max(0, expected - arrived), 0x7FFFFF)
-        ntp, at = self._sender_report
+        ntp, at = int(self.heard[0]), self.heard[1]
         delay = int((now - at) * 65536) & 0xFFFFFFFF if ntp else 0
         return rtcp.ReportBlock(track.ssrc, max(self.lost, elsewhere) << 24 | lost, self._highest, 0, ntp, delay)

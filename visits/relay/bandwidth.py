@@ -5,6 +5,8 @@ Bit rates in bit/s, times in seconds.
 
 from __future__ import annotations
 
+from array import array
+
 FIRST = 5_000_000  # what a line is believed to take until it shows otherwise
 BOOT_BITRATE = 2_500_000  # what a publisher may send of one picture; no page sends more
 BOOT_SPAN = 2.0  # after the connection: a browser's own ramp is over by then
@@ -28,6 +30,9 @@ STUCK = 2.0  # seconds; in a trial an estimate that is short and does not grow f
 GROWTH = 1.05
 BLAME = 15.0  # seconds after a step up: trouble is its fault
 PAUSE, LONGEST_PAUSE = 8.0, 16.0  # before the next step up, doubled with each that failed
+NEVER = float("-inf")
+EXPECTED, LOST, SINCE = range(3)  # numbers of `Losses.book`
+ESTIMATE, ESTIMATED_AT, ENOUGH, WATCHED = range(4)  # numbers of `Line.book`
 STRIKES, STRIKES_WITHIN = 3, 10.0  # so much trouble, while hardly anything is sent, and the picture is paused
 
 
@@ -56,25 +61,21 @@ class Losses:
     """
 
     def __init__(self) -> None:
-        self._highest: dict[int, int] = {}
-        self._expected = 0
-        self._lost = 0.0
-        self._since: float | None = None
+        # Packets that were expected and that got lost, and since when; compiled code enters reports of no loss.
+        self.book = array("d", [0.0, 0.0, NEVER])
 
-    def note(self, ssrc: int, highest: int, fraction: float) -> None:
-        """A report: `fraction` of the packets since the last one got lost."""
-        more = max(1, min(highest - self._highest.get(ssrc, highest), 1 << 15))
-        self._highest[ssrc] = highest
-        self._expected += more
-        self._lost += more * fraction
+    def note(self, more: int, fraction: float) -> None:
+        """A report on so many packets: `fraction` of them got lost."""
+        self.book[EXPECTED] += more
+        self.book[LOST] += more * fraction
 
     def read(self, now: float) -> float | None:
         """The share since the last reading; None if that was just now."""
-        if self._since is not None and now - self._since < LOSS_SPAN:
+        expected, lost, since = self.book
+        if now - since < LOSS_SPAN:
             return None
-        share = self._lost / self._expected if self._expected else None
-        self._since, self._expected, self._lost = now, 0, 0.0
-        return share
+        self.book[EXPECTED], self.book[LOST], self.book[SINCE] = 0.0, 0.0, now
+        return lost / expected if expected else None
 
 
 class Line:
@@ -89,25 +90,27 @@ class Line:
         self.used: float = 0.0  # what was given of it; a picture that stands still is sent with less
         self.least: float = 0.0  # what it takes to show anything at all
         self.changed = True  # whether `limit` should be looked at again
-        self._estimate: int | None = None
-        self._estimated_at = float("-inf")
+        # The receiver's last estimate (0: none yet) and when it came. Compiled code enters those that are ENOUGH, from
+        # the time WATCHED on.
+        self.book = array("d", [0.0, NEVER, 0.0, float("inf")])
         self._has_room = True
         self._short_since: tuple[float, int] | None = None  # when, and the estimate then
         self._lossy = False
         self._pause = PAUSE
-        self._raised_at = self._congested_at = float("-inf")
+        self._raised_at = self._congested_at = NEVER
         self._used_then = 0.0  # when the trouble began: reports of the same trouble are shares of that
         self._hold_until = 0.0
         self._strikes: list[float] = []
         self._repairs = 0.0  # bits that may be sent again now
-        self._repaired_at = float("-inf")
+        self._repaired_at = NEVER
 
     def estimated(self, estimate: int, sent: float, now: float) -> None:
         """The receiver estimates its line, while pictures of `sent` go there."""
-        if self._estimate is None:
+        before = self.book[ESTIMATE]
+        if not before:
             self._raised_at = now  # the beginning is a trial, too
-        falling = self._estimate is not None and estimate < self._estimate * FALLING
-        self._estimate, self._estimated_at = estimate, now
+        falling = estimate < before * FALLING
+        self.book[ESTIMATE], self.book[ESTIMATED_AT] = max(estimate, 1), now
         self._has_room = estimate >= sent * ROOM
         if estimate >= sent * SHORT or not self._in_trial(now):
             self._short_since = None
@@ -148,6 +151,16 @@ class Line:
         self._repairs -= 8 * octets
         return True
 
+    def watch(self, sent: float) -> None:
+        """Say from when on, and above which estimate, nothing follows from good reports while pictures of `sent` go."""
+        is_calm = self._has_room and not self._lossy and self._short_since is None
+        self.book[WATCHED] = self._raised_at + TRIAL if is_calm else float("inf")
+        self.book[ENOUGH] = sent * ROOM
+
+    def is_calm(self, now: float) -> bool:
+        """Whether all is given that could be, and good reports change nothing."""
+        return self.limit >= FIRST and not self.changed and now >= self.book[WATCHED]
+
     def _in_trial(self, now: float) -> bool:
         return now - self._raised_at < TRIAL
 
@@ -187,13 +200,15 @@ class Line:
         self.limit = max(self.limit, limit)
         self._raised_at = now
         self._hold_until = now + TRIAL
+        self.book[WATCHED] = float("inf")
         self.changed = True
 
     def is_estimated(self, now: float) -> bool:
         """Whether the receiver tells what it estimates."""
-        return now - self._estimated_at < SILENT
+        return now - self.book[ESTIMATED_AT] < SILENT
 
     def follow(self, now: float) -> None:
         """Take the receiver's growing estimate over, for a publisher that fits its picture to it."""
-        if self._estimate is not None and self._estimate > self.limit and now - self._congested_at > 1.0:
-            self.limit = min(self._estimate, FIRST)
+        estimate = self.book[ESTIMATE]
+        if estimate > self.limit and now - self._congested_at > 1.0:
+            self.limit = min(estimate, FIRST)

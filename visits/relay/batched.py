@@ -19,9 +19,11 @@ from visits.relay.hooks import InPlace
 from visits.relay.ingress import Ingress
 from visits.relay.mmsg import BATCH, LENGTH, MESSAGE, Inbox, Outbox, address_word, word_address
 from visits.relay.pacing import Pacer
+from visits.relay.participants import Participants, is_report
 from visits.relay.peer import Address
 from visits.relay.ring import Ring
 from visits.relay.routes import Routes, is_rtp
+from visits.relay.tables import Tables
 from visits.relay.tracks import missing_between
 from visits.relay.udp import UdpPort
 
@@ -38,7 +40,9 @@ class BatchedPort(UdpPort):
         self._ring = ring = Ring(srtp, limits.datagram, limits.ring)
         self._inbox = inbox = Inbox(limits.datagram)
         self._outbox = outbox = Outbox(ring.stride, BATCH + BATCH + looking.COPIES)
-        self._routes = Routes(ring, srtp)
+        tables = Tables()
+        self._routes = Routes(tables, ring, srtp)
+        self._participants = Participants(tables, srtp)
         self._deferred = numpy.zeros((looking.ROUNDS * BATCH, 3), "i8")
         self._events = numpy.zeros((compiled.EVENTS_AT_ONCE * BATCH, 4), "i8")
         self._pacer = Pacer(sock.fileno(), self._look)
@@ -53,13 +57,13 @@ class BatchedPort(UdpPort):
         book = numpy.zeros(compiled.BOOK, "i8")
         self._book = memoryview(book)  # type: ignore[arg-type]
         self._book[compiled.PROTECT], self._book[compiled.UNPROTECT] = srtp.protect, srtp.unprotect
-        self._book[compiled.PROTECT_RTCP] = srtp.protect_rtcp
+        self._book[compiled.PROTECT_RTCP], self._book[compiled.UNPROTECT_RTCP] = srtp.protect_rtcp, srtp.unprotect_rtcp
         self._book[compiled.LONGEST] = limits.datagram
-        tables, memory = self._routes.tables, numpy.frombuffer(ring.memory, "u1")
+        memory = numpy.frombuffer(ring.memory, "u1")
         self._arrays = (
             memory, memory.view("u4"), tables.index, tables.routes, tables.lanes, tables.shapes, tables.rewrites,
-            inbox.names, inbox.messages, inbox.vectors, outbox.names, outbox.vectors, self._deferred, self._events,
-            ring.array, outbox.array, self._system, book,
+            tables.participants, inbox.names, inbox.messages, inbox.vectors, outbox.names, outbox.vectors,
+            self._deferred, self._events, ring.array, outbox.array, self._system, book,
         )  # fmt: skip
         # Compiled, or read from where it was kept, before it is needed, for an empty batch: nothing is received.
         self._book[compiled.OPEN] = 1
@@ -153,6 +157,9 @@ class BatchedPort(UdpPort):
     def _hear(self, events: list[list[int]]) -> None:
         """Do what the compiled loop has left to be done."""
         for kind, row, one, other in events:
+            if kind == compiled.REPORT_REJECTED:
+                self._counters.refuse("srtcp_rejected", self._participants.by_row[row].peer.peer_id)
+                continue
             route = self._routes.by_row[row]
             if kind == compiled.OVER_BUDGET:
                 self._counters.refuse("over_budget", route.track.owner.peer_id)
@@ -163,6 +170,7 @@ class BatchedPort(UdpPort):
             elif kind == compiled.UNTOLD:
                 self._ingress.forwarder.report_arrivals(route.track.owner, time.monotonic())
             else:
+                route.track.owner.stir()
                 for slot in route.slots:
                     slot.sent.forget(one + slot.sequence_offset & 0xFFFF, other - one & 0xFFFF)
                 self._ingress.forwarder.ask_again(route.track, missing_between(one - 1, other))
@@ -177,9 +185,15 @@ class BatchedPort(UdpPort):
 
     def _portable(self, place: int, length: int, sender: int) -> None:
         """Let the portable path have a packet, and see whether the next of its kind need it."""
-        packet, source, now = self._ring.packet(place, length), word_address(sender), time.monotonic()
+        packet, source, now = self._ring.packet(place, abs(length)), word_address(sender), time.monotonic()
+        if length < 0:
+            self._ingress.report(packet, source, now)
+            return
         if not is_rtp(packet):
             self._ingress.datagram(packet, source, now)
+            peer = self._ingress.roster.by_address.get(source)
+            if peer is not None and is_report(packet):
+                self._participants.consider(peer, packet)
             return
         roster = self._ingress.roster
         peer = roster.by_address.get(source)

@@ -15,31 +15,33 @@ from typing import Any
 
 from numba import int64
 
-from visits.relay import mmsg, ring
+from visits.relay import compound, mmsg, ring
 from visits.relay.compiling import compiled
 from visits.relay.machine import call3, read_double, swapped, write_double, write_word
 from visits.relay.mmsg import LENGTH, MESSAGE
 from visits.relay.reporting import arrived, report
 from visits.relay.resend import KEPT
 from visits.relay.ring import HEAD
-from visits.relay.rtcp import PSFB, RTPFB
-from visits.relay.tables import FIRST_WORD, find
+from visits.relay.rtcp import PSFB, RR, RTPFB, SR
+from visits.relay.tables import FIRST_WORD, REPORTS, find
 from visits.relay.vp8 import BASE, EXTENDED, HAS_BASE, HAS_PICTURE, LONG, LONG_PICTURE, SHORT_PICTURE
 
 LATE = 0x8000  # sequence numbers ahead: half of the circle is behind (RFC 1982)
 SHORTEST_TAG = 10  # bytes that SRTP adds at least (AES_CM_128_HMAC_SHA1_80)
 MARKER = 0x80
+STUN = 3  # the first byte at most (RFC 7983)
 
 # The words of the loop's book:
 (
-    PROTECT, UNPROTECT, PROTECT_RTCP, LONGEST,  # of the port: libsrtp's functions, bytes of the longest datagram
+    PROTECT, UNPROTECT, PROTECT_RTCP, UNPROTECT_RTCP,  # libsrtp's functions
+    LONGEST,  # bytes of a datagram
     FIRST, COUNT, NOW, CLOCK, TICK,  # of the batch: place, packets, and when: nanoseconds, abs-send-time, `at_tick`
     OPEN, AT, SPARE,  # whether it is still in work, the next packet of it, the next place for a copy
     DEFERRED, EVENTS, URGENT,  # how many lie in the arrays; whether of what is deferred some cannot wait
     LOOKS, BATCHES, RECEIVED, FORWARDED, FAILED,  # since Python asked
     BOOK,
-) = range(21)  # fmt: skip
-GAP, OVER_BUDGET, REJECTED, REFUSED, UNTOLD = range(5)  # kinds of events
+) = range(22)  # fmt: skip
+GAP, OVER_BUDGET, REJECTED, REFUSED, UNTOLD, REPORT_REJECTED = range(6)  # kinds of events
 EVENTS_AT_ONCE = 3  # of one packet, at most
 DONE, ODD, BEHIND = -1, 0, -3
 STRANGE, UNPAID = -1, -2  # instead of a shape's number, as BEHIND
@@ -47,7 +49,7 @@ STRANGE, UNPAID = -1, -2  # instead of a shape's number, as BEHIND
 
 @compiled
 def forward(
-    memory: Any, words: Any, index: Any, routes: Any, lanes: Any, shapes: Any, rewrites: Any,
+    memory: Any, words: Any, index: Any, routes: Any, lanes: Any, shapes: Any, rewrites: Any, participants: Any,
     senders: Any, messages: Any, names: Any, vectors: Any, deferred: Any, events: Any,
     places: Any, outbox: Any, book: Any,
 ) -> int:  # fmt: skip
@@ -55,9 +57,10 @@ def forward(
     BEHIND if it must since it comes after one with a higher number.
 
     `memory` and `words` are the ring, `places` its book. `senders` and `messages` are of the inbox, `names` and
-    `vectors` of the outbox. Packets without a route are left to the caller in `deferred`: place, length and sender.
-    `events` says what the caller must know of: kind, row, and (GAP) the number that was expected and the one that
-    came, (REFUSED) the lane and 0; UNTOLD is a publisher who waits for a report of how its packets arrive.
+    `vectors` of the outbox. Packets without a route are left to the caller in `deferred`: place, length (below 0 if it
+    is a report that was decrypted) and sender. `events` says what the caller must know of: kind, row, and (GAP) the
+    number that was expected and the one that came, (REFUSED) the lane and 0; UNTOLD is a publisher who waits for a
+    report of how its packets arrive.
     """
     stride, first = places[ring.STRIDE], book[FIRST]
     base, now = places[ring.BASE], book[NOW] * 1e-9
@@ -71,10 +74,8 @@ def forward(
         if is_rtp:
             row = find(index, routes, senders[2 * at], swapped(int64(words[word + 2])))
         if row < 0:
-            left = book[DEFERRED]
-            deferred[left, 0], deferred[left, 1], deferred[left, 2] = first + at, length, senders[2 * at]
-            book[DEFERRED] += 1
-            book[URGENT] |= is_rtp or RTPFB <= memory[begin + 1] <= PSFB
+            leave(memory, words, first + at, length, senders[2 * at], is_rtp, index, routes, lanes, participants, names,
+                  vectors, deferred, events, places, outbox, book)  # fmt: skip
             book[AT] += 1
             continue
         # 1. Is it the next packet of a steady stream, in a shape that is known, and paid for?
@@ -112,9 +113,36 @@ def forward(
 
 
 @compiled
+def leave(
+    memory: Any, words: Any, place: int, length: int, sender: int, is_rtp: bool, index: Any, routes: Any, lanes: Any,
+    participants: Any, names: Any, vectors: Any, deferred: Any, events: Any, places: Any, outbox: Any, book: Any,
+) -> None:  # fmt: skip
+    """Leave a packet without a route to the caller, but an ordinary report of a participant (compound.py)."""
+    begin = place * places[ring.STRIDE] + HEAD
+    first, kind = memory[begin], memory[begin + 1]
+    row, became = find(index, routes, sender, REPORTS), int64(compound.CLOSED)
+    is_report = SR <= kind <= RR and 128 <= first <= 191 and compound.SHORTEST <= length <= book[LONGEST]
+    if is_report and row >= 0:
+        became = compound.receive(
+            words, begin, length, sender, participants[row], index, routes, lanes, names, vectors, places, outbox,
+            book[UNPROTECT_RTCP], book[PROTECT_RTCP], book[NOW] * 1e-9,
+        )  # fmt: skip
+        if became == compound.REJECTED:
+            note(events, book, REPORT_REJECTED, row, 0, 0)
+        if became in (compound.HANDLED, compound.REJECTED):
+            return
+    left, opened = book[DEFERRED], became == compound.OPENED
+    deferred[left, 0], deferred[left, 2] = place, sender
+    deferred[left, 1] = -int64(words[(begin - HEAD) // 4]) if opened else length
+    book[DEFERRED] += 1
+    is_handshake = first < 128 and (row < 0 or first > STUN)
+    book[URGENT] |= is_rtp or opened or is_handshake or RTPFB <= kind <= PSFB
+
+
+@compiled
 def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: Any, shapes: Any) -> int:
     """The number of the packet's shape, once its sender has paid for it; UNPAID, BEHIND, STRANGE have paid nothing."""
-    budget = read_double(route.budget)
+    budget = read_double(route.purse)
     if budget < 1:
         return UNPAID
     if ahead >= LATE:
@@ -122,7 +150,7 @@ def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: A
     number: int = recognised(memory, words, begin, length, route, shapes)
     if number < 0:
         return STRANGE
-    write_double(route.budget, budget - 1)
+    write_double(route.purse, budget - 1)
     return number
 
 

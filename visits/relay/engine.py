@@ -27,8 +27,8 @@ from visits.relay.statistics import Statistics
 from visits.relay.upkeep import Upkeep
 from visits.relay.wire import Joined, RoomEvent, SlotMids
 
-TICK = 0.01  # seconds; so that never all peers are looked after in one go, which would hold packets up
-TURN = 0.2  # seconds between two times that a peer is looked after
+TICK = 0.02  # seconds; so that never all peers are looked after in one go, which would hold packets up
+TURN = 0.2  # seconds between two turns of a peer, which are taken unless all is calm
 UNSURE = 1.0  # seconds in which nobody said that a peer is heard: its routes may know better
 SWEEP = 1.0  # seconds between two looks for what may be forgotten
 EPOCH_MEMORY = 2 * MAX_AGE  # seconds; longer than any grant for that epoch can live
@@ -71,7 +71,7 @@ class Engine:
         self._departures: list[tuple[float, list[Peer]]] = []  # when who goes, if they are still here
         self._forwarder = Forwarder(send, self.counters)
         self.statistics = Statistics()
-        feedback = Feedback(self._forwarder, self.counters, self.statistics)
+        feedback = Feedback(self._forwarder, self.counters)
         self.ingress = Ingress(
             self.roster, self._forwarder, feedback, self.counters, limits, send,
             heard=self._heard, checked=self._checked,
@@ -214,9 +214,13 @@ class Engine:
         """What is due by the clock; call it every TICK. Raises nothing."""
         self.ingress.replenish(now)
         for _ in range(len(self._turns)):
-            if now - self._turns[0].served_at < TURN:
+            if now - self._turns[0].turned_at < TURN:
                 break
             peer = self._turns.popleft()
+            peer.turned_at = now
+            if now < peer.calm_until:
+                self._turns.append(peer)
+                continue
             try:
                 self._look_after(peer, now)
             except Exception as error:  # one peer's trouble must not stop the clock of the others

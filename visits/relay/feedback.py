@@ -6,16 +6,12 @@ from the relay how its packets arrive there. So nobody's bad line makes somebody
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 from visits.relay import pictures, rtcp, sdp
 from visits.relay.arrivals import Reception
 from visits.relay.counters import Counters
 from visits.relay.forward import Forwarder
 from visits.relay.peer import Peer
 from visits.relay.slots import Slot
-from visits.relay.statistics import Statistics
-from visits.relay.tracks import Track
 
 HEARD_FOR = 6.0  # seconds; sound is reported every five
 
@@ -23,14 +19,15 @@ HEARD_FOR = 6.0  # seconds; sound is reported every five
 class Feedback:
     """Handles what a peer reports about its slots and about its own streams."""
 
-    def __init__(self, forwarder: Forwarder, counters: Counters, statistics: Statistics) -> None:
+    def __init__(self, forwarder: Forwarder, counters: Counters) -> None:
         self._forwarder = forwarder
         self._counters = counters
-        self._statistics = statistics
-        self._lost_sound: WeakKeyDictionary[Track, tuple[int, float]] = WeakKeyDictionary()  # in 1/256, when
 
     def receive(self, peer: Peer, packet: bytes, now: float) -> None:
-        """Act on one decrypted compound packet of `peer`. ValueError if it is malformed."""
+        """Act on one decrypted compound packet of `peer`. ValueError if it is malformed.
+
+        Of an ordinary one compiled code makes the same by itself (compound.py).
+        """
         for message in rtcp.parse(packet):
             if not peer.affords(_cost(message)):
                 self._counters.refuse("over_budget", peer.peer_id)
@@ -54,6 +51,8 @@ class Feedback:
         if lost is not None:
             pictures.weigh(peer, now)
             peer.line.lost(lost, peer.sent.rate, now)
+        peer.line.watch(peer.sent.rate)
+        peer.stir()
 
     def _sender_report(self, peer: Peer, report: rtcp.SenderReport, now: float) -> None:
         """Pass on NTP time (lip sync) with the slot's own timestamp and counts."""
@@ -61,7 +60,8 @@ class Feedback:
         if track is None or is_rtx:
             return
         track.settle()
-        peer.receptions.setdefault(report.ssrc, Reception()).heard(report.ntp, now)
+        heard = peer.receptions.setdefault(report.ssrc, Reception()).heard
+        heard[0], heard[1] = report.ntp >> 16 & 0xFFFFFFFF, now
         for slot in track.outputs:
             if slot.source is track and not slot.waiting:
                 translated = rtcp.SenderReport(
@@ -72,19 +72,18 @@ class Feedback:
                     slot.octets & 0xFFFFFFFF,
                 )
                 self._forwarder.send_rtcp(slot.owner, rtcp.sender_report(translated))
-                self._statistics.sent(slot, report.ntp, now)
+                slot.reported.sent(report.ntp, now)
 
-    def _collect(self, peer: Peer, block: rtcp.ReportBlock, now: float) -> None:
+    @staticmethod
+    def _collect(peer: Peer, block: rtcp.ReportBlock, now: float) -> None:
         slot = peer.by_slot_ssrc.get(block.ssrc)
         if slot is None:
             return
-        self._statistics.reported(slot, block, now)
+        more = slot.reported.note(block, now)
         if slot.kind == "video":
-            peer.losses.note(slot.ssrc, block.highest, max(0, (block.loss >> 24) - _lost_before(slot)) / 256)
-        elif slot.source is not None:
-            before, at = self._lost_sound.get(slot.source, (0, 0.0))
-            worst = max(block.loss >> 24, before if now - at < HEARD_FOR / 2 else 0)
-            self._lost_sound[slot.source] = worst, now
+            peer.losses.note(more, max(0, (block.loss >> 24) - _lost_before(slot)) / 256)
+        elif block.loss >> 24 and slot.source is not None:
+            slot.source.owner.stir()  # it should hear of that soon
 
     def _repair(self, peer: Peer, request: rtcp.Nack, now: float) -> None:
         """Resend what the slot still has; ask the publisher for what it never got."""
@@ -119,11 +118,14 @@ class Feedback:
                 continue
             if track.kind == "video":
                 ssrcs.append(track.ssrc)
-            lost, at = self._lost_sound.get(track, (0, 0.0))
+            lost = 0
+            if track.kind == "audio":
+                lost = max((slot.reported.lost(HEARD_FOR, now) for slot in track.outputs), default=0)
             reception = publisher.receptions.setdefault(track.ssrc, Reception())
-            block = reception.report(track, lost if now - at < HEARD_FOR else 0, now)
+            block = reception.report(track, lost, now)
             if block is not None:
                 blocks.append(block)
+        publisher.is_lossy = any(block.loss >> 24 for block in blocks)
         message = rtcp.receiver_report(blocks)
         if ssrcs:
             publisher.ceiling = pictures.ceiling(publisher, now)

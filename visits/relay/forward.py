@@ -131,6 +131,7 @@ class Forwarder:
 
     def ask_keyframe(self, track: Track, now: float) -> None:
         """Ask the publisher for a keyframe, now or as soon as the limit allows."""
+        track.owner.stir()
         if track.kind == "video" and track.ssrc is not None and track.may_ask(now):
             self._counters.note("pli_sent")
             self.send_rtcp(track.owner, rtcp.pli(track.ssrc))

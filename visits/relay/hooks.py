@@ -9,7 +9,7 @@ Private names, and why each:
 * ``RTCDtlsTransport._rx_srtp``, ``._tx_srtp``: the keyed SRTP sessions. The public way to
   packets goes through a decoder per track, and the relay never decodes.
 * ``_recv``, ``_send`` (of our own `_Wire`): what RTCDtlsTransport calls on its ICE transport.
-* ``pylibsrtp._binding`` (``ffi``, ``lib.srtp_protect``, ``lib.srtp_unprotect``, ``lib.srtp_protect_rtcp``) and
+* ``pylibsrtp._binding`` (``ffi``, ``lib.srtp_protect``, ``lib.srtp_unprotect``, both also with ``_rtcp``) and
   ``Session._srtp``, for the batched path only: they work in place, while the public ``Session.protect/unprotect``
   copy each packet twice. Where they are missing the portable path is taken, which needs nothing private of pylibsrtp.
 """
@@ -76,6 +76,7 @@ class InPlace:
         self._ffi = binding.ffi
         self.protect = self.pointer(binding.ffi.addressof(binding.lib, "srtp_protect"))
         self.unprotect = self.pointer(binding.ffi.addressof(binding.lib, "srtp_unprotect"))
+        self.unprotect_rtcp = self.pointer(binding.ffi.addressof(binding.lib, "srtp_unprotect_rtcp"))
         self.protect_rtcp = self.pointer(binding.ffi.addressof(binding.lib, "srtp_protect_rtcp"))
 
     def address(self, memory: Any) -> int:

@@ -56,14 +56,21 @@ class Ingress:
 
     def datagram(self, data: bytes, source: Address, now: float) -> None:
         """Handle one datagram. Raises nothing."""
+        self._handle(self._sort, self.roster.by_address.get(source), data, source, now)
+
+    def report(self, packet: bytes, source: Address, now: float) -> None:
+        """Handle one compound packet that was decrypted and paid for, from an address of ours. Raises nothing."""
         peer = self.roster.by_address.get(source)
-        who = peer.peer_id if peer is not None else "-"
+        if peer is not None:  # else it went with a packet of the same batch
+            self._handle(self._report, peer, packet, now)
+
+    def _handle(self, handler: Callable[..., None], peer: Peer | None, *given: object) -> None:
         try:
-            self._sort(peer, data, source, now)
+            handler(peer, *given)
         except ValueError:
-            self._counters.refuse("malformed", who)
+            self._counters.refuse("malformed", peer.peer_id if peer is not None else "-")
         except Exception as error:  # a mistake of ours: it must not cost more than this packet
-            self._counters.fail("datagram", error, who)
+            self._counters.fail("datagram", error, peer.peer_id if peer is not None else "-")
 
     def _sort(self, peer: Peer | None, data: bytes, source: Address, now: float) -> None:
         if not data or len(data) > self._limits.datagram:
@@ -168,6 +175,9 @@ class Ingress:
             self._counters.refuse("srtcp_rejected", peer.peer_id)
             return
         self.roster.admit(peer, ssrc)
+        self._report(peer, packet, now)
+
+    def _report(self, peer: Peer, packet: bytes, now: float) -> None:
         self._heard(peer, now)
         self._feedback.receive(peer, packet, now)
 

@@ -3,7 +3,7 @@
 To wake Python costs as much as to move some packets: between two looks the processor's cache has lost what the event
 loop and the interpreter touch. So the looks of the next milliseconds are taken here, as long as each finds something
 and all of it has a route. What is odd goes to Python at once, and behind its batch what asks for a repair or a picture
-(alone, as RFC 5506 lets it), and media without a route; reports and checks wait until it is Python's turn.
+(alone, as RFC 5506 lets it), and media without a route; checks wait until it is Python's turn.
 
 What is known by its address: functions of libc, the headers of `Inbox` and `Outbox`, and two words of scratch, all of
 which live as long as the port.
@@ -36,7 +36,7 @@ SOCKET, TIMER, INBOX, OUTBOX, SCRATCH, SYSTEM = range(len(CALLED), len(CALLED) +
 
 @compile_with_numba
 def look(
-    memory: Any, words: Any, index: Any, routes: Any, lanes: Any, shapes: Any, rewrites: Any,
+    memory: Any, words: Any, index: Any, routes: Any, lanes: Any, shapes: Any, rewrites: Any, participants: Any,
     senders: Any, messages: Any, spaces: Any, names: Any, vectors: Any, deferred: Any, events: Any,
     places: Any, outbox: Any, system: Any, book: Any, most: int,
 ) -> int:  # fmt: skip
@@ -48,8 +48,8 @@ def look(
     while True:
         if not book[compiled.OPEN]:
             receive(spaces, places, system, book)
-        moved: int = compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, senders, messages, names,
-                                      vectors, deferred, events, places, outbox, book)  # fmt: skip
+        moved: int = compiled.forward(memory, words, index, routes, lanes, shapes, rewrites, participants, senders,
+                                      messages, names, vectors, deferred, events, places, outbox, book)  # fmt: skip
         if moved != compiled.DONE:
             return moved
         count = book[compiled.COUNT]

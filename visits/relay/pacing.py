@@ -18,7 +18,7 @@ INTERVAL = 0.001  # seconds
 PLENTY, FEW = 36, 12
 SMOOTH = 16  # looks that the average is over
 IDLE = 3  # times in a row that nothing was found; then the next datagram wakes us
-STAY = 4  # intervals that the others of the event loop wait at most, while each look finds something
+STAY = 16  # intervals that the others of the event loop wait at most, while each look finds something
 
 
 class Pacer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from array import array
+from typing import Protocol
 
 from visits.relay import rtp, sdp
 from visits.relay.arrivals import Arrivals, Reception
@@ -14,7 +15,15 @@ from visits.relay.slots import Slot
 from visits.relay.tracks import Track
 
 Address = tuple[str, int]
+BUDGET, HEARD = range(2)  # numbers of `Peer.purse`
 REMEMBERED_CHECKS = 256  # transaction ids, to refuse replayed STUN from other addresses
+
+
+class Known(Protocol):
+    """By what the batched path knows who reports (participants.py)."""
+
+    def void(self) -> None:
+        """It is true no more."""
 
 
 class Peer:
@@ -32,14 +41,18 @@ class Peer:
         self.connected = False
         self.away = False
         self.joined_at = now
-        self.served_at = now  # when it was last looked after by the clock
+        self.turned_at = now  # when its turn last came,
+        self.served_at = now  # and when it was last looked after
+        self.calm_until = now  # till then its turn need not be taken
         self.connected_at = now
         self.heard_at = now
         self.told_at = float("-inf")  # when it last heard how its own streams do
         self.ceiling = 0  # bit/s, as it was told
+        self.is_lossy = False  # whether it was told of losses
         self.handshake: asyncio.Task[None] | None = None
-        self.purse = array("d", [0.0])  # `budget`, where the compiled loop finds it
+        self.purse = array("d", [0.0, 0.0])  # BUDGET, and when compiled code HEARD a report: where that finds them
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
+        self.participant: Known | None = None  # while compiled code handles its reports
         self.admitted: set[int] = set()  # SSRCs of authentic packets; forged ones do not count
         self.layout = sdp.lay_out(offer)
         self.tracks: dict[str, Track] = {}  # by role; of a simulcast by role/rid, the smallest picture first
@@ -82,11 +95,11 @@ class Peer:
     @property
     def budget(self) -> float:
         """Work that may still be asked of the relay now, in packets."""
-        return self.purse[0]
+        return self.purse[BUDGET]
 
     @budget.setter
     def budget(self, packets: float) -> None:
-        self.purse[0] = packets
+        self.purse[BUDGET] = packets
 
     def _take_layout(self) -> None:
         for role in ("microphone", "camera", "screen"):
@@ -96,6 +109,7 @@ class Peer:
         for audio, video in self.layout.slots:
             self.slots.append((self._receive(audio), self._receive(video)))
         self.screen_slot = self._receive(self.layout.screen_slot)
+        self._pictures = [slot for slot in self.every_slot() if slot.kind == "video"]
 
     def _publish(self, role: str, media: sdp.Media) -> None:
         if media.codec is None:
@@ -123,6 +137,7 @@ class Peer:
         if ssrc in self.by_ssrc:
             return
         self.by_ssrc[ssrc] = (track, rtx)
+        self.stir()
         track.changed()
         old = track.rtx_ssrc if rtx else track.ssrc
         if old is not None:
@@ -160,11 +175,19 @@ class Peer:
 
     def changed(self) -> None:
         """The peer's address has changed, or it is gone: no route from it or to it may be taken any more."""
+        self.stir()
         for track in self.tracks.values():
             track.changed()
         for slot in self.every_slot():
             if slot.source is not None:
                 slot.source.changed()
+        participant, self.participant = self.participant, None
+        if participant is not None:
+            participant.void()
+
+    def stir(self) -> None:
+        """Something has happened that its next turn may have to see to."""
+        self.calm_until = self.turned_at
 
     def forget(self) -> None:
         """Let go of everything: the copy has ended. What leads in a circle would stay until garbage is looked for."""
@@ -173,12 +196,13 @@ class Peer:
         self.link = self.handshake = self.screen_slot = None
         for held in (
             self.tracks, self.slots, self.by_ssrc, self.by_slot_ssrc, self.rates, self._meters, self.alive_since,
-            self.fallen, self.watchers, self.offers, self.watching, self._published, self.families,
+            self.fallen, self.watchers, self.offers, self.watching, self._published, self._pictures, self.families,
         ):  # fmt: skip
             held.clear()
 
     def settle(self) -> None:
-        """Enter what was moved by routes into the books."""
+        """Enter what compiled code has moved and heard into the books."""
+        self.heard_at = max(self.heard_at, self.purse[HEARD])
         for track in self.tracks.values():
             if track.route is not None:
                 track.route.settle()
@@ -209,11 +233,12 @@ class Peer:
         for track in self.tracks.values():
             if track.kind == "video":
                 self.rates[track] = self._meters.setdefault(track, Meter()).read(track.octets, now)
-        shown = [slot for slot in self.every_slot() if slot.kind == "video"]
-        for slot in shown:
+        octets = 0
+        for slot in self._pictures:
             if slot.source is not None:
                 slot.source.settle()
-        self.sent.read(sum(slot.octets for slot in shown), now)
+            octets += slot.octets
+        self.sent.read(octets, now)
 
     def find(self, packet: bytes, ssrc: int) -> tuple[Track, bool] | None:
         """The track of a decrypted packet, learned by its MID and RID if need be.

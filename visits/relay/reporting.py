@@ -56,15 +56,25 @@ def report(route: Any, clock: int, protect: int, names: Any, vectors: Any, outbo
         return False
     number = read_word(book + 8 * arrivals.REPORTS) + 1
     letter = outbox[mmsg.LETTERS] + outbox[mmsg.MAILED] * outbox[mmsg.ROOM]
-    length = letter + outbox[mmsg.ROOM] - 8  # where libsrtp reads and writes it
-    write_int(length, write(letter, book, route.reported, first, count, tick, number))
-    if call3(protect, route.outward, letter, length):
+    size = write(letter, book, route.reported, first, count, tick, number)
+    if not mailed(size, route.outward, route.sender, protect, names, vectors, outbox):
         return False
     write_word(book + 8 * arrivals.COUNT, 0)
     write_word(book + 8 * arrivals.NEXT, first + count & 0xFFFF)
     write_word(book + 8 * arrivals.REPORTS, number)
+    return True
+
+
+@compiled
+def mailed(size: int, outward: int, destination: int, protect: int, names: Any, vectors: Any, outbox: Any) -> bool:
+    """Encrypt what was written into the next letter and put it into the outbox; False if libsrtp refuses it."""
+    letter = outbox[mmsg.LETTERS] + outbox[mmsg.MAILED] * outbox[mmsg.ROOM]
+    length = letter + outbox[mmsg.ROOM] - 8  # where libsrtp reads and writes it
+    write_int(length, size)
+    if call3(protect, outward, letter, length):
+        return False
     out = outbox[mmsg.COUNT]
-    names[2 * out], vectors[2 * out], vectors[2 * out + 1] = route.sender, letter, read_word(length) & 0xFFFF
+    names[2 * out], vectors[2 * out], vectors[2 * out + 1] = destination, letter, read_word(length) & 0xFFFF
     outbox[mmsg.COUNT] += 1
     outbox[mmsg.MAILED] += 1
     return True

@@ -17,24 +17,25 @@ from collections import Counter
 from typing import Any
 
 from visits.relay import rtp, vp8
+from visits.relay.arrivals import Reception
 from visits.relay.hooks import InPlace
 from visits.relay.mmsg import address_word
 from visits.relay.peer import Peer
 from visits.relay.ring import Ring
 from visits.relay.shapes import Shape, shape_of
 from visits.relay.slots import Slot
-from visits.relay.tables import BOOKS_AT, MAX_LANES, OWN_SHAPES, ROUTE, Tables
+from visits.relay.tables import BOOKS_AT, COUNTS_AT, LANE, MAX_LANES, OWN_SHAPES, ROUTE, Tables
 from visits.relay.tracks import Track
 
 BOOKS = struct.Struct("=6qd")  # of a row, from `moved` on
-NOTHING_MOVED = struct.Struct("=4q")
-EXPECTED = struct.Struct("=q")
+WORD, FRAME, EXPECTED = struct.Struct("=q"), 24, 32  # where some of them stand
+COUNTS = struct.Struct("=2q")  # of a lane
 
 
 class Route:
     """What is done with the packets of one SSRC from one address, for the slots that show them."""
 
-    __slots__ = ("_at", "_books", "_kept", "_routes", "row", "slots", "track")
+    __slots__ = ("_at", "_books", "_kept", "_missed", "_moved", "_octets", "_routes", "row", "slots", "track")
 
     def __init__(self, routes: Routes, row: int, track: Track, slots: list[Slot], kept: list[object]) -> None:
         self.row = row
@@ -44,6 +45,7 @@ class Route:
         self._at = row * ROUTE.itemsize + BOOKS_AT
         self._routes = routes
         self._kept = kept  # what the addresses in the row point to, and what frees it
+        self._moved = self._missed = self._octets = 0  # as of the last settlement
 
     def void(self) -> None:
         """Be found no more."""
@@ -55,9 +57,11 @@ class Route:
     def settle(self) -> None:
         """Let the books of others say what this route has done."""
         moved, missed, octets, frame, expected, timestamp, at = BOOKS.unpack_from(self._books, self._at)
-        if not moved:
+        if moved == self._moved:
             return
-        NOTHING_MOVED.pack_into(self._books, self._at, 0, 0, 0, 0)
+        moved, self._moved = moved - self._moved, moved
+        missed, self._missed = missed - self._missed, missed
+        octets, self._octets = octets - self._octets, octets
         track, highest = self.track, expected - 1 & 0xFFFF
         track.last_packet_at = at
         track.owner.heard_at = max(track.owner.heard_at, at)
@@ -72,15 +76,19 @@ class Route:
             slot.packets += moved
             slot.octets += octets
         if frame and track.kind == "video":
+            WORD.pack_into(self._books, self._at + FRAME, 0)
             numbers = vp8.read(frame.to_bytes(8, "little", signed=True), 0)
             if numbers is not None:
                 for slot in self.slots:
                     slot.numbering.note(numbers)
 
     def resume(self) -> None:
-        """Go on behind the newest packet of the track."""
+        """Go on behind the newest packet of the track, and behind what else its slots have sent. All is settled."""
         if self.track.highest is not None:
-            EXPECTED.pack_into(self._books, self._at + NOTHING_MOVED.size, self.track.highest + 1 & 0xFFFF)
+            WORD.pack_into(self._books, self._at + EXPECTED, self.track.highest + 1 & 0xFFFF)
+        for number, slot in enumerate(self.slots):
+            at = (self.row * MAX_LANES + number) * LANE.itemsize + COUNTS_AT
+            COUNTS.pack_into(self._routes.tables.counts, at, slot.packets - self._moved, slot.octets - self._octets)
 
     def learn(self, shape: Shape) -> None:
         """Know packets of that shape from now on, if there is a number for it."""
@@ -104,8 +112,8 @@ class Route:
 class Routes:
     """All routes, by their rows."""
 
-    def __init__(self, ring: Ring, srtp: InPlace) -> None:
-        self.tables = Tables()
+    def __init__(self, tables: Tables, ring: Ring, srtp: InPlace) -> None:
+        self.tables = tables
         self.by_row: dict[int, Route] = {}
         self._ring = ring
         self._srtp = srtp
@@ -147,13 +155,13 @@ class Routes:
                 return None
             _, outward, keys = receiver.link.contexts()
             sent = slot.sent.lie_in(self._ring)
-            kept += [keys, sent]
+            kept += [keys, sent, slot.reported]
             lanes.append(
                 (
                     self._srtp.pointer(outward), address_word(receiver.address), sent.buffer_info()[0],
-                    _word(slot.ssrc), slot.payload_type, slot.sequence_offset,
+                    as_word(slot.ssrc), slot.payload_type, slot.sequence_offset,
                     slot.timestamp_offset, slot.numbering.moves, slot.numbering.picture_offset,
-                    slot.numbering.base_offset,
+                    slot.numbering.base_offset, slot.reported.book.buffer_info()[0], 0, 0,
                 )
             )  # fmt: skip
         row = self.tables.add(sender, ssrc)
@@ -162,18 +170,20 @@ class Routes:
         inward, outward, keys = peer.link.contexts()
         books = self.tables.routes[row]
         books["inward"] = self._srtp.pointer(inward)
-        books["budget"] = peer.purse.buffer_info()[0]
+        books["purse"] = peer.purse.buffer_info()[0]
         books["arrivals"] = peer.arrivals.book.buffer_info()[0]
         books["outward"] = self._srtp.pointer(outward)
-        books["reported"] = _word(peer.reported_ssrc)
+        books["reported"] = as_word(peer.reported_ssrc)
+        reception = peer.receptions.setdefault(ssrc, Reception())
+        books["heard"] = reception.heard.buffer_info()[0]
         books["lanes"] = len(lanes)
         self.tables.lanes[row, : len(lanes)] = lanes
-        route = self.by_row[row] = Route(self, row, track, list(track.outputs), [keys, *kept])
+        route = self.by_row[row] = Route(self, row, track, list(track.outputs), [keys, reception, *kept])
         route.resume()
         return route
 
 
-def _word(ssrc: int) -> int:
+def as_word(ssrc: int) -> int:
     """An SSRC as a word of a packet: big-endian."""
     return int.from_bytes(ssrc.to_bytes(4, "big"), "little")
 

@@ -23,6 +23,7 @@ def seat(room: Room, copies: Mapping[str, Peer], now: float) -> tuple[set[Track]
         peer.audience = len(connected) - 1
         peer.watchers.clear()
         peer.offers.clear()
+        peer.stir()
     for receiver_id, receiver in connected.items():
         view = room.members[receiver_id].view
         for index, (audio, _) in enumerate(receiver.slots):

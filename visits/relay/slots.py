@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
+from visits.relay.reported import Reported
 from visits.relay.resend import KEPT, Sent
 from visits.relay.rtp import MID, later
 from visits.relay.tracks import CLOCK_RATE, Track
@@ -59,6 +60,7 @@ class Slot:
         self.last_timestamp = random.getrandbits(31)
         self.last_at: float | None = None
         self.sent = Sent()
+        self.reported = Reported()
         self.numbering = Numbering()  # of pictures
 
     @property

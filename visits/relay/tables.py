@@ -21,6 +21,9 @@ MAX_ROUTES = 4096  # of a node
 MAX_LANES = 9  # receivers of one stream
 MAX_SHAPES = 1000  # of all streams
 OWN_SHAPES = 8  # of one stream; what has more is sent by somebody who wants to be expensive
+OWN_SSRCS = 8  # under which one peer reports: browsers use those of what they send
+MAX_RECEIVED = 16  # slots of one peer
+REPORTS = -1  # in place of an SSRC: the row of what a peer reports, in `participants`
 WORDS = 16  # of one header, behind the fixed part
 PLACES = 2 * MAX_ROUTES  # of the index, a power of two
 FIRST_WORD = rtp.HEADER.size // 4
@@ -30,18 +33,19 @@ ROUTE = numpy.dtype(
         ("sender", "i8"),  # address word (mmsg.py)
         ("ssrc", "i8"),
         ("inward", "i8"),  # address of libsrtp's context for what the publisher sends
-        ("budget", "i8"),  # address of Peer.purse
+        ("purse", "i8"),  # address of Peer.purse
         ("arrivals", "i8"),  # address of Arrivals.book
         ("outward", "i8"),  # address of libsrtp's context for what the publisher is told
         ("reported", "i8"),  # the SSRC that it is told about, as a word of a packet
+        ("heard", "i8"),  # address of Reception.heard
         ("lanes", "i8"),  # how many
         ("known", "i8"),  # shapes, the newest first
         ("shapes", "i2", (OWN_SHAPES,)),
-        # What it has moved since the last settlement, and the last packet:
+        # What it has moved since it is there, and the last packet:
         ("moved", "i8"),  # packets
         ("missed", "i8"),  # sequence numbers that did not come
         ("octets", "i8"),  # of payload
-        ("frame", "i8"),  # the first eight bytes of the payload that ended the last picture, little-endian
+        ("frame", "i8"),  # the first bytes of the payload that ended the last picture; 0 once that is settled
         ("expected", "i8"),  # sequence number of the next packet
         ("timestamp", "i8"),
         ("at", "f8"),  # when it came
@@ -61,6 +65,26 @@ LANE = numpy.dtype(
         ("moves", "i8"),  # whether the VP8 descriptor is to be renumbered
         ("picture_offset", "i8"),
         ("base_offset", "i8"),
+        ("reported", "i8"),  # address of Reported.book
+        # What the slot sent before the route was there, or beside it:
+        ("packets", "i8"),
+        ("octets", "i8"),
+    ],
+    align=True,
+)
+COUNTS_AT = LANE.fields["packets"][1]  # type: ignore[index]
+PARTICIPANT = numpy.dtype(
+    [
+        ("inward", "i8"),  # address of libsrtp's context for what it sends
+        ("purse", "i8"),  # address of Peer.purse
+        ("line", "i8"),  # address of Line.book
+        ("losses", "i8"),  # address of Losses.book
+        ("known", "i8"),  # how many SSRCs it reports under
+        ("ssrcs", "i8", (OWN_SSRCS,)),
+        ("slots", "i8"),  # how many
+        ("names", "i8", (MAX_RECEIVED,)),  # their SSRCs, as words of a packet
+        ("books", "i8", (MAX_RECEIVED,)),  # addresses of Reported.book
+        ("pictures", "i8", (MAX_RECEIVED,)),  # whether it is one of those
     ],
     align=True,
 )
@@ -99,6 +123,8 @@ class Tables:
         self.routes = numpy.zeros(MAX_ROUTES, ROUTE)
         self.books = memoryview(self.routes.view("u1"))  # type: ignore[arg-type]
         self.lanes = numpy.zeros((MAX_ROUTES, MAX_LANES), LANE)
+        self.counts = memoryview(self.lanes.view("u1").reshape(-1))  # type: ignore[arg-type]
+        self.participants = numpy.zeros(MAX_ROUTES, PARTICIPANT)
         self.shapes = numpy.zeros(MAX_SHAPES, SHAPE)
         self.rewrites = numpy.zeros((MAX_SHAPES, MAX_LANES), REWRITE)
         self._free = list(range(MAX_ROUTES - 1, -1, -1))
@@ -108,7 +134,7 @@ class Tables:
         self._holders: Counter[Shape] = Counter()
 
     def find(self, sender: int, ssrc: int) -> int:
-        """The row of a stream, -1 if it has no route."""
+        """The row of a stream, or of REPORTS; -1 if there is none."""
         return int(find(self.index, self.routes, sender, ssrc))
 
     def add(self, sender: int, ssrc: int) -> int | None:

@@ -13,24 +13,30 @@ from visits.relay.seating import hungry
 from visits.relay.tracks import Track
 
 SENDING = 2.0  # seconds; a camera silent for longer has no keyframe to give
+CALM = 2.5  # seconds between two looks after who has no trouble, and so between two reports to it
+QUIET = 0.5  # seconds; who was not heard for longer is looked at each time, since it may be gone
 LOOK_PAUSE = 0.5  # seconds between two looks at rates and lines
 
 
 class Upkeep:
-    """Called some five times a second for each peer. `stepped` hears of peers whose view took a step on the ladder."""
+    """Called some five times a second for each peer, less often while all is calm.
+
+    `stepped` hears of peers whose view took a step on the ladder.
+    """
 
     def __init__(
         self, limits: Limits, forwarder: Forwarder, feedback: Feedback, stepped: Callable[[Peer], None]
     ) -> None:
         self._limits = limits
+        self._calm_for = min(CALM, limits.away_after / 2)  # or who falls silent would be noticed late
         self._forwarder = forwarder
         self._feedback = feedback
         self._stepped = stepped
 
     def serve(self, peer: Peer, now: float) -> None:
         """Refill the budget; if the peer is connected, tell it what is due and repeat what it has not heeded yet."""
-        limit = self._limits.packets_per_second
-        peer.budget = min(limit, peer.budget + limit * (now - peer.served_at))
+        limit, left = self._limits.packets_per_second, peer.budget
+        peer.budget = min(limit, left + limit * (now - peer.served_at))
         peer.served_at = now
         if not peer.connected:
             return
@@ -45,12 +51,26 @@ class Upkeep:
         if is_due:
             peer.looked_at = now
             peer.measure(now)
+            peer.line.watch(peer.sent.rate)
             # A line that had trouble is tried again, and a publisher may fit itself to it.
             peer.line.changed |= bool(peer.steps) or peer.line.limit < bandwidth.FIRST
         if peer.line.changed:
             self.choose(peer, now)
         if now - peer.told_at >= self._told_every(peer, now):
             self._feedback.tell(peer, now)
+        if left > limit / 2 and self._is_calm(peer, now):
+            peer.calm_until = peer.told_at + self._calm_for
+
+    @staticmethod
+    def _is_calm(peer: Peer, now: float) -> bool:
+        """Whether there is nothing to be quick about, until something stirs the peer."""
+        return (
+            peer.line.is_calm(now)
+            and peer.transport_sequence is not None  # else it goes by the REMB alone
+            and not (peer.is_layered or peer.is_lossy or peer.steps)
+            and now - peer.heard_at < QUIET
+            and not any(_is_wanted(track) for track in peer.tracks.values())
+        )
 
     @staticmethod
     def _see_layers(publisher: Peer, now: float) -> None:
@@ -58,6 +78,7 @@ class Upkeep:
         if pictures.note_alive(publisher, now):
             for receiver in publisher.watchers:
                 receiver.line.changed = True
+                receiver.stir()
 
     def choose(self, receiver: Peer, now: float) -> None:
         """Give the receiver the layers that suit it now."""
@@ -66,8 +87,11 @@ class Upkeep:
             self._forwarder.ask_keyframe(track, now)
         for _, tracks in receiver.watching.values():
             publisher = tracks[0].owner
-            if pictures.ceiling(publisher, now) < publisher.ceiling:
+            ceiling = pictures.ceiling(publisher, now)
+            if ceiling < publisher.ceiling:
                 self._feedback.tell(publisher, now)
+            elif ceiling > publisher.ceiling:
+                publisher.stir()
         for peer in publishers | ({receiver} if publishers else set()):
             self._stepped(peer)
 
@@ -79,6 +103,11 @@ class Upkeep:
 
     @staticmethod
     def _owes_keyframe(track: Track, now: float) -> bool:
-        if track.route is not None or now - track.last_packet_at > SENDING:
-            return False  # a track that has a route is waited for by nobody
-        return any(track.keyframe_wanted or (slot.hungry and slot.target is track) for slot in track.outputs)
+        return now - track.last_packet_at <= SENDING and _is_wanted(track)
+
+
+def _is_wanted(track: Track) -> bool:
+    """Whether somebody waits for a keyframe of the track: of one that has a route, nobody does."""
+    return track.route is None and any(
+        track.keyframe_wanted or (slot.hungry and slot.target is track) for slot in track.outputs
+    )
