@@ -13,7 +13,7 @@ from tests.bench.relay.peer import Peer
 from tests.bench.relay.pump import Pump
 from tests.bench.relay.servers import Server
 
-RAMP = 3.5  # seconds until all peers play, and a little more
+RAMP = 8.0  # seconds from the first packet on: until all are in their places, and lines are known
 
 
 class Load:
