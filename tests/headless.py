@@ -105,6 +105,8 @@ class Participant:
         self.rtcp: Counter[str] = Counter()
         self.rembs: list[int] = []
         self.nacked: list[int] = []
+        self.numbered = secrets.randbelow(1 << 16)  # packets, over all streams
+        self.told_at: list[float] = []  # when the relay told which of them had come
         self.sender_reports: list[rtcp.SenderReport] = []
         self.reports: list[rtcp.ReportBlock] = []
         self.closed = False  # the relay said goodbye
@@ -238,6 +240,8 @@ class Participant:
         self.by_mid[mid].append(arrived)
 
     def _take_rtcp(self, packet: bytes | None) -> None:
+        if packet and (packet[0] & 0x1F, packet[1]) == (rtcp.TRANSPORT_FORMAT, rtcp.RTPFB):
+            self.told_at.append(time.monotonic())
         for message in rtcp.parse(packet) if packet else []:
             self.rtcp[type(message).__name__] += 1
             match message:
@@ -287,9 +291,11 @@ class Participant:
         return packet
 
     def packet(self, stream: Stream, payload: bytes) -> bytes:
-        """An RTP packet with MID and audio-level extensions."""
+        """An RTP packet with its MID, an audio level, and a transport-wide number."""
+        self.numbered = self.numbered + 1 & 0xFFFF
         elements = bytes([EXTENSIONS[rtp.MID] << 4 | 0]) + stream.mid.encode()
         elements += bytes([EXTENSIONS[rtp.AUDIO_LEVEL] << 4 | 0, 30])
+        elements += struct.pack(">BH", EXTENSIONS[rtp.TRANSPORT_SEQUENCE] << 4 | 1, self.numbered)
         if stream.rid:
             elements += bytes([EXTENSIONS[rtp.RID] << 4 | len(stream.rid) - 1]) + stream.rid.encode()
         elements += bytes(-len(elements) % 4)
@@ -301,6 +307,10 @@ class Participant:
     def _report(self, stream: Stream) -> None:
         ntp = int((time.time() + 2208988800) * 2**32)
         self.send_rtcp(rtcp.sender_report(rtcp.SenderReport(stream.ssrc, ntp, stream.timestamp, 1, 1)))
+
+    def silence(self) -> None:
+        """Publish nothing more; the connection stays."""
+        self.publish = lambda stream, **_: b""
 
     # ---- what was seen
 

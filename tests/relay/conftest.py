@@ -46,6 +46,10 @@ class Relay:
             await asyncio.sleep(0.05)
             self.engine.tick(time.monotonic())
 
+    def stop_clock(self) -> None:
+        """Nothing more is done by the clock."""
+        self._clock.cancel()
+
     def admit(self, person: Participant, room: str = "room", epoch: int = 1) -> Joined:
         """Answer the person's offer."""
         self.people.append(person)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from visits.relay import rtp
 
 AUDIO_PT, VIDEO_PT, RTX_PT = 111, 96, 97  # of the headless participant
-EXTENSIONS = {rtp.AUDIO_LEVEL: 1, rtp.ABS_SEND_TIME: 2, rtp.MID: 4, rtp.RID: 10, rtp.REPAIRED_RID: 11}
+EXTENSIONS = {
+    rtp.AUDIO_LEVEL: 1, rtp.ABS_SEND_TIME: 2, rtp.TRANSPORT_SEQUENCE: 3, rtp.MID: 4, rtp.RID: 10, rtp.REPAIRED_RID: 11,
+}  # fmt: skip
 
 FINGERPRINT = ":".join(["AB"] * 32)
 PREFIX = ["v=0", "o=- 4611731400430051336 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]

@@ -32,7 +32,7 @@ BLAME = 15.0  # seconds after a step up: trouble is its fault
 PAUSE, LONGEST_PAUSE = 8.0, 16.0  # before the next step up, doubled with each that failed
 NEVER = float("-inf")
 EXPECTED, LOST, SINCE = range(3)  # numbers of `Losses.book`
-ESTIMATE, ESTIMATED_AT, ENOUGH, WATCHED = range(4)  # numbers of `Line.book`
+ESTIMATE, ESTIMATED_AT, ENOUGH, UNWATCHED_FROM = range(4)  # numbers of `Line.book`
 STRIKES, STRIKES_WITHIN = 3, 10.0  # so much trouble, while hardly anything is sent, and the picture is paused
 
 
@@ -91,7 +91,7 @@ class Line:
         self.least: float = 0.0  # what it takes to show anything at all
         self.changed = True  # whether `limit` should be looked at again
         # The receiver's last estimate (0: none yet) and when it came. Compiled code enters those that are ENOUGH, from
-        # the time WATCHED on.
+        # the time UNWATCHED_FROM on.
         self.book = array("d", [0.0, NEVER, 0.0, float("inf")])
         self._has_room = True
         self._short_since: tuple[float, int] | None = None  # when, and the estimate then
@@ -154,12 +154,12 @@ class Line:
     def watch(self, sent: float) -> None:
         """Say from when on, and above which estimate, nothing follows from good reports while pictures of `sent` go."""
         is_calm = self._has_room and not self._lossy and self._short_since is None
-        self.book[WATCHED] = self._raised_at + TRIAL if is_calm else float("inf")
+        self.book[UNWATCHED_FROM] = self._raised_at + TRIAL if is_calm else float("inf")
         self.book[ENOUGH] = sent * ROOM
 
     def is_calm(self, now: float) -> bool:
         """Whether all is given that could be, and good reports change nothing."""
-        return self.limit >= FIRST and not self.changed and now >= self.book[WATCHED]
+        return self.limit >= FIRST and not self.changed and now >= self.book[UNWATCHED_FROM]
 
     def _in_trial(self, now: float) -> bool:
         return now - self._raised_at < TRIAL
@@ -200,7 +200,7 @@ class Line:
         self.limit = max(self.limit, limit)
         self._raised_at = now
         self._hold_until = now + TRIAL
-        self.book[WATCHED] = float("inf")
+        self.book[UNWATCHED_FROM] = float("inf")
         self.changed = True
 
     def is_estimated(self, now: float) -> bool:

@@ -2,13 +2,14 @@
 
 Compiled code receives, moves and sends what has a route (looking.py, compiled.py). Everything else is handed to
 `Ingress` as if it had come alone: what has a route but is odd in its turn, since the order of a stream is kept, and
-what has none (reports, checks, handshakes, what is new) behind the looks in which it came.
+what has none (checks, handshakes, reports of trouble, what is new) behind the looks in which it came.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 
 import numpy
 
@@ -20,7 +21,7 @@ from visits.relay.ingress import Ingress
 from visits.relay.mmsg import BATCH, LENGTH, MESSAGE, Inbox, Outbox, address_word, word_address
 from visits.relay.pacing import Pacer
 from visits.relay.participants import Participants, is_report
-from visits.relay.peer import Address
+from visits.relay.peer import Address, Peer
 from visits.relay.ring import Ring
 from visits.relay.routes import Routes, is_rtp
 from visits.relay.tables import Tables
@@ -130,7 +131,8 @@ class BatchedPort(UdpPort):
             if book[compiled.DEFERRED]:
                 left = self._deferred[: book[compiled.DEFERRED]].tolist()
                 book[compiled.DEFERRED] = book[compiled.URGENT] = 0
-                for place, length, sender in left:
+                # Reports that were decrypted first: with what else waits an address may go to another peer.
+                for place, length, sender in sorted(left, key=lambda each: each[1] >= 0):
                     self._portable(place, length, sender)
             if book[compiled.COUNT] < BATCH or book[compiled.BATCHES] >= looking.ROUNDS:
                 break  # else more is there than was taken
@@ -191,9 +193,8 @@ class BatchedPort(UdpPort):
             return
         if not is_rtp(packet):
             self._ingress.datagram(packet, source, now)
-            peer = self._ingress.roster.by_address.get(source)
-            if peer is not None and is_report(packet):
-                self._participants.consider(peer, packet)
+            if is_report(packet):
+                self._consider(self._participants.consider, source, packet)
             return
         roster = self._ingress.roster
         peer = roster.by_address.get(source)
@@ -203,9 +204,16 @@ class BatchedPort(UdpPort):
         peer = roster.by_address.get(source)
         if peer is not None:
             peer.resume()
-            try:
-                self._routes.consider(peer, packet)
-            except ValueError:  # malformed, and counted by then
-                return
-            except Exception as error:  # a mistake of ours: what else waits must not be lost with it
-                self._counters.fail("route", error, peer.peer_id)
+            self._consider(self._routes.consider, source, packet)
+
+    def _consider(self, consider: Callable[[Peer, bytes], None], source: Address, packet: bytes) -> None:
+        """See whether the next packets of that kind need not go the portable way."""
+        peer = self._ingress.roster.by_address.get(source)
+        if peer is None:
+            return
+        try:
+            consider(peer, packet)
+        except ValueError:  # malformed, and counted by then
+            return
+        except Exception as error:  # a mistake of ours: what else waits must not be lost with it
+            self._counters.fail("route", error, peer.peer_id)

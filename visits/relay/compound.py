@@ -83,7 +83,7 @@ def weigh(
     words: Any, word: int, size: int, sender: int, participant: Any, index: Any, routes: Any, outbox: Any, now: float
 ) -> int:
     """What acting on a decrypted packet of `size` bytes is charged with (feedback.py), or NOT_ORDINARY."""
-    if size & 3:
+    if size & 3 or read_double(participant.losses + 8 * bandwidth.LOST):  # which are still to be looked at
         return NOT_ORDINARY
     stop, cost, letters, messages = word + size // 4, int64(0), int64(0), int64(0)
     while word < stop:
@@ -129,6 +129,8 @@ def is_ample(words: Any, word: int, end: int, form: int, participant: Any, now: 
         return False
     if int64(words[word + 4]) & 0xFF != end - word - 5 or not is_unwatched(participant, now):
         return False
+    if not read_double(participant.line + 8 * bandwidth.ESTIMATE):
+        return False  # with the first one a trial begins
     enough: bool = estimate(words, word) >= read_double(participant.line + 8 * bandwidth.ENOUGH)
     return enough
 
@@ -136,7 +138,7 @@ def is_ample(words: Any, word: int, end: int, form: int, participant: Any, now: 
 @compiled
 def is_unwatched(participant: Any, now: float) -> bool:
     """Whether nothing follows from good reports (`Line.watch`)."""
-    unwatched: bool = now >= read_double(participant.line + 8 * bandwidth.WATCHED)
+    unwatched: bool = now >= read_double(participant.line + 8 * bandwidth.UNWATCHED_FROM)
     return unwatched
 
 
@@ -159,9 +161,7 @@ def is_good(words: Any, word: int, participant: Any, now: float) -> bool:
         return False
     if highest < read_double(book + 8 * reported.HIGHEST):  # it began anew, or the number has wrapped
         return False
-    return not participant.pictures[slot] or (
-        read_double(participant.losses + 8 * bandwidth.LOST) == 0 and is_unwatched(participant, now)
-    )
+    return not participant.pictures[slot] or is_unwatched(participant, now)
 
 
 @compiled
@@ -169,7 +169,7 @@ def slot_of(words: Any, word: int, participant: Any) -> int:
     """Which slot of the participant a report block is about; -1 if it is none."""
     ssrc = int64(words[word])
     for slot in range(participant.slots):
-        if participant.names[slot] == ssrc:
+        if participant.slot_ssrcs[slot] == ssrc:
             return slot
     return -1
 
@@ -195,6 +195,10 @@ def heed(
             for number in range(count):
                 enter(words, blocks + BLOCK * number, participant, now)
         word += 1 + (head & 0xFFFF)
+    losses = participant.losses
+    if now - read_double(losses + 8 * bandwidth.SINCE) >= bandwidth.LOSS_SPAN:  # `Losses.read`: there were none
+        write_double(losses + 8 * bandwidth.EXPECTED, 0.0)
+        write_double(losses + 8 * bandwidth.SINCE, now)
 
 
 @compiled
@@ -238,8 +242,5 @@ def enter(words: Any, word: int, participant: Any, now: float) -> None:
     for place in range(1, BLOCK):
         write_double(book + 8 * place, swapped(int64(words[word + place])))
     if participant.pictures[slot]:
-        losses = participant.losses
-        if now - read_double(losses + 8 * bandwidth.SINCE) >= bandwidth.LOSS_SPAN:  # as if it had been read
-            write_double(losses + 8 * bandwidth.EXPECTED, 0.0)
-            write_double(losses + 8 * bandwidth.SINCE, now)
-        write_double(losses + 8 * bandwidth.EXPECTED, read_double(losses + 8 * bandwidth.EXPECTED) + more)
+        expected = participant.losses + 8 * bandwidth.EXPECTED
+        write_double(expected, read_double(expected) + more)

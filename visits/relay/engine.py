@@ -217,7 +217,7 @@ class Engine:
             if now - self._turns[0].turned_at < TURN:
                 break
             peer = self._turns.popleft()
-            peer.turned_at = now
+            self._upkeep.refill(peer, now)
             if now < peer.calm_until:
                 self._turns.append(peer)
                 continue

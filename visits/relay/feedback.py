@@ -13,8 +13,6 @@ from visits.relay.forward import Forwarder
 from visits.relay.peer import Peer
 from visits.relay.slots import Slot
 
-HEARD_FOR = 6.0  # seconds; sound is reported every five
-
 
 class Feedback:
     """Handles what a peer reports about its slots and about its own streams."""
@@ -26,7 +24,7 @@ class Feedback:
     def receive(self, peer: Peer, packet: bytes, now: float) -> None:
         """Act on one decrypted compound packet of `peer`. ValueError if it is malformed.
 
-        Of an ordinary one compiled code makes the same by itself (compound.py).
+        Of an ordinary one compiled code does the same by itself (compound.py).
         """
         for message in rtcp.parse(packet):
             if not peer.affords(_cost(message)):
@@ -120,7 +118,7 @@ class Feedback:
                 ssrcs.append(track.ssrc)
             lost = 0
             if track.kind == "audio":
-                lost = max((slot.reported.lost(HEARD_FOR, now) for slot in track.outputs), default=0)
+                lost = max((slot.reported.lost(now) for slot in track.outputs), default=0)
             reception = publisher.receptions.setdefault(track.ssrc, Reception())
             block = reception.report(track, lost, now)
             if block is not None:

@@ -30,6 +30,8 @@ class Forwarder:
             number = rtp.extension_value(packet, peer.transport_sequence)
             if number is not None and len(number) == 2:
                 peer.arrivals.note(int.from_bytes(number, "big"), now)
+                if peer.arrivals.is_due(now):
+                    self.report_arrivals(peer, now)
         found = peer.find(packet, int.from_bytes(packet[8:12], "big"))
         if found is None:
             self._counters.refuse("rtp_unknown_stream", peer.peer_id)
@@ -69,6 +71,8 @@ class Forwarder:
 
     def ask_again(self, track: Track, lost: list[int]) -> None:
         """Ask the publisher for packets, if it sends any again."""
+        if lost:
+            track.owner.stir()  # it should hear of that soon
         if lost and track.nack and track.ssrc is not None:
             self._counters["nack_own"] += len(lost)
             self.send_rtcp(track.owner, rtcp.nack(track.ssrc, lost))

@@ -24,7 +24,7 @@ from visits.relay.mmsg import BATCH
 from visits.relay.ring import HEAD, is_full, reserve
 from visits.relay.tables import MAX_LANES
 
-ROUNDS = 8  # batches before other work of the event loop gets its turn
+ROUNDS = 16  # batches before other work of the event loop gets its turn
 COPIES = (MAX_LANES - 1) * BATCH  # packets for further receivers in one batch
 PATIENCE = 10  # milliseconds; the timer goes off long before
 POLLFD_AT = 16  # bytes of the scratch before what poll wants to know

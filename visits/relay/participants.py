@@ -66,10 +66,10 @@ class Participants:
         old = self.by_row.get(self.tables.find(sender, REPORTS))
         if old is not None:  # of who had the address before
             old.peer.changed()
+        inward, _, keys = peer.link.contexts()
         number = self.tables.add(sender, REPORTS)
         if number is None:
             return None
-        inward, _, keys = peer.link.contexts()
         row = self.tables.participants[number]
         row["inward"] = self._srtp.pointer(inward)
         row["purse"], row["line"], row["losses"] = (
@@ -77,7 +77,7 @@ class Participants:
         )
         row["known"], row["slots"] = 0, len(slots)
         for place, slot in enumerate(slots):
-            row["names"][place], row["books"][place] = as_word(slot.ssrc), slot.reported.book.buffer_info()[0]
+            row["slot_ssrcs"][place], row["books"][place] = as_word(slot.ssrc), slot.reported.book.buffer_info()[0]
             row["pictures"][place] = slot.kind == "video"
         participant = self.by_row[number] = Participant(self, number, peer, [keys, peer, *slots])
         return participant

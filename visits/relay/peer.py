@@ -41,9 +41,8 @@ class Peer:
         self.connected = False
         self.away = False
         self.joined_at = now
-        self.turned_at = now  # when its turn last came,
-        self.served_at = now  # and when it was last looked after
-        self.calm_until = now  # till then its turn need not be taken
+        self.turned_at = now  # when its turn by the clock last came
+        self.calm_until = now  # till then it need not be looked after in it
         self.connected_at = now
         self.heard_at = now
         self.told_at = float("-inf")  # when it last heard how its own streams do

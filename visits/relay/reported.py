@@ -7,6 +7,8 @@ from array import array
 from visits.relay.rtcp import ReportBlock
 
 REMEMBERED = 8  # sender reports of a slot that a receiver may still answer, a power of two
+HEARD_FOR = 6.0  # a loss of sound, since that is reported every five
+WORST_OF = 3.0  # among reports of so long the worst counts
 REPORT_LIFE = 12.0  # a receiver that reported nothing for longer says nothing about now; sound is reported every 5 s
 MAX_ROUND_TRIP = 60.0  # more is a mistake or a lie
 
@@ -25,6 +27,7 @@ class Reported:
         self._base: tuple[int, int] | None = None  # highest number and lost packets at the last look
         self._loss: float | None = None
         self._round_trip: float | None = None
+        self._worst = (0, NEVER)  # share of the packets that were lost, in 1/256, and when that was reported
 
     def sent(self, ntp: int, now: float) -> None:
         """A sender report with this NTP time went to the receiver.
@@ -47,11 +50,19 @@ class Reported:
             more = max(1, min(block.highest - int(book[HIGHEST]), 1 << 15))
         book[AT], book[LOSS], book[HIGHEST], book[JITTER] = now, block.loss, block.highest, block.jitter
         book[LAST_SR], book[DELAY] = block.last_sr, block.delay
+        lost = block.loss >> 24
+        if lost and (lost >= self._worst[0] or now - self._worst[1] >= WORST_OF):
+            self._worst = lost, now
         return more
 
-    def lost(self, span: float, now: float) -> int:
-        """What share of the packets, in 1/256, the newest report missed; 0 if that is older than `span` seconds."""
-        return int(self.book[LOSS]) >> 24 if now - self.book[AT] < span else 0
+    def begin(self) -> None:
+        """The slot shows somebody else from now on, whose losses are not known yet."""
+        self._worst = (0, NEVER)
+
+    def lost(self, now: float) -> int:
+        """What share of the packets, in 1/256, the receiver has missed lately."""
+        lost, at = self._worst
+        return lost if now - at < HEARD_FOR else 0
 
     def look(self, clock: int, now: float) -> tuple[float | None, float | None, float | None]:
         """Loss since the last look at which something new was known, jitter and round trip."""

@@ -160,6 +160,7 @@ class Slot:
         self.sequence_offset = self.last_sequence + 1 - sequence & 0xFFFF
         self.timestamp_offset = self.last_timestamp + ticks - timestamp & 0xFFFFFFFF
         self.span = 0
+        self.reported.begin()
         self.extension_ids = {
             number: self.extensions[uri]
             for uri, number in track.extensions.items()

@@ -82,7 +82,7 @@ PARTICIPANT = numpy.dtype(
         ("known", "i8"),  # how many SSRCs it reports under
         ("ssrcs", "i8", (OWN_SSRCS,)),
         ("slots", "i8"),  # how many
-        ("names", "i8", (MAX_RECEIVED,)),  # their SSRCs, as words of a packet
+        ("slot_ssrcs", "i8", (MAX_RECEIVED,)),  # their SSRCs, as words of a packet
         ("books", "i8", (MAX_RECEIVED,)),  # addresses of Reported.book
         ("pictures", "i8", (MAX_RECEIVED,)),  # whether it is one of those
     ],

@@ -19,7 +19,7 @@ LOOK_PAUSE = 0.5  # seconds between two looks at rates and lines
 
 
 class Upkeep:
-    """Called some five times a second for each peer, less often while all is calm.
+    """`refill` is called some five times a second for each peer, `serve` too, but less often while all is calm.
 
     `stepped` hears of peers whose view took a step on the ladder.
     """
@@ -33,11 +33,14 @@ class Upkeep:
         self._feedback = feedback
         self._stepped = stepped
 
+    def refill(self, peer: Peer, now: float) -> None:
+        """Refill the peer's budget; at every turn, or it would run dry while all is calm."""
+        limit = self._limits.packets_per_second
+        peer.budget = min(limit, peer.budget + limit * (now - peer.turned_at))
+        peer.turned_at = now
+
     def serve(self, peer: Peer, now: float) -> None:
-        """Refill the budget; if the peer is connected, tell it what is due and repeat what it has not heeded yet."""
-        limit, left = self._limits.packets_per_second, peer.budget
-        peer.budget = min(limit, left + limit * (now - peer.served_at))
-        peer.served_at = now
+        """If the peer is connected, tell it what is due and repeat what it has not heeded yet."""
         if not peer.connected:
             return
         if peer.arrivals.is_due(now):
@@ -58,8 +61,8 @@ class Upkeep:
             self.choose(peer, now)
         if now - peer.told_at >= self._told_every(peer, now):
             self._feedback.tell(peer, now)
-        if left > limit / 2 and self._is_calm(peer, now):
-            peer.calm_until = peer.told_at + self._calm_for
+            if self._is_calm(peer, now):  # not in another turn, or who was stirred would not hear of it
+                peer.calm_until = now + self._calm_for
 
     @staticmethod
     def _is_calm(peer: Peer, now: float) -> bool:
