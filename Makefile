@@ -5,7 +5,7 @@
 # make fuzz            what is wrong, for a minute a target (SECONDS=3600: for an hour)
 # make network         visits over bad networks (by root; not part of make test)
 # make bench           what docs/figures.md says about speed, measured here and now
-# make bench-relay     what a forwarded packet costs us, and other servers that are installed (12 minutes)
+# make bench-relay     what a forwarded packet costs us, and other servers that are installed (17 minutes)
 # make format          put the formatting right
 PORT ?= 8000
 DATA ?= .data
