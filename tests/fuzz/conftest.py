@@ -40,7 +40,8 @@ RENEW_EVERY = 2.0
 MOST_GROWTH = 96 * 1024 * 1024  # bytes; the participants keep some of what they see, too
 # Nothing is refused for being too much: the flood tests are about that.
 WIDE = Limits(
-    packets_per_second=10**9, strangers_per_second=10**9, connect_within=1.0, away_after=30, gone_after=60,
+    packets_per_second=10**9, picture_bitrate=10**12, sound_bitrate=10**12,
+    strangers_per_second=10**9, connect_within=1.0, away_after=30, gone_after=60,
     cpu=1e9, late=1e9,
 )  # fmt: skip
 

@@ -22,8 +22,13 @@ SLACK = 0.3  # seconds that a busy machine may take
 class Call:
     """Ann and Ben, of whom the relay thinks that all is well with them."""
 
-    def __init__(self, relay: Relay) -> None:
-        self.relay, self.ann, self.ben = relay, Participant("ann"), Participant("ben")
+    def __init__(self, relay: Relay, sizes: str = "") -> None:
+        self.relay = relay
+        self.ann, self.ben = (Participant(name, layers={rid: 20 for rid in sizes}) for name in ("ann", "ben"))
+        for person in (self.ann, self.ben):
+            for rid in sizes[1:]:  # as a page in a visit of two
+                person.layers[rid].stopped = True
+            person.largest = person.layers[sizes[0]] if sizes else person.camera
 
     async def begin(self) -> None:
         await self.relay.enter(self.ann, self.ben)
@@ -38,9 +43,9 @@ class Call:
         return self.peer(name).calm_until > time.monotonic() + TURN
 
 
-@pytest.fixture
-async def call(relay: Relay) -> AsyncIterator[Call]:
-    made = Call(relay)
+@pytest.fixture(params=["", "fhq"], ids=["one size", "three offered, one sent"])
+async def call(relay: Relay, request: pytest.FixtureRequest) -> AsyncIterator[Call]:
+    made = Call(relay, request.param)
     await made.begin()
     return made
 
@@ -65,8 +70,8 @@ async def test_a_calm_publisher_is_told_of_lost_sound_within_a_second(call):
 
 async def test_a_calm_publisher_is_told_of_its_own_losses_within_a_second(call):
     begun = time.monotonic()
-    call.ann.publish(call.ann.camera, skip=5)
-    await eventually(lambda: any(b.ssrc == call.ann.camera.ssrc and b.loss >> 24 for b in call.ann.reports))
+    call.ann.publish(call.ann.largest, skip=5)
+    await eventually(lambda: any(b.ssrc == call.ann.largest.ssrc and b.loss >> 24 for b in call.ann.reports))
     assert time.monotonic() - begun < REPEAT + TURN + SLACK
 
 
@@ -77,7 +82,7 @@ async def test_a_keyframe_that_a_calm_publisher_does_not_send_is_asked_for_again
 
     def deaf(packet: bytes | None) -> None:
         answer(packet)
-        call.ann.camera.keyframe_due = False
+        call.ann.largest.keyframe_due = False
 
     call.ann._take_rtcp = deaf
     call.ben.send_rtcp(rtcp.pli(slot.ssrc))
@@ -106,3 +111,12 @@ async def test_who_falls_silent_while_calm_is_away_in_time(path):
     await eventually(lambda: "away" in relay.kinds("ben"))
     assert time.monotonic() - begun < QUICK.away_after + TURN + SLACK
     await relay.close()
+
+
+async def test_a_third_person_ends_the_calm_of_who_offers_sizes(relay):
+    call = Call(relay, "fhq")
+    await call.begin()
+    await relay.enter(Participant("cam"))
+    await eventually(lambda: not call.is_calm("ann"))
+    await asyncio.sleep(3)
+    assert not call.is_calm("ann")

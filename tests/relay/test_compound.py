@@ -144,13 +144,13 @@ async def test_what_a_receiver_says_of_good_times_is_known_without_python(call):
     ben, slot = call.ben, call.slot(call.ben)
     await call.send(call.ann, compound(call.ann, []))
     block = call.block(ben, last_sr=NTP >> 16 & 0xFFFFFFFF)
-    await call.send(ben, rtcp.receiver_report([block, call.block(ben, "audio")]) + call.remb(ben, 3_000_000))
+    await call.send(ben, rtcp.receiver_report([block, call.block(ben, "audio")]) + call.remb(ben, 4_500_000))
     assert call.seen == []
     loss, jitter, round_trip = slot.reported.look(90000, time.monotonic())
     assert loss == 0
     assert jitter == 0.01
     assert 0 <= round_trip < 1
-    assert call.peer("ben").line.book[bandwidth.ESTIMATE] == 3_000_000
+    assert call.peer("ben").line.book[bandwidth.ESTIMATE] == 4_500_000
     assert call.peer("ben").line.is_estimated(time.monotonic())
     call.peer("ben").settle()
     assert call.peer("ben").heard_at >= call.peer("ben").purse[HEARD] > 0
@@ -160,6 +160,7 @@ TROUBLE = {
     "loss": lambda call: rtcp.receiver_report([call.block(call.ben, loss=LOST)]),
     "lost sound": lambda call: rtcp.receiver_report([call.block(call.ben, "audio", loss=LOST)]),
     "a short estimate": lambda call: rtcp.receiver_report([]) + call.remb(call.ben, 1000),
+    "an estimate that falls": lambda call: rtcp.receiver_report([]) + call.remb(call.ben, 3_800_000),
     "a request": lambda call: rtcp.receiver_report([]) + rtcp.pli(call.slot(call.ben).ssrc),
     "a repair": lambda call: rtcp.receiver_report([]) + rtcp.nack(call.slot(call.ben).ssrc, [1]),
     "a receiver that began anew": lambda call: rtcp.receiver_report([call.block(call.ben)._replace(highest=5)]),
@@ -305,7 +306,7 @@ async def test_random_reports_leave_the_same_as_python_would(call):
         if chance.random() < 0.6:
             packet += rtcp.remb(chance.choice([3_000_000, 5_000_000, 1 << 50]), [1] * chance.choice([0, 1, 3]))
         peer.line._raised_at = time.monotonic() - 2 * TRIAL
-        peer.losses.book[bandwidth.LOST] = 0.0
+        peer.losses.book[bandwidth.LOST], peer.line.book[bandwidth.ESTIMATE] = 0.0, 3_000_000.0
         peer.line.watch(peer.sent.rate)
         before, call.seen[:] = state(peer), []
         await call.send(ben, packet)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.headless import Participant, eventually
+from tests.relay.conftest import Relay
 from tests.relay.offers import EXTENSIONS, VIDEO_PT
 from visits.relay import rtcp, rtp
+from visits.relay.config import PATHS, Limits
 
 SEEDS = Path(__file__).parents[3] / "shared" / "data" / "fuzz-seeds"
 MUTATIONS = 1500
@@ -382,3 +384,31 @@ async def test_who_shakes_hands_with_another_certificate_than_was_signaled_is_ne
     assert not ann.seen(0) + ann.seen(0, "audio")
     await relay.enter(Participant("cam"))
     await ann.sees("cam", 0)
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_nobody_sends_more_than_a_page_would_and_the_other_kind_goes_on(path, kind):
+    octets = 50_000
+    relay = Relay(Limits(picture_bitrate=8 * octets, sound_bitrate=8 * octets), path)
+    ann, ben = Participant("ann"), Participant("ben")
+    await relay.enter(ann, ben)
+    await ben.sees("ann", 0, "video")
+    await ben.sees("ann", 0, "audio")
+    relay.stop_clock()
+    stream = ann.microphone if kind == "audio" else ann.camera
+    before = len(ben.seen(0, kind))
+    for _ in range(100):
+        descriptor = b"\x10\x01" if kind == "video" else b""
+        stream.sequence += 1
+        ann.send_rtp(ann.packet(stream, descriptor + b"x" * 1000 + b"ann".ljust(16, b"\0")))
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.2)
+    big = [packet for packet in ben.seen(0, kind)[before:] if len(packet.payload) > 1000]
+    assert 20 < len(big) <= octets / 1000
+    counters = relay.engine.counters
+    assert counters["over_bitrate"] + counters["over_budget"] >= 100 - octets / 1000
+    other = "video" if kind == "audio" else "audio"
+    heard = len(ben.seen(0, other))
+    await eventually(lambda: len(ben.seen(0, other)) > heard + 20)
+    await relay.close()

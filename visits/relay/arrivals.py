@@ -104,7 +104,8 @@ class Reception:
         self._start: tuple[int, int] | None = None  # extended sequence number and packets at the first report
         self._highest = 0  # extended
         self._before = (0, 0)  # expected and arrived at the last report
-        self.lost = 0  # of the packets between the last two reports, before any repair; in 1/256
+        self._at = float("-inf")  # when that was
+        self.lost = 0  # how much of the last second got lost, before any repair; in 1/256
         self.heard = array("d", [0.0, 0.0])  # the last sender report: middle of its NTP time, and when it came
 
     def report(self, track: Track, elsewhere: int, now: float) -> rtcp.ReportBlock | None:
@@ -118,8 +119,13 @@ class Reception:
         expected, arrived = self._highest - self._start[0], track.packets - self._start[1]
         more, came = expected - self._before[0], arrived - self._before[1]
         self._before = expected, arrived
-        self.lost = min(255, max(0, 256 * (more - came) // more)) if more > 0 else 0
+        missing = max(0, 256 * (more - came)) / more if more > 0 else 0.0
+        # Who was calm until now has lost it just now: receivers say so each second, and are not to be blamed for it.
+        self.lost = min(255, int(missing * max(1.0, now - self._at))) if missing else 0
+        self._at = now
         lost = min(max(0, expected - arrived), 0x7FFFFF)
         ntp, at = int(self.heard[0]), self.heard[1]
         delay = int((now - at) * 65536) & 0xFFFFFFFF if ntp else 0
-        return rtcp.ReportBlock(track.ssrc, max(self.lost, elsewhere) << 24 | lost, self._highest, 0, ntp, delay)
+        return rtcp.ReportBlock(
+            track.ssrc, max(min(255, int(missing)), elsewhere) << 24 | lost, self._highest, 0, ntp, delay
+        )

@@ -142,8 +142,8 @@ def leave(
 @compiled
 def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: Any, shapes: Any) -> int:
     """The number of the packet's shape, once its sender has paid for it; UNPAID, BEHIND, STRANGE have paid nothing."""
-    budget = read_double(route.purse)
-    if budget < 1:
+    budget, allowance = read_double(route.purse), read_double(route.allowance)
+    if budget < 1 or allowance < length:
         return UNPAID
     if ahead >= LATE:
         return BEHIND
@@ -151,6 +151,7 @@ def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: A
     if number < 0:
         return STRANGE
     write_double(route.purse, budget - 1)
+    write_double(route.allowance, allowance - length)
     return number
 
 

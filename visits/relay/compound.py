@@ -83,8 +83,11 @@ def weigh(
     words: Any, word: int, size: int, sender: int, participant: Any, index: Any, routes: Any, outbox: Any, now: float
 ) -> int:
     """What acting on a decrypted packet of `size` bytes is charged with (feedback.py), or NOT_ORDINARY."""
-    if size & 3 or read_double(participant.losses + 8 * bandwidth.LOST):  # which are still to be looked at
+    losses = participant.losses
+    if size & 3 or read_double(losses + 8 * bandwidth.LOST):  # which are still to be looked at
         return NOT_ORDINARY
+    if read_double(losses + 8 * bandwidth.EXPECTED) and not is_unwatched(participant, now):
+        return NOT_ORDINARY  # as is it that there were none
     stop, cost, letters, messages = word + size // 4, int64(0), int64(0), int64(0)
     while word < stop:
         head = swapped(int64(words[word]))
@@ -129,9 +132,10 @@ def is_ample(words: Any, word: int, end: int, form: int, participant: Any, now: 
         return False
     if int64(words[word + 4]) & 0xFF != end - word - 5 or not is_unwatched(participant, now):
         return False
-    if not read_double(participant.line + 8 * bandwidth.ESTIMATE):
-        return False  # with the first one a trial begins
-    enough: bool = estimate(words, word) >= read_double(participant.line + 8 * bandwidth.ENOUGH)
+    before, latest = read_double(participant.line + 8 * bandwidth.ESTIMATE), estimate(words, word)
+    if not before or latest < before * bandwidth.FALLING:
+        return False  # with the first one a trial begins; one that falls may soon be short
+    enough: bool = latest >= read_double(participant.line + 8 * bandwidth.ENOUGH)
     return enough
 
 

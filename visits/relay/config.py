@@ -28,6 +28,8 @@ class Limits:
     ring: int = 131_072  # packets that the batched path keeps at most: 1.5 seconds' worth, as long as this suffices
     dtls_queue: int = 32  # datagrams waiting for OpenSSL, per peer
     packets_per_second: int = 1500  # work for one peer; a camera in three sizes, a screen and sound take some 700
+    picture_bitrate: int = 12_000_000  # bit/s from one peer; what a page sends at most, and as much again
+    sound_bitrate: int = 1_500_000  # likewise; it passes whatever a receiver's line says, so it must be little
     strangers_per_second: int = 1000  # datagrams from unknown addresses that are tried against a key, for the node
     ssrcs: int = 48  # distinct inbound SSRCs per peer: libsrtp keeps state for each
     away_after: float = 5.0

@@ -92,7 +92,7 @@ class Engine:
         if not peer.tracks and not peer.by_slot_ssrc:
             raise Refused("bad-sdp")
         hall = self._take_seat(peer)
-        peer.budget = self._limits.packets_per_second
+        self._upkeep.fill(peer)
         peer.link = link = SecureLink(
             self._certificates.current(),
             lambda datagram: self._reply(peer, datagram),

@@ -1,6 +1,5 @@
-"""RTP from publishers to slots, and keyframe requests back. The portable path, packet by packet.
-
-A batched path can replace this class: it needs `forward`, `send_rtcp` and `ask_keyframe`.
+"""RTP from publishers to slots, and keyframe requests back, packet by packet: all of the portable path, and what the
+batched one leaves.
 """
 
 from __future__ import annotations
@@ -35,13 +34,18 @@ class Forwarder:
         found = peer.find(packet, int.from_bytes(packet[8:12], "big"))
         if found is None:
             self._counters.refuse("rtp_unknown_stream", peer.peer_id)
-            return
-        track, is_rtx = found
+        elif not peer.may_send(found[0].kind, len(packet)):
+            self._counters.refuse("over_bitrate", peer.peer_id)
+        else:
+            self._pass(*found, packet, start, now)
+
+    def _pass(self, track: Track, is_rtx: bool, packet: bytes, start: int, now: float) -> None:
+        """Send the packet of a track to each slot that takes it."""
         original = self._unwrap(track, packet, start) if is_rtx else packet
         if original is None:
             return
         if original[1] & 0x7F != track.payload_type:
-            self._counters.refuse("rtp_payload_type", peer.peer_id)
+            self._counters.refuse("rtp_payload_type", track.owner.peer_id)
             return
         sequence = int.from_bytes(original[2:4], "big")
         if not is_rtx:  # by which browsers also send again what came, to probe their line: also of a layer that ended

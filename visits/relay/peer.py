@@ -15,7 +15,10 @@ from visits.relay.slots import Slot
 from visits.relay.tracks import Track
 
 Address = tuple[str, int]
-BUDGET, HEARD = range(2)  # numbers of `Peer.purse`
+# The numbers of `Peer.purse`: what it may still ask for, in packets; when compiled code heard a report of it; and of
+# pictures and of sound the octets that it may still send.
+BUDGET, HEARD, PICTURES, SOUND = range(4)
+ALLOWANCES = {"video": PICTURES, "audio": SOUND}
 REMEMBERED_CHECKS = 256  # transaction ids, to refuse replayed STUN from other addresses
 
 
@@ -49,7 +52,7 @@ class Peer:
         self.ceiling = 0  # bit/s, as it was told
         self.is_lossy = False  # whether it was told of losses
         self.handshake: asyncio.Task[None] | None = None
-        self.purse = array("d", [0.0, 0.0])  # BUDGET, and when compiled code HEARD a report: where that finds them
+        self.purse = array("d", [0.0] * 4)  # where compiled code finds it
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
         self.participant: Known | None = None  # while compiled code handles its reports
         self.admitted: set[int] = set()  # SSRCs of authentic packets; forged ones do not count
@@ -217,6 +220,14 @@ class Peer:
         if self.budget < cost:
             return False
         self.budget -= cost
+        return True
+
+    def may_send(self, kind: str, octets: int) -> bool:
+        """Take `octets` of media of that kind from what the peer may send; False if that does not suffice."""
+        at = ALLOWANCES[kind]
+        if self.purse[at] < octets:
+            return False
+        self.purse[at] -= octets
         return True
 
     def admits(self, ssrc: int, limit: int) -> bool:

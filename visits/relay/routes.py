@@ -20,7 +20,7 @@ from visits.relay import rtp, vp8
 from visits.relay.arrivals import Reception
 from visits.relay.hooks import InPlace
 from visits.relay.mmsg import address_word
-from visits.relay.peer import Peer
+from visits.relay.peer import ALLOWANCES, Peer
 from visits.relay.ring import Ring
 from visits.relay.shapes import Shape, shape_of
 from visits.relay.slots import Slot
@@ -171,6 +171,7 @@ class Routes:
         books = self.tables.routes[row]
         books["inward"] = self._srtp.pointer(inward)
         books["purse"] = peer.purse.buffer_info()[0]
+        books["allowance"] = books["purse"] + 8 * ALLOWANCES[track.kind]
         books["arrivals"] = peer.arrivals.book.buffer_info()[0]
         books["outward"] = self._srtp.pointer(outward)
         books["reported"] = as_word(peer.reported_ssrc)

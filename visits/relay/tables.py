@@ -34,6 +34,7 @@ ROUTE = numpy.dtype(
         ("ssrc", "i8"),
         ("inward", "i8"),  # address of libsrtp's context for what the publisher sends
         ("purse", "i8"),  # address of Peer.purse
+        ("allowance", "i8"),  # and of what it may still send of this kind
         ("arrivals", "i8"),  # address of Arrivals.book
         ("outward", "i8"),  # address of libsrtp's context for what the publisher is told
         ("reported", "i8"),  # the SSRC that it is told about, as a word of a packet

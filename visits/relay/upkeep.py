@@ -8,7 +8,7 @@ from visits.relay import bandwidth, pictures
 from visits.relay.config import Limits
 from visits.relay.feedback import Feedback
 from visits.relay.forward import Forwarder
-from visits.relay.peer import Peer
+from visits.relay.peer import BUDGET, PICTURES, SOUND, Peer
 from visits.relay.seating import hungry
 from visits.relay.tracks import Track
 
@@ -27,16 +27,24 @@ class Upkeep:
     def __init__(
         self, limits: Limits, forwarder: Forwarder, feedback: Feedback, stepped: Callable[[Peer], None]
     ) -> None:
-        self._limits = limits
+        self._full = {
+            BUDGET: limits.packets_per_second, PICTURES: limits.picture_bitrate / 8, SOUND: limits.sound_bitrate / 8,
+        }  # fmt: skip
         self._calm_for = min(CALM, limits.away_after / 2)  # or who falls silent would be noticed late
         self._forwarder = forwarder
         self._feedback = feedback
         self._stepped = stepped
 
+    def fill(self, peer: Peer) -> None:
+        """Give a new peer what it may ask for and send at once: as much as in any second."""
+        for at, full in self._full.items():
+            peer.purse[at] = full
+
     def refill(self, peer: Peer, now: float) -> None:
-        """Refill the peer's budget; at every turn, or it would run dry while all is calm."""
-        limit = self._limits.packets_per_second
-        peer.budget = min(limit, peer.budget + limit * (now - peer.turned_at))
+        """Refill the peer's purse; at every turn, or it would run dry while all is calm."""
+        purse, elapsed = peer.purse, now - peer.turned_at
+        for at, full in self._full.items():
+            purse[at] = min(full, purse[at] + full * elapsed)
         peer.turned_at = now
 
     def serve(self, peer: Peer, now: float) -> None:
@@ -70,7 +78,7 @@ class Upkeep:
         return (
             peer.line.is_calm(now)
             and peer.transport_sequence is not None  # else it goes by the REMB alone
-            and not (peer.is_layered or peer.is_lossy or peer.steps)
+            and not (peer.is_lossy or peer.steps or _is_chosen_from(peer))
             and now - peer.heard_at < QUIET
             and not any(_is_wanted(track) for track in peer.tracks.values())
         )
@@ -107,6 +115,15 @@ class Upkeep:
     @staticmethod
     def _owes_keyframe(track: Track, now: float) -> bool:
         return now - track.last_packet_at <= SENDING and _is_wanted(track)
+
+
+def _is_chosen_from(publisher: Peer) -> bool:
+    """Whether others may have to be given another size of the publisher's pictures soon; for one, only one is made."""
+    if not publisher.is_layered:
+        return False
+    return publisher.audience > 1 or any(
+        sum(track in publisher.alive_since for track in family) > 1 for family in publisher.families
+    )
 
 
 def _is_wanted(track: Track) -> bool:
