@@ -15,7 +15,7 @@ from tests.headless import Participant, eventually
 from tests.relay.conftest import Relay
 from tests.relay.offers import EXTENSIONS, VIDEO_PT
 from visits.relay import kernel, paths, ring, rtcp, rtp
-from visits.relay.batched import LATE_COST
+from visits.relay.compiled import LATE_COST
 from visits.relay.config import Limits
 from visits.relay.counters import Counters
 from visits.relay.hooks import in_place

@@ -28,8 +28,6 @@ from visits.relay.tables import Tables
 from visits.relay.tracks import missing_between
 from visits.relay.udp import UdpPort
 
-LATE_COST = 7  # packets, beside the one that it is: whoever replays a packet makes work one by one
-
 
 class BatchedPort(UdpPort):
     """The node's UDP port where Linux and pylibsrtp allow the batched path. OSError if there is no timer left."""
@@ -180,7 +178,7 @@ class BatchedPort(UdpPort):
     def _affords_late(self, sender: int) -> bool:
         """Whether the sender of a packet that came after one with a higher number pays for what that makes of work."""
         peer = self._ingress.roster.by_address.get(word_address(sender))
-        if peer is None or peer.affords(LATE_COST):
+        if peer is None or peer.affords(compiled.LATE_COST):
             return True
         self._counters.refuse("over_budget", peer.peer_id)
         return False

@@ -27,6 +27,7 @@ from visits.relay.tables import FIRST_WORD, REPORTS, find
 from visits.relay.vp8 import BASE, EXTENDED, HAS_BASE, HAS_PICTURE, LONG, LONG_PICTURE, SHORT_PICTURE
 
 LATE = 0x8000  # sequence numbers ahead: half of the circle is behind (RFC 1982)
+LATE_COST = 7  # packets, beside the one that it is: whoever replays a packet makes work one by one
 SHORTEST_TAG = 10  # bytes that SRTP adds at least (AES_CM_128_HMAC_SHA1_80)
 MARKER = 0x80
 STUN = 3  # the first byte at most (RFC 7983)
@@ -146,7 +147,7 @@ def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: A
     if budget < 1 or allowance < length:
         return UNPAID
     if ahead >= LATE:
-        return BEHIND
+        return BEHIND if budget >= 1 + LATE_COST else UNPAID
     number: int = recognised(memory, words, begin, length, route, shapes)
     if number < 0:
         return STRANGE
