@@ -19,7 +19,10 @@ from visits.relay.rtcp import ReportBlock, SenderReport
 from visits.relay.slots import Slot
 from visits.relay.tables import OWN_SSRCS, REPORTS
 
-pytestmark = pytest.mark.skipif(kernel.libc is None or in_place() is None, reason="the batched path cannot run here")
+pytestmark = pytest.mark.skipif(
+    kernel.libc is None or in_place() is None,
+    reason="compiled code handles reports only on 64-bit Linux with pylibsrtp's binding",
+)
 NTP = 0xE5A1_2345_89AB_CDEF
 SDES = b"\x81\xca\x00\x02\0\0\0\1\x01\x01a\0"
 LOST = 30 << 24

@@ -15,7 +15,7 @@ from tests.headless import Participant, eventually
 from tests.relay.conftest import Relay
 from tests.relay.offers import EXTENSIONS, VIDEO_PT
 from visits.relay import rtcp, rtp
-from visits.relay.config import PATHS, Limits
+from visits.relay.config import Limits
 
 SEEDS = Path(__file__).parents[3] / "shared" / "data" / "fuzz-seeds"
 MUTATIONS = 1500
@@ -387,7 +387,6 @@ async def test_who_shakes_hands_with_another_certificate_than_was_signaled_is_ne
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
-@pytest.mark.parametrize("path", PATHS)
 async def test_nobody_sends_more_than_a_page_would_and_the_other_kind_goes_on(path, kind):
     octets = 50_000
     relay = Relay(Limits(picture_bitrate=8 * octets, sound_bitrate=8 * octets), path)

@@ -143,8 +143,8 @@ def leave(
 @compiled
 def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: Any, shapes: Any) -> int:
     """The number of the packet's shape, once its sender has paid for it; UNPAID, BEHIND, STRANGE have paid nothing."""
-    budget, allowance = read_double(route.purse), read_double(route.allowance)
-    if budget < 1 or allowance < length:
+    budget = read_double(route.purse)
+    if budget < 1 or read_double(route.allowance) < length:
         return UNPAID
     if ahead >= LATE:
         return BEHIND if budget >= 1 + LATE_COST else UNPAID
@@ -152,7 +152,6 @@ def taken(memory: Any, words: Any, begin: int, length: int, ahead: int, route: A
     if number < 0:
         return STRANGE
     write_double(route.purse, budget - 1)
-    write_double(route.allowance, allowance - length)
     return number
 
 
@@ -181,8 +180,10 @@ def fits(words: Any, word: int, shape: Any) -> bool:
 def enter(memory: Any, words: Any, begin: int, sequence: int, route: Any, shape: Any, now: float) -> None:
     """Enter a packet that was decrypted into the books of its route."""
     route.expected = sequence + 1 & 0xFFFF
+    length = int64(words[(begin - HEAD) // 4])
+    write_double(route.allowance, read_double(route.allowance) - length)  # or forged packets would use it up
     route.moved += 1
-    route.octets += int64(words[(begin - HEAD) // 4]) - shape.start
+    route.octets += length - shape.start
     route.timestamp = swapped(int64(words[begin // 4 + 1]))
     route.at = now
     if memory[begin + 1] & MARKER:

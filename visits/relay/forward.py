@@ -71,12 +71,13 @@ class Forwarder:
 
     def repair(self, track: Track, sequence: int) -> None:
         """Ask for what got lost before `sequence` at once: a receiver would ask a trip later."""
-        self.ask_again(track, track.lost_before(sequence))
+        lost = track.lost_before(sequence)
+        if lost:
+            track.owner.stir()  # it should hear of that soon
+        self.ask_again(track, lost)
 
     def ask_again(self, track: Track, lost: list[int]) -> None:
         """Ask the publisher for packets, if it sends any again."""
-        if lost:
-            track.owner.stir()  # it should hear of that soon
         if lost and track.nack and track.ssrc is not None:
             self._counters["nack_own"] += len(lost)
             self.send_rtcp(track.owner, rtcp.nack(track.ssrc, lost))

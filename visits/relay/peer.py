@@ -22,7 +22,7 @@ ALLOWANCES = {"video": PICTURES, "audio": SOUND}
 REMEMBERED_CHECKS = 256  # transaction ids, to refuse replayed STUN from other addresses
 
 
-class Known(Protocol):
+class Voidable(Protocol):
     """By what the batched path knows who reports (participants.py)."""
 
     def void(self) -> None:
@@ -54,7 +54,7 @@ class Peer:
         self.handshake: asyncio.Task[None] | None = None
         self.purse = array("d", [0.0] * 4)  # where compiled code finds it
         self._checks: dict[bytes, Address] = {}  # STUN transaction to source, oldest first
-        self.participant: Known | None = None  # while compiled code handles its reports
+        self.participant: Voidable | None = None  # while compiled code handles its reports
         self.admitted: set[int] = set()  # SSRCs of authentic packets; forged ones do not count
         self.layout = sdp.lay_out(offer)
         self.tracks: dict[str, Track] = {}  # by role; of a simulcast by role/rid, the smallest picture first
